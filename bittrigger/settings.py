@@ -38,6 +38,10 @@ PORTS = (WHOLE, STREAM)
 HDLS = ("verilog", "vhdl")
 """What the hardware can be written in; SystemVerilog is always there."""
 
+TUNABLE = ("bias",)
+RELOADABLE = ("weights",)
+MAX_BIAS_BITS = 32
+
 MAX_CYCLES = 4096
 """Longest latency that can be asked for."""
 
@@ -74,6 +78,9 @@ class Settings:
             ``fixed<16,6>``: another model. For float layers that no quantiser follows, which keep every bit otherwise.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
+        tunable: ``bias`` keeps the biases of all layers in registers, which a small bus writes.
+        reloadable: ``weights`` keeps the ternary weights there too, and with them their layers' biases.
+        bias_bits: bits of the register of a bias; None takes for each layer one more than its biases need.
         name: name of the design, made an identifier; None takes it from the file.
 
     Raises:
@@ -103,6 +110,9 @@ class Settings:
     require: str = "ideal"
     name: str | None = None
     hdl: str = "verilog"
+    tunable: str | None = None
+    reloadable: str | None = None
+    bias_bits: int | None = None
 
     def __post_init__(self) -> None:
         from bittrigger.device.budgets import find_budget
@@ -126,6 +136,7 @@ class Settings:
             parse_fixed(self.output_precision)
         _check_layer_types(self.layer_precision)
         _check_grade(self)
+        _check_held(self)
 
     @classmethod
     def given(cls, *, clock_mhz: float | None = None, **values: Any) -> Settings:  # noqa: ANN401
@@ -208,6 +219,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "require": (str,),
     "name": (str, type(None)),
     "hdl": (str,),
+    "tunable": (str, type(None)),
+    "reloadable": (str, type(None)),
+    "bias_bits": (int, type(None)),
 }
 
 
@@ -254,6 +268,29 @@ def _check_grade(settings: Settings) -> None:
         raise ConfigError("settings 'logits' and 'keep_activation' exclude each other; allowed is one of the two")
     if settings.log_odds is not None and settings.keep_activation:
         raise ConfigError("settings 'log_odds' and 'keep_activation' exclude each other; allowed is one of the two")
+
+
+def _check_held(settings: Settings) -> None:
+    for name, value, allowed in (
+        ("tunable", settings.tunable, TUNABLE),
+        ("reloadable", settings.reloadable, RELOADABLE),
+    ):
+        if value is not None and value not in allowed:
+            raise ConfigError(f"setting {name!r} is {value!r}; allowed is {', '.join(allowed)}, or none")
+    held = settings.tunable or settings.reloadable
+    if settings.bias_bits is not None and not (held and 2 <= settings.bias_bits <= MAX_BIAS_BITS):
+        raise ConfigError(
+            f"setting 'bias_bits' is {settings.bias_bits}; allowed are 2 to {MAX_BIAS_BITS}, with --tunable or --reloadable"
+        )
+    if held and settings.ii > 1:
+        raise ConfigError(
+            f"an initiation interval of {settings.ii} cycles with numbers in registers (--tunable, --reloadable); allowed is 1; "
+            "leave out --ii"
+        )
+    if held and settings.reuse_factor:
+        raise ConfigError(
+            "a reuse factor with numbers in registers (--tunable, --reloadable); allowed is one of the two"
+        )
 
 
 def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:

@@ -14,10 +14,14 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
+from bittrigger.ir.held_bus import SETTLING
 from bittrigger.simulate.simulators.stimulus import Pace, Schedule
 
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
 CLOCK_NS = 2
+
+SWITCHING = 40
+"""Cycles without words of ours behind a command; busy is low long before they are over."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Bench:
         pace: how often an event may come, in how many words, and when its result is due.
         gapped: how many events, from the last backwards, are also sent with gaps.
         seed: of everything random.
+        writes: address and data of all that the design holds, the command last; empty if it holds nothing.
+        others: the same of other numbers.
+        expected_of_others: ``out_data`` of each event with these.
     """
 
     words: list[int]
@@ -39,16 +46,20 @@ class Bench:
     pace: Pace
     gapped: int
     seed: int
+    writes: list[list[int]]
+    others: list[list[int]]
+    expected_of_others: list[int]
 
     @classmethod
     def load(cls) -> Bench:
         """The bench that lies in the folder that ``BITTRIGGER_BENCH`` names."""
         setup = json.loads((FOLDER / "bench.json").read_text(encoding="utf-8"))
-        words, expected = (
+        words, expected, others = (
             [int.from_bytes(row.tobytes(), "little") for row in np.load(FOLDER / f"{name}.npy")]
-            for name in ("words", "expected")
+            for name in ("words", "expected", "expected_of_others")
         )
-        return cls(words, expected, setup["width"], Pace(**setup["pace"]), setup["gapped"], setup["seed"])
+        facts = (setup[name] for name in ("gapped", "seed", "writes", "others"))
+        return cls(words, expected, setup["width"], Pace(**setup["pace"]), *facts, others)
 
     def rng(self) -> np.random.Generator:
         """A fresh generator; each test draws the same numbers wherever it runs."""
@@ -156,6 +167,21 @@ class Checker:
                 _fail(kind="value", pattern=self._pattern, cycle=cycle, event=event, expected=expected, got=got)
 
 
+async def hold(dut: HierarchyObject, writes: list[list[int]], latency: int) -> None:
+    """Write all that the design holds, a word a cycle, once nothing of power-up is left on the bus, and wait until it counts."""
+    edge, idle = FallingEdge(dut.clk), latency + SETTLING
+    for port in (dut.rst, dut.in_valid, dut.in_data, dut.settings_write, dut.settings_address, dut.settings_data):
+        port.value = 0
+    for _ in range(idle):
+        await edge
+    for address, data in writes:
+        dut.settings_write.value, dut.settings_address.value, dut.settings_data.value = 1, address, data
+        await edge
+    dut.settings_write.value = 0
+    for _ in range(idle):
+        await edge
+
+
 async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: str) -> Monitor:
     """Drive ``schedule``, watch what comes out, and check it.
 
@@ -168,6 +194,8 @@ async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: 
     clock = Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi")
     clock.start()
     edge = FallingEdge(dut.clk)
+    if bench.writes:
+        await hold(dut, bench.writes, bench.pace.latency)
     await edge
     driven = (schedule.rst, schedule.valid, schedule.start, schedule.row)
     for cycle in zip(*(values.tolist() for values in driven), strict=True):
@@ -177,6 +205,55 @@ async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: 
     clock.stop()
     Checker(Model(bench, schedule), pattern).check(monitor)
     return monitor
+
+
+async def switched(dut: HierarchyObject, bench: Bench) -> None:
+    """Stream events back to back through three sets of numbers: as they are, others, and as they are again.
+
+    A command that is on the bus in one cycle counts for the events of the third cycle after it and later; while
+    ``settings_busy`` is high, zeros are written everywhere, which must be left out.
+
+    Raises:
+        AssertionError: at the first event that is not whole of its own set, or where ``settings_busy`` is wrong.
+    """
+    edge, rng = FallingEdge(dut.clk), bench.rng()
+    clock = Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi")
+    clock.start()
+    await hold(dut, bench.writes, bench.pace.latency)
+    due: list[tuple[int, int]] = []  # of each event that came, in order: its number, and which set it meets
+    bus = [*bench.others, *([None] * SWITCHING), *bench.writes, *([None] * SWITCHING)]
+    commands = [len(bench.others) - 1, len(bench.others) + SWITCHING + len(bench.writes) - 1]
+    zeros = [word for word in bench.writes if word[0]]
+    dut.in_valid.value = 1
+    seen = 0
+    for cycle in range(len(bus) + bench.pace.latency):
+        word = bus[cycle] if cycle < len(bus) else None
+        busy = str(dut.settings_busy.value) == "1"
+        if busy and word is None:  # must be left out
+            word = [zeros[int(rng.integers(len(zeros)))][0], 0]
+        dut.settings_write.value = int(word is not None)
+        if word is not None:
+            dut.settings_address.value, dut.settings_data.value = word
+        event = int(rng.integers(len(bench.words)))
+        dut.in_data.value = bench.words[event]
+        due.append((event, sum(cycle >= command + 3 for command in commands) % 2))
+        await edge
+        if cycle >= bench.pace.latency - 1:
+            number, others = due[seen]
+            wanted = (bench.expected_of_others if others else bench.expected)[number]
+            got = str(dut.out_data.value)
+            if str(dut.out_valid.value) != "1" or got != f"{wanted:0{bench.width}b}":
+                _fail(
+                    kind="value",
+                    pattern="reloaded",
+                    cycle=cycle,
+                    event=number,
+                    expected=f"{wanted:0{bench.width}b}",
+                    got=got,
+                )
+            seen += 1
+    dut.in_valid.value, dut.settings_write.value = 0, 0
+    clock.stop()
 
 
 def _measured_latency(schedule: Schedule, valid: npt.NDArray[np.str_]) -> int | None:

@@ -7,7 +7,7 @@ import os
 
 import cocotb
 import numpy as np
-from bench import FOLDER, Bench, play
+from bench import FOLDER, Bench, play, switched
 from cocotb.handle import HierarchyObject
 
 from bittrigger.simulate.simulators import stimulus
@@ -39,6 +39,13 @@ async def too_soon(dut: HierarchyObject) -> None:
     """Events that come before the interval has passed: they are dropped and reported, and all others come out whole."""
     if BENCH.pace.ii > 1:
         await play(dut, BENCH, stimulus.too_soon(len(BENCH.expected), BENCH.pace, BENCH.rng()), "too_soon")
+
+
+@cocotb.test()
+async def reloaded(dut: HierarchyObject) -> None:
+    """Other numbers are written while events come back to back, and switched between two of them: no event meets some of both."""
+    if BENCH.writes:
+        await switched(dut, BENCH)
 
 
 @cocotb.test()

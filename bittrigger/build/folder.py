@@ -5,6 +5,7 @@
     DIR/SHA256SUMS        hash of every file that a tool reads; see `bittrigger.build.manifest`
     DIR/bittrigger.json   settings, grade, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
+    DIR/weights.txt       what its registers hold, if it holds anything; see `bittrigger.ir.weight_file`
     DIR/hls/              Vitis HLS project
     DIR/emulator/         C++ library of the same integers, for the experiments' software
     DIR/rtl/              SystemVerilog
@@ -28,6 +29,7 @@ from bittrigger import __version__
 from bittrigger.build.exchange import exchanged, recover
 from bittrigger.build.manifest import check_seal, read_file, seal
 from bittrigger.build.store import load_design, save_design
+from bittrigger.build.weights import FILE, write_weights
 from bittrigger.device.parts import vivado_name
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import Graph
@@ -89,6 +91,8 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
         emit_vhdl(rtl, name, folder / "vhdl")
     write_vivado_script(pipeline, vivado_name(settings.part), rtl, synth)
     write_synthesis_list(pipeline, rtl, synth)
+    if pipeline.held:
+        write_weights(folder / FILE, pipeline.graph)
 
 
 def save_stored(folder: Path, pipeline: Pipeline) -> None:

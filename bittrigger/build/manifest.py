@@ -28,6 +28,7 @@ SEALED_FILES = (
     "design.json",
     "report.json",
     "adders.*",
+    "weights.txt",
     "hls/*.cpp",
     "hls/*.tcl",
     "hls/*akefile",

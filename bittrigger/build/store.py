@@ -19,6 +19,7 @@ from bittrigger.ir.engine import may_go_without_adders
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
+from bittrigger.ir.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
@@ -76,12 +77,21 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
             return head | {"inputs": node.inputs, "frac": node.frac, "indices": node.indices.tolist()}
         case Product():
             return head | {"inputs": node.inputs, "frac": node.frac, "copies": node.copies}
+        case Weigh() | Hold():
+            return head | {"inputs": node.inputs, "frac": node.frac} | _held_to_json(node)
         case Extremum():
             return head | {"inputs": node.inputs, "frac": node.frac, "least": node.least, "copies": node.copies}
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
         case _:
             assert_never(node)
+
+
+def _held_to_json(node: Weigh | Hold) -> Json:
+    common = {"bias": node.bias.tolist(), "offset": node.offset.tolist(), "bits": node.bits}
+    if isinstance(node, Hold):
+        return common | {"operands": node.operands, "copies": node.copies}
+    return common | {"weights": node.weights.tolist(), "shift": node.shift}
 
 
 def _scaling_to_json(node: Scaling) -> Json:
@@ -147,12 +157,24 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
             return Wire(name, inputs, _array(data["indices"]), frac)
         case "Product":
             return Product(name, inputs, _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), _copies(data))
+        case "Weigh" | "Hold":
+            return _held_from_json(data, name, inputs)
         case "Extremum":
             return Extremum(name, inputs, _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), bool(data["least"]), _copies(data))
         case "MagnitudeOr" | "ShiftDown" | "ShiftUp":
             return _scaling_from_json(data, name, inputs)
         case kind:
             raise ConfigError(f"node {name!r} is of unknown kind {str(kind)[:40]!r}")
+
+
+def _held_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Weigh | Hold:
+    frac, bits = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), _int(data["bits"], 1, MAX_HELD_BITS)
+    bias, offset = _array(data["bias"]), _array(data["offset"])
+    if data["kind"] == "Weigh":
+        shift = _int(data["shift"], 0, MAX_WIDTH)
+        return Weigh(name, inputs, _array(data["weights"]), bias, offset, bits, shift, frac)
+    operands = _int(data["operands"], 1, _MAX_SIZE)
+    return Hold(name, inputs, bias, offset, bits, operands, frac, _copies(data))
 
 
 def _scaling_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Scaling:

@@ -29,6 +29,7 @@ VERBS = {
     "demo": "Convert, simulate, prove and judge the jet tagger that is shipped.",
     "convert": "Convert a Keras model into proven firmware.",
     "import-hls4ml": "Convert firmware that hls4ml wrote: the same bits from its C++ and weights.",
+    "weights": "Write a retrained network as a weight file for a build that can be reloaded.",
     "simulate": "Run a build in several executors and compare every bit.",
     "patterns": "Write, check and convert pattern files of the trigger boards.",
     "prove": "Prove a build for every input: weights, widths, Verilog, latency, netlist.",

@@ -54,6 +54,9 @@ STAGES = {
     "log_odds",
     "layer_precision",
     "require",
+    "tunable",
+    "reloadable",
+    "bias_bits",
 )
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Real events to check and simulate: .npy, or 'x' in .npz."

@@ -50,6 +50,9 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
     "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),
+    "tunable": (str, "bias: keep biases in registers that a small bus writes.", "all are constants"),
+    "reloadable": (str, "weights: keep ternary weights and their biases in registers.", "all are constants"),
+    "bias_bits": (int, "Bits of the register of a bias.", "one more than a layer's need"),
 }
 """Type, help, and what stands for a default that is none."""
 

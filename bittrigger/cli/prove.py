@@ -89,8 +89,9 @@ def _show(proof: Proof, console: Console, *, every: bool) -> None:
         parts = ["the Verilog", *(["the VHDL"] if proof.ghdl else []), *(["the netlist"] if proof.netlist else [])]
         forms = f"{', '.join(parts[:-1])} and {parts[-1]} give" if parts[1:] else f"{parts[0]} gives"
         rest = "" if proof.netlist else " The netlist is not proven."
+        more = ", and for all that its registers may hold" if proof.held else ""
         console.print(
-            f"Proven for every input: {forms} the outputs of the integer graph, and nothing else comes out.{rest}"
+            f"Proven for every input{more}: {forms} the outputs of the integer graph, and nothing else comes out.{rest}"
         )
     console.print("Tested only: " + "; ".join(proof.tested_only) + ".")
     console.print("Assumed: " + "; ".join(proof.assumed) + ".")

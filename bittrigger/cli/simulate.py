@@ -43,6 +43,11 @@ DEFAULT_EVENTS = 1000
 @click.option("--events", "-n", type=int, help="Events to run: the first of --inputs, or random ones.")
 @click.option("--inputs", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
 @click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Run the build with what this weight file holds; see `bittrigger weights`.",
+)
 @click.option("--model", type=click.Path(path_type=Path), help="The Keras model of the build, for keras.")
 @click.option("--as-is", is_flag=True, help="Compile and run what lies in FOLDER, even if bittrigger did not write it.")
 @click.option(
@@ -58,6 +63,7 @@ def command(
     events: int | None,
     inputs: Path | None,
     save_outputs: Path | None,
+    weights: Path | None,
     model: Path | None,
     as_is: bool,
     json_file: Path | None,
@@ -78,8 +84,12 @@ def command(
     build = load_build(folder)
     if not as_is:
         check_emitted(build)
+    if weights is not None:
+        build = holding(build, weights)
     values = read_inputs(inputs) if inputs else None
-    outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator, model=model)
+    outcomes, corners = simulate(
+        build, names, values, events=events, seed=seed, simulator=simulator, model=model, entries=weights is None
+    )
     if save_outputs:
         compare.save_outputs(save_outputs, build.graph, [without_corners(item, corners) for item in outcomes])
     results = results_json(build.graph, outcomes, corners)
@@ -90,6 +100,16 @@ def command(
     compare.raise_first(outcomes)
     if check:
         raise_unless_fitting(fits)
+
+
+def holding(build: Build, weights: Path) -> Build:
+    """``build`` with what a weight file holds in its registers."""
+    from dataclasses import replace
+
+    from bittrigger.build.weights import read_weights
+    from bittrigger.ir.weight_file import with_numbers
+
+    return replace(build, pipeline=with_numbers(build.pipeline, read_weights(weights, build.graph)))
 
 
 def judge_events(
@@ -131,6 +151,7 @@ def simulate(
     seed: int,
     simulator: str = "verilator",
     model: Path | None = None,
+    entries: bool = True,
 ) -> tuple[list[Outcome], int]:
     """Run ``names`` on the events and the corner vectors, with progress and a table; also the number of corner vectors."""
     import numpy as np
@@ -154,6 +175,7 @@ def simulate(
             np.concatenate([wanted, corners]),
             simulator=simulator,
             model=model,
+            entries=entries,
             events=None if values is None else values[:events],
             on_start=lambda name: say(f"simulating: {name}"),
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from bittrigger.build.store import basis_from_json, basis_to_json, graph_from_json, graph_to_json
 from bittrigger.compile.foreign import foreign_graph
-from bittrigger.compile.read import Stages, check_reading, read, read_file
+from bittrigger.compile.read import Stages, check_reading, holding, read, read_file
 from bittrigger.errors import ToolError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
@@ -48,7 +48,7 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     """
     own = foreign_graph(source, settings)
     if own is not None:
-        yield Asked(simplify(own, watch=stages.watch), own.basis.measured)
+        yield Asked(simplify(own, held=holding(settings), watch=stages.watch), own.basis.measured)
         return
     if not isinstance(source, Path) or not is_possible("tensorflow"):
         reading = read(source, settings, inputs=inputs, check=False, stages=stages)

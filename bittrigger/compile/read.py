@@ -17,6 +17,7 @@ from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
+from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import nothing, simplify
 from bittrigger.settings import Settings
 
@@ -192,11 +193,18 @@ def read_model_graph(
         from bittrigger.frontend.lower import lower_with_map
 
         lowered = lower_with_map(model_graph, settings, name=name, inputs=inputs, chosen=chosen)
-        reading = Reading(lowered, simplify(lowered.graph, watch=stages.watch), model)
+        reading = Reading(lowered, simplify(lowered.graph, held=holding(settings), watch=stages.watch), model)
     if check and model is not None:
         with stages("check"):
             reading = with_measured(reading, check_reading(reading, settings, inputs))
     return reading
+
+
+def holding(settings: Settings) -> Holding | None:
+    """Which weights and biases are no constants."""
+    if settings.tunable is None and settings.reloadable is None:
+        return None
+    return Holding(settings.reloadable is not None, settings.tunable is not None, settings.bias_bits)
 
 
 def check_reading(reading: Reading, settings: Settings, inputs: FloatArray | None = None) -> Measured | None:

@@ -22,6 +22,8 @@ from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.held import Hold, Weigh, register_bits
+from bittrigger.ir.held_bus import held_nodes, held_words
 from bittrigger.ir.pipeline import (
     Module,
     Pipeline,
@@ -54,6 +56,9 @@ HALF_EVEN_LUTS = 3
 
 MUX_CHOICES = 4
 """Signals that a LUT chooses from."""
+
+WORD_LUTS = 3
+"""LUTs that find a word of the bus by its address."""
 
 LUT_INPUTS = 6
 """Inputs of an UltraScale+ LUT."""
@@ -99,6 +104,7 @@ def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
             own = common_type(operand(module.node, ranges), 0)
             modules[module.name] += _feed(module.engine, own, vector_bits(module.result))
     total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
+    total = sum(map(held_cost, held_nodes(pipeline.graph)), total)
     return modules, total
 
 
@@ -123,7 +129,7 @@ def _folding(pipeline: Pipeline) -> Cost:
     return cost
 
 
-def module_cost(module: Module) -> Cost:  # noqa: PLR0911 - one return a kind
+def module_cost(module: Module) -> Cost:  # noqa: C901, PLR0911 - one return a kind
     """The cost of one copy of a module."""
     match module.node:
         case Linear():
@@ -136,6 +142,10 @@ def module_cost(module: Module) -> Cost:  # noqa: PLR0911 - one return a kind
             return _extremum(module, module.node)
         case Product():
             return _product(module, module.node)
+        case Weigh():
+            return _weigh(module)
+        case Hold():
+            return Cost(0, 0)
         case MagnitudeOr():
             return _magnitude_or(module, module.node)
         case ShiftDown():
@@ -325,6 +335,16 @@ def _product(module: Module, node: Product) -> Cost:
     if module.result[0].lo == module.result[0].hi:
         return Cost(0, 0)
     return Cost(sum(row.width - 1 for row in booth(module.source).rows), _part_registers(module, node))
+
+
+def _weigh(module: Module) -> Cost:
+    """A column: a LUT for each bit of a sum of two held terms."""
+    return Cost(sum(span.width for span in module.result[:-1]), 0)
+
+
+def held_cost(node: Weigh | Hold) -> Cost:
+    """The registers of what a node holds, twice, and what finds each word of the bus."""
+    return Cost(WORD_LUTS * held_words(node), 2 * register_bits(node))
 
 
 def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:

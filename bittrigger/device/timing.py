@@ -15,6 +15,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.product import Product, booth
 from bittrigger.ir.table import Form, form_of, searches
 
@@ -53,6 +54,11 @@ def node_delay_ns(node: Requantize | Lookup, source: tuple[Interval, ...], model
     total = model.adder_ns if adds else 0.0
     total += model.compare_ns if saturates or (floors and node.lo != 0) else 0.0
     return total + (model.logic_ns if floors or saturates or node.clears_ties else 0.0)
+
+
+def held_delay_ns(node: Weigh | Hold, model: DelayModel = DEFAULT_DELAYS) -> float:
+    """Delay from operand codes to what they give with held numbers: a sum of two, or nothing."""
+    return model.adder_ns if isinstance(node, Weigh) else 0.0
 
 
 def scaling_delays_ns(

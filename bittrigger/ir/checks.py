@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
+
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.ir.held import Hold, Weigh, register_interval
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 
@@ -70,7 +73,7 @@ def _check_shape(node: Node, n_in: int) -> None:
         raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
 
 
-def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
+def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - one case a kind
     match node:
         case Linear():
             n_out = node.weights.shape[-1]
@@ -86,6 +89,11 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
             good = n_in > 1
         case Product():
             good = n_in in (1, 2)
+        case Weigh():
+            good = node.weights.shape == (n_in, node.bias.size) and n_in > 0 < node.bias.size
+            good = good and bool(np.isin(node.weights, (-1, 0, 1)).all()) and _are_held(node)
+        case Hold():
+            good = node.operands == n_in and node.bias.size > 0 and _are_held(node)
         case MagnitudeOr():
             good = n_in > 0 and node.drop >= 0
         case ShiftDown():
@@ -96,6 +104,13 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
         case _:
             assert_never(node)
     return good
+
+
+def _are_held(node: Weigh | Hold) -> bool:
+    """Whether the biases fit their registers."""
+    span = register_interval(node.bits)
+    fit = span.lo <= int(node.held.min()) and int(node.held.max()) <= span.hi
+    return node.bias.shape == node.offset.shape == (node.bias.size,) and fit
 
 
 def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:

@@ -16,6 +16,7 @@ from bittrigger.ir.basis import NOTHING_CHOSEN, Basis
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, evaluate_scaling, scaling_intervals
 from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.fixed import IntArray, Interval, Rounding, clip, hull, shift_round
+from bittrigger.ir.held import Hold, Weigh, evaluate_held, held_intervals
 from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
 from bittrigger.ir.product import Product, evaluate_product, product_interval
 from bittrigger.ir.wire import Wire, evaluate_wire, wire_intervals
@@ -163,7 +164,7 @@ def node_intervals(node: Node, source: Intervals) -> Intervals:
             return copy_intervals(node, of_one_copy(source, node.copies)) * node.copies
 
 
-def copy_intervals(node: Operation, source: Intervals) -> Intervals:
+def copy_intervals(node: Operation, source: Intervals) -> Intervals:  # noqa: PLR0911 - one return a kind
     """The exact hull of each output code of one copy of ``node``, given the hulls of its operand."""
     match node:
         case Linear():
@@ -178,6 +179,8 @@ def copy_intervals(node: Operation, source: Intervals) -> Intervals:
             return (extremum_interval(node, source),)
         case Product():
             return (product_interval(source),)
+        case Weigh() | Hold():
+            return held_intervals(node, source)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_intervals(node, source)
         case _:
@@ -233,7 +236,7 @@ def evaluate_node(node: Wire | Operation, codes: IntArray) -> IntArray:
     return _evaluate_copy(node, parts).reshape(codes.shape[0], node.size)
 
 
-def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:
+def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:  # noqa: PLR0911 - one return a kind
     """The output codes of one copy, for operand codes `(events, n_in)` of its own."""
     match node:
         case Linear():
@@ -250,6 +253,8 @@ def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:
             return evaluate_extremum(node, codes)
         case Product():
             return evaluate_product(codes)
+        case Weigh() | Hold():
+            return evaluate_held(node, codes)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return evaluate_scaling(node, codes)
         case _:

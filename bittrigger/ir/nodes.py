@@ -14,6 +14,8 @@ other, treats each of them alike, and delivers their results in that order. Whic
 
 The largest or least of several codes is an ``Extremum`` (``ir.extremum``), the product of two a ``Product`` (``ir.product``).
 
+Weights and biases that are no constants are those of a ``Weigh`` or a ``Hold``, see ``ir.held``.
+
 Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
@@ -27,6 +29,7 @@ import numpy as np
 from bittrigger.ir.block_floating_point import Scaling
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.held import Held
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
@@ -162,7 +165,7 @@ class Lookup:
         return tuple(found)
 
 
-Operation = Linear | Requantize | Lookup | Extremum | Product | Scaling
+Operation = Linear | Requantize | Lookup | Extremum | Product | Held | Scaling
 """A node that computes something."""
 
 Node = Input | Wire | Operation

@@ -18,6 +18,7 @@ from bittrigger.ir.engine import FEEDING, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import Route, read_by, route
@@ -48,6 +49,7 @@ class Module:
         engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
             and the sums of the first columns are cleared in ``start``.
         tally: how positions are added up that come some at a time, from ``start`` on, if they are; each column is a copy.
+        columns: those of a ``Weigh``, each of which is a copy then; 0 in software, where all are one.
     """
 
     design: str
@@ -64,6 +66,7 @@ class Module:
     pace: int = 1
     engine: Engine | None = None
     tally: Tally | None = None
+    columns: int = 0
 
     @property
     def name(self) -> str:
@@ -76,7 +79,7 @@ class Module:
         return f"{self.kind}_{self.node.name}"
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> str:  # noqa: C901 - one case a kind
         """What it computes, in a word."""
         match self.node:
             case Linear():
@@ -89,6 +92,10 @@ class Module:
                 kind = self.node.word
             case Product():
                 kind = "product"
+            case Weigh():
+                kind = "weigh"
+            case Hold():
+                kind = "hold"
             case MagnitudeOr():
                 kind = "magnitude"
             case ShiftDown():
@@ -102,7 +109,7 @@ class Module:
         """How many times the layer is there; the columns of one that is multiplied step by step."""
         if self.tally:
             return len(self.tally.rows)
-        return self.engine.n_out if self.engine else self.node.copies
+        return self.engine.n_out if self.engine else self.columns or self.node.copies
 
     @property
     def is_folded(self) -> bool:
@@ -144,6 +151,11 @@ class Module:
         return f"{self.design}_queue_{self.node.name}"
 
     @property
+    def held_name(self) -> str:
+        """The module with the registers of one column of what is held."""
+        return f"{self.design}_held_{self.node.name}"
+
+    @property
     def cycles(self) -> int:
         """Registers between operand and results."""
         return self.stop - self.start
@@ -177,11 +189,22 @@ class Pipeline:
         return f"{self.graph.name}_interval" if self.ii > 1 else None
 
     @property
+    def held(self) -> tuple[Module, ...]:
+        """The modules that hold numbers."""
+        return tuple(module for module in self.modules if isinstance(module.node, Weigh | Hold))
+
+    @property
+    def settings_name(self) -> str | None:
+        """The module with the registers of what is held; None where all numbers are constants."""
+        return f"{self.graph.name}_settings" if self.held else None
+
+    @property
     def module_names(self) -> tuple[str, ...]:
-        """Every module of the design but its top: layers, queues, and the guard of the interval."""
+        """Every module of the design but its top: layers, queues, registers of what is held, and the guard of the interval."""
         queues = [module.queue_name for module in self.modules if module.queue]
         queues += [module.feed_name for module in self.modules if module.engine]
-        guards = [self.guard_name] if self.guard_name else []
+        queues += [module.held_name for module in self.held]
+        guards = [name for name in (self.guard_name, self.settings_name) if name]
         return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
 
     @property
@@ -220,8 +243,11 @@ def in_software(pipeline: Pipeline) -> Pipeline:
     """``pipeline`` as software sees it, which has no time: every copy is there, and a matrix is multiplied at once."""
 
     def whole(module: Module) -> Module:
-        result = module.result * module.copies if module.engine or module.tally else module.result
-        return replace(module, result=result, lanes=0, queue=False, window=None, pace=1, engine=None, tally=None)
+        together = module.engine or module.tally or module.columns
+        result = module.result * module.copies if together else module.result
+        return replace(
+            module, result=result, lanes=0, queue=False, window=None, pace=1, engine=None, tally=None, columns=0
+        )
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
 

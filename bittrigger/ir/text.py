@@ -18,6 +18,7 @@ import numpy as np
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, intervals
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
@@ -32,7 +33,7 @@ def graph_text(graph: Graph) -> str:
     return "\n".join([*lines, f"outputs {', '.join(graph.outputs)}"]) + "\n"
 
 
-def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901 - one case a kind
+def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901, PLR0912 - one case a kind
     each = node.size if isinstance(node, Input) else node.size // node.copies
     span = f"codes {min(c.lo for c in codes)}..{max(c.hi for c in codes)}"
     match node:
@@ -52,6 +53,10 @@ def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901 - one case a 
             what = [node.word, f"{node.copies}"]
         case Product():
             what = ["product", f"{node.copies}"]
+        case Weigh():
+            what = ["weigh", f"{node.weights.shape[0]} x {node.columns} held weights, held biases of {node.bits} bits"]
+        case Hold():
+            what = ["hold", f"{node.operands} codes, {node.bias.size} held biases of {node.bits} bits"]
         case MagnitudeOr():
             what = ["magnitude", f"drop {node.drop}"]
         case ShiftDown():

@@ -23,6 +23,7 @@ from bittrigger.ir.graph import (
     frozen_array,
     intervals,
 )
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.passes.rewrite import with_nodes
@@ -94,7 +95,9 @@ def _operands_of(node: Operation, wanted: _Mask, n_in: int) -> _Mask:
             return np.asarray(node.weights[:, wanted].any(axis=1))
         case Requantize() | Lookup():
             return wanted
-        case Extremum() | Product() | MagnitudeOr():
+        case Hold():
+            return wanted[:n_in]
+        case Extremum() | Product() | Weigh() | MagnitudeOr():
             return np.full(n_in, wanted.any())
         case ShiftDown() | ShiftUp():
             return np.append(wanted, wanted.any())

@@ -10,6 +10,7 @@ from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
+from bittrigger.passes.hold import FoldHeld, Holding
 from bittrigger.passes.move_biases import MoveBiases
 
 
@@ -20,7 +21,7 @@ class Pass(Protocol):
         """The graph after this pass."""
 
 
-PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
+PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding(), FoldHeld())
 
 
 def pass_name(step: Pass) -> str:
@@ -33,17 +34,18 @@ def nothing(_name: str, _graph: Graph) -> None:
     """Watch nothing."""
 
 
-def simplify(graph: Graph, *, watch: Callable[[str, Graph], None] = nothing) -> Graph:
+def simplify(graph: Graph, *, held: Holding | None = None, watch: Callable[[str, Graph], None] = nothing) -> Graph:
     """``graph`` after all passes: equal on every output code; codes inside may be other ones.
 
     Args:
+        held: which numbers are no constants.
         watch: called with the graph as it comes (``lowered``) and after each pass, with that pass' name.
 
     Raises:
         InternalError: if a pass leaves a graph that is not well formed.
     """
     watch("lowered", graph)
-    for step in PASSES:
+    for step in PASSES if held is None else (held, *PASSES):
         graph = step.apply(graph)
         verify(graph)
         watch(pass_name(step), graph)

@@ -37,6 +37,7 @@ TESTED_ONLY = (
 """What no claim covers."""
 
 WITHOUT_GHDL = "VHDL, if there is any (translated from the Verilog; proven where GHDL is installed)"
+HELD = "whatever its registers hold: of weights and biases nothing is assumed, but that they are written before the first event"
 WITH_GHDL = "GHDL reads VHDL as the standard has it"
 
 ASSUMED = (
@@ -57,6 +58,7 @@ class Proof:
         grade: what the bits of the design equal, ``exact`` or ``ideal``; the proof is about the integers of the design.
         netlist: whether the netlist is among what was proven.
         yosys: version of Yosys.
+        held: whether weights or biases are held in registers.
         ghdl: version of GHDL, if VHDL is among what was proven.
         seconds: wall time.
     """
@@ -69,6 +71,7 @@ class Proof:
     ghdl: str | None
     claims: tuple[Claim, ...]
     seconds: float
+    held: bool = False
 
     @property
     def tested_only(self) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ class Proof:
     @property
     def assumed(self) -> tuple[str, ...]:
         """What every claim rests on."""
-        return (*ASSUMED, WITH_GHDL) if self.ghdl else ASSUMED
+        return (*ASSUMED, *([HELD] if self.held else []), *([WITH_GHDL] if self.ghdl else []))
 
     @property
     def proven(self) -> bool:
@@ -137,7 +140,9 @@ def prove(
     seconds = time.perf_counter() - started
     graph, ghdl = copy.build.graph, ghdl_version() if setting.vhdl is not None else None
     grade = graph.basis.grade.value
-    return Proof(graph.name, grade, copy.sums, netlist, tool_version(), ghdl, tuple(claims), seconds)
+    return Proof(
+        graph.name, grade, copy.sums, netlist, tool_version(), ghdl, tuple(claims), seconds, bool(setting.pipeline.held)
+    )
 
 
 def _remove_earlier(path: Path) -> None:

@@ -9,6 +9,8 @@ from functools import partial
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
+from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held_bus import Place, places
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.product import Product
 from bittrigger.ir.tally import Tally
@@ -18,6 +20,7 @@ from bittrigger.prove.circuits.stages import prove_latency
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.modules.elementwise import MAX_CODES, prove_channel, prove_wide_channel
 from bittrigger.prove.modules.engine import prove_feed, prove_lane, prove_plan
+from bittrigger.prove.modules.held import prove_reader
 from bittrigger.prove.modules.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.modules.product import MAX_BITS, prove_product
 from bittrigger.prove.modules.scaling import prove_scaling
@@ -25,6 +28,7 @@ from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.rtl import Rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.top.guard import prove_guard
+from bittrigger.prove.top.held import prove_column, prove_settings
 from bittrigger.prove.top.queue import prove_queue
 from bittrigger.prove.top.wiring import prove_valid, prove_wiring
 from bittrigger.synth.netlist import Netlist
@@ -58,6 +62,8 @@ def tasks(setting: Setting) -> Iterator[Task]:
             yield from _module_tasks(setting, module)
         if module.queue:
             yield from _queue_tasks(setting, module)
+    if setting.pipeline.settings_name is not None:
+        yield from _settings_tasks(setting, setting.pipeline.settings_name)
     if setting.pipeline.guard_name is not None:
         yield from _guard_tasks(setting, setting.pipeline.guard_name)
     yield from _top_tasks(setting)
@@ -88,6 +94,14 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             "each wire of the Verilog is its adder, and each result its column of the matrix",
             "linear forms of the Verilog as Yosys reads it",
             lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
+        )
+    elif isinstance(module.node, Weigh | Hold):
+        yield Task(
+            name,
+            "verilog",
+            "each result of the Verilog is what the node defines, whatever the registers hold",
+            "SAT against a circuit written from the definition, weights and biases being inputs",
+            lambda: prove_reader(module, setting.vectors, setting.verilog(module), setting.scratch()),
         )
     elif isinstance(module.node, Product):
         yield Task(
@@ -203,6 +217,28 @@ def _prove_sum(setting: Setting, module: Module, tally: Tally, read: Callable[[s
     return prove_sum(module, setting.vectors, tally, read(module.name), setting.scratch())
 
 
+def _settings_tasks(setting: Setting, name: str) -> Iterator[Task]:
+    """The registers of what is held, and the bus that writes them."""
+    column = "a bit takes its bit of the bus where its word is hit, counts from the edge on at which turn is high, and else stays"
+    bus = (
+        "each write hits its word and no other, a command switches each layer in its stage, and busy is high until then"
+    )
+    for kind, read in setting.sides:
+        for place, module in zip(places(setting.pipeline.graph), setting.pipeline.held, strict=True):
+            proof = partial(_prove_column, place, module.held_name, read)
+            yield Task(module.held_name, kind, column, "tracing every bit", proof)
+        method = "tracing, and SAT against a circuit written from the definition, from every state"
+        yield Task(name, kind, bus, method, partial(_prove_settings, setting, name, read))
+
+
+def _prove_column(place: Place, name: str, read: Callable[[str], Netlist]) -> str:
+    return prove_column(place, read(name))
+
+
+def _prove_settings(setting: Setting, name: str, read: Callable[[str], Netlist]) -> str:
+    return prove_settings(setting.pipeline, read(name), setting.scratch())
+
+
 def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
     ii, arrival = setting.pipeline.ii, setting.pipeline.arrival
     words = arrival.words if arrival else 1
@@ -255,13 +291,18 @@ def _vhdl_tasks(setting: Setting, vhdl: Rtl) -> Iterator[Task]:
 
     top = setting.pipeline.graph.name
     method = "SAT sweeping (ABC) of what GHDL reads, from every state of the registers"
-    for name in sorted(setting.rtl.design - {top}):
+    bus = setting.pipeline.settings_name
+    if bus is not None:
+        statement = "the bus of the settings in VHDL does what that in Verilog does"
+        yield Task(bus, "vhdl", statement, "as for the Verilog", lambda: _prove_settings(setting, bus, vhdl.module))
+    for name in sorted(setting.rtl.design - {top, bus}):
         yield Task(name, "vhdl", "the VHDL equals the Verilog, register for register", method, partial(equal, name))
     statement = "the top connects the same bits, in the same cycles"
     yield Task(top, "vhdl", statement, "tracing every bit of what GHDL reads", wired)
 
 
 _LIBRARY = {
+    "bittrigger_weigh2": "the sum of two weighed operands in primitives equals the behavioural one",
     "bittrigger_adder3": "the three-input adder in primitives equals a + b + c",
     "bittrigger_adder2_carry": "the two-input adder whose top bit is a carry, in primitives, equals a + b",
     "bittrigger_adder3_carry": "the three-input adder whose top bit is a carry, in primitives, equals a + b + c",

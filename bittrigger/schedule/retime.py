@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.device.timing import DelayModel, adder_delay_ns, node_delay_ns, part_delays_ns
+from bittrigger.device.timing import DelayModel, adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
@@ -34,6 +34,7 @@ from bittrigger.ir.graph import (
     intervals,
     of_one_copy,
 )
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
 from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
@@ -148,6 +149,12 @@ class _Builder:
             operands = frozenset({self.problem.operation(stages[-1], delay_ns, operands)})
         self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (operands,) * node.size)
 
+    def held(self, node: Weigh | Hold) -> None:
+        """What is held is there in every stage: logic between the registers before and behind, and none of its own."""
+        start, makers = self.start(node)
+        number = self.problem.operation(start, held_delay_ns(node, self.model), _NONE.union(*makers))
+        self.modules[node.name] = _Module(start, start, (), (frozenset({number}),) * node.size)
+
     def linear(self, node: Linear, adders: AdderGraph, result: Intervals) -> None:
         """The adders of a layer that an output needs; one chain of registers behind each value."""
         start, makers = self.start(node)
@@ -230,6 +237,8 @@ def retime(
                     builder.parts(node, source, result)
                 else:
                     builder.elementwise(node, source, result)
+            case Weigh() | Hold():
+                builder.held(node)
             case Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.parts(node, copy_operand(node, ranges), result)

@@ -11,6 +11,7 @@ from bittrigger.device.timing import (
     DEFAULT_DELAYS,
     DelayModel,
     adder_delay_ns,
+    held_delay_ns,
     node_delay_ns,
     part_delays_ns,
     usable_ns,
@@ -23,6 +24,7 @@ from bittrigger.ir.engine import FEEDING, Engine, may_go_without_adders
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
@@ -104,6 +106,7 @@ class Schedule:
         folded = folds(graph, adders, self.ii, planned, most_terms=terms, arrival=arrival)
         columns = {name: plan.n_out for name, plan in planned.items()}
         columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
+        columns |= {node.name: node.columns for node in graph.nodes if isinstance(node, Weigh)}
         soonest = self._soonest(graph, adders, budget_ns, folded, arrival)
         leaving = read_by(graph, graph.outputs)
         ends = (stop + _wait(graph, name, folded) for name, (_, stop, _) in soonest.items() if name in leaving)
@@ -127,6 +130,7 @@ class Schedule:
                 of_one_copy(ranges[node.name], columns.get(node.name, node.copies)),
                 *stages[node.name],
                 **_folding(folded.get(node.name)),
+                columns=node.columns if isinstance(node, Weigh) else 0,
             )
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
@@ -179,6 +183,9 @@ class Schedule:
                 stages = (end.stage,) * _count(adders.get(node.name))
             elif isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
+            elif isinstance(node, Weigh | Hold):
+                end = start.after(held_delay_ns(node, self.model), budget_ns)
+                start = Moment(end.stage, start.spent_ns)
             else:
                 firsts, end = _place_node(node, copy_operand(node, ranges), start, budget_ns, self.model)
                 stages = tuple(moment.stage for moment in firsts)

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bittrigger.device.cost_model import estimate
-from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph, depth
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, copy_operand, intervals
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.table import in_parts
@@ -195,6 +196,8 @@ class _Search:
                     self._ends[key] = place_adders(self.candidates[name][number], start, self.budget_ns)[1]
                 case Requantize() | Lookup() if not in_parts(node, self._source[name]):
                     self._ends[key] = start.after(node_delay_ns(node, self._source[name]), self.budget_ns)
+                case Weigh() | Hold():
+                    self._ends[key] = start.after(held_delay_ns(node), self.budget_ns)
                 case Lookup() | Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                     delays_ns = part_delays_ns(node, self._source[name])
                     self._ends[key] = place_parts(delays_ns, start, self.budget_ns)[-1]

@@ -205,6 +205,7 @@ def run_executors(
     model: Path | None = None,
     events: FloatArray | None = None,
     look_into: bool = True,
+    entries: bool = True,
     on_start: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
     """Run each executor on ``codes`` `(events, n_inputs)` and compare it with the oracle.
@@ -216,6 +217,7 @@ def run_executors(
         simulator: of the executor ``rtl``.
         model: the Keras model of the executor ``keras``.
         events: the real events behind the first of ``codes``; Keras gets them as they are.
+        entries: whether what executors promise besides is checked, which is of the numbers that the build was made with.
         look_into: whether a mismatch is traced to its layer and left in the build folder, which takes seconds.
         on_start: called with the name of each executor that runs.
     """
@@ -233,7 +235,9 @@ def run_executors(
                 outcomes.append(Outcome(name, None, 0.0, None, reason))
                 continue
             on_start(name)
-            outcome = _outcome(name, builds[name], build.graph, codes, outcomes[0].codes if outcomes else None)
+            outcome = _outcome(
+                name, builds[name], build.graph, codes, outcomes[0].codes if outcomes else None, entries=entries
+            )
             if look_into and isinstance(outcome.error, MismatchError):
                 record = record_mismatch(
                     build, name, codes, outcome.error, simulator=simulator, model=model, events=events
@@ -257,6 +261,8 @@ def _outcome(
     graph: Graph,
     codes: IntArray,
     wanted: IntArray | None,
+    *,
+    entries: bool,
 ) -> Outcome:
     """What executor ``name`` gives for ``codes``, compared with ``wanted``; waiting for its turn to be built is not its time."""
     found: IntArray | None = None
@@ -268,7 +274,7 @@ def _outcome(
         found = executor.run(codes)
         if wanted is not None:
             compare(graph, wanted, found, ("oracle", name))
-        if isinstance(executor, HasEntries):
+        if entries and isinstance(executor, HasEntries):
             executor.check_entries()
     except BittriggerError as failure:
         error = failure

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph, input_intervals
+from bittrigger.ir.graph import Graph, Node, frozen_array, input_intervals
+from bittrigger.ir.held import Held, Weigh, register_interval
+from bittrigger.ir.held_bus import held_nodes
 
 MAX_BYTES = 2 << 30
 """Most memory that the codes of one run take."""
@@ -62,3 +66,18 @@ def random_codes(graph: Graph, events: int, seed: int) -> IntArray:
     low, high = _bounds(graph)
     size = (events, graph.n_inputs)
     return np.random.default_rng(seed).integers(low, high, size=size, dtype=np.int64, endpoint=True)
+
+
+def other_numbers(graph: Graph, seed: int) -> Graph:
+    """``graph`` with other weights and biases, at random over all that its registers hold; itself where it has none."""
+    rng = np.random.default_rng(seed)
+    changed: dict[str, Node] = {}
+    for node in held_nodes(graph):
+        span = register_interval(node.bits)
+        held = rng.integers(span.lo, span.hi + 1, node.bias.size)
+        made: Held = node
+        if isinstance(node, Weigh):
+            made = replace(node, weights=frozen_array(rng.integers(-1, 2, node.weights.shape)))
+        added = made.held - made.bias
+        changed[node.name] = replace(made, bias=frozen_array(held - added))
+    return replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))

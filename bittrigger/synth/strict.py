@@ -107,10 +107,10 @@ def read_strict(files: list[Path]) -> Netlist:
         for path in files:
             modules[path.stem] = load_module(path)
             ports[path.stem] = ports_of(modules[path.stem])
-        for path in files:  # the top alone holds modules, so that none can hold itself
-            check_module(
-                modules[path.stem], {} if path != files[-1] else {k: v for k, v in ports.items() if k != path.stem}
-            )
+        before: dict[str, Pins] = {}
+        for path in files:  # a module holds those alone that come before it, so that none can hold itself
+            check_module(modules[path.stem], before)
+            before = {**before, path.stem: ports[path.stem]}
     except NetlistFault as fault:
         raise ToolError(f"netlist {path}: {fault}; convert the model again") from fault
     return flatten(files[-1].stem, modules)

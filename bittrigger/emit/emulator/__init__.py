@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from bittrigger.emit.emulator.held import held_views
 from bittrigger.emit.emulator.lanes import Operand, graph_lanes, node_operand
 from bittrigger.emit.emulator.lookup import lookup_functions
 from bittrigger.emit.emulator.ports import check_fracs, common_ap_type, input_columns, output_columns
@@ -21,9 +22,11 @@ from bittrigger.ir.engine import common_shift
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
+from bittrigger.ir.weight_file import network_hash
 from bittrigger.ir.wire import ZERO, Wire
 
 __all__ = ["emit_emulator", "library_name"]
@@ -44,6 +47,7 @@ def emit_emulator(pipeline: Pipeline, folder: Path, *, version: int = 1) -> tupl
 
         <name>_v<n>.h .cpp        the C interface on codes and on real values; everything else is hidden
         <name>_v<n>_block.h       rows and vector types that the layers share
+        <name>_v<n>_held.cpp      what is held in registers: read from a weight file
         <layer>.cpp               one a layer, as straight-line vector code
         <name>_v<n>_cmssw.cpp     create_model and destroy_model, compiled where EMULATOR_EXTRAS is set
         <name>_v<n>.py            the C interface from Python
@@ -148,6 +152,8 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         "float32_bits": FLOAT32_BITS,
         "narrow": any(column.narrow for column in inputs),
         "wide": any(not column.narrow for column in inputs),
+        "held": held_views(graph, lanes),
+        "network": network_hash(graph),
         "modules": [{"name": layer.name, "summary": layer.summary} for layer in layers],
     }
     texts = {
@@ -155,12 +161,15 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         f"{library}.cpp": render("emulator.cpp.j2", **common),
         f"{library}_block.h": _block_header(pipeline, lanes, layers, common),
     }
+    if common["held"]:
+        texts[f"{library}_held.cpp"] = render("emulator_held.cpp.j2", **common)
     for layer in layers:
         texts[f"{layer.name}.cpp"] = _layer_text(layer, common)
     ap_types = {"input_type": common_ap_type(inputs), "output_type": common_ap_type(outputs)}
     texts[f"{library}_cmssw.cpp"] = render("emulator_cmssw.cpp.j2", **common, **ap_types)
     texts[f"{library}.py"] = render("emulator.py.j2", **common)
     objects = [f"$(BUILD)/{layer.name}.o" for layer in layers]
+    objects += [f"$(BUILD)/{library}_held.o"] if common["held"] else []
     texts["Makefile"] = render("emulator.mk.j2", **common, layers=objects)
     return texts
 
@@ -212,6 +221,9 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:  # noqa: PLR0911 
             return render("emulator_scaling.cpp.j2", **values, kind=type(node).__name__, definition=node)
         case Product():
             return render("emulator_product.cpp.j2", **values)
+        case Weigh() | Hold():
+            (view,) = (held for held in common["held"] if held.node == node.name)
+            return render("emulator_weigh.cpp.j2", **values, held=view)
         case Extremum():
             return render("emulator_extremum.cpp.j2", **values, sign="<" if node.least else ">")
         case Wire():

@@ -25,6 +25,7 @@ from bittrigger.ir.graph import (
     intervals,
     operand,
 )
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
@@ -86,7 +87,7 @@ def node_lane(node: Node, source: Intervals, result: Intervals) -> int:
             pass
         case Requantize():
             needed = needed.union(rounding_interval(node, hull(source)))
-        case Lookup() | Extremum() | Product():
+        case Lookup() | Extremum() | Product() | Weigh() | Hold():
             needed = needed.union(hull(source))
         case MagnitudeOr():
             needed = needed.union(hull(source))

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bittrigger.emit.hls.cpp import Operands, code_type, operands_of
 from bittrigger.emit.hls.extremum import extremum_lines
+from bittrigger.emit.hls.held import held_body
 from bittrigger.emit.hls.lookup import lookup_body
 from bittrigger.emit.hls.loop_form import loop_form
 from bittrigger.emit.hls.options import HlsOptions, check_options
@@ -21,6 +22,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline, in_software
 from bittrigger.ir.product import Product
@@ -128,6 +130,8 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
                 f"{code_type(span)}({code})" for span, code in zip(module.source, operands.elements, strict=True)
             ]
             files[source] = render("product.cpp.j2", **common, factors=factors, type=code_type(module.result[0]))
+        case Weigh() | Hold():
+            files[source] = render("weigh.cpp.j2", **common, **held_body(module, module.node, operands))
         case Extremum():
             lines = extremum_lines(module.node, module.source, operands, module.name)
             kinds = {"code_type": code_type(hull(module.source)), "sign": "<" if module.node.least else ">"}

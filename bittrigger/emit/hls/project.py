@@ -9,6 +9,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, hull
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Operation, Requantize, intervals
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product
@@ -124,7 +125,7 @@ def summary(module: Module) -> str:
     return _summary(module.node) + times
 
 
-def _summary(node: Operation) -> str:  # noqa: PLR0911
+def _summary(node: Operation) -> str:  # noqa: C901, PLR0911 - one return a kind
     match node:
         case Linear():
             n_in, n_out = node.weights.shape
@@ -140,6 +141,11 @@ def _summary(node: Operation) -> str:  # noqa: PLR0911
             return f"layer '{node.name}', the product of two codes, or the square of one"
         case Extremum():
             return f"layer '{node.name}', the {node.word} of all codes"
+        case Weigh():
+            rows, columns = node.weights.shape
+            return f"layer '{node.name}', codes times {rows} x {columns} held weights, two at a time, and held biases"
+        case Hold():
+            return f"layer '{node.name}', {node.operands} codes and {node.bias.size} held biases"
         case MagnitudeOr():
             return f"layer '{node.name}', OR of the magnitudes of all codes / 2^{node.drop}"
         case ShiftDown():

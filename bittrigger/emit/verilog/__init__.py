@@ -8,6 +8,7 @@ from typing import assert_never
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.verilog.engine import feed_text, lane_text
 from bittrigger.emit.verilog.extremum import extremum_body
+from bittrigger.emit.verilog.held import reader_text, registers_text, settings_text
 from bittrigger.emit.verilog.linear import linear_body
 from bittrigger.emit.verilog.lookup import lookup_body
 from bittrigger.emit.verilog.operands import Operands
@@ -22,6 +23,8 @@ from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held_bus import places
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
@@ -29,7 +32,13 @@ from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
 
-LIBRARY = ("bittrigger_adder3", "bittrigger_adder2_carry", "bittrigger_adder3_carry", "bittrigger_clip")
+LIBRARY = (
+    "bittrigger_adder3",
+    "bittrigger_adder2_carry",
+    "bittrigger_adder3_carry",
+    "bittrigger_clip",
+    "bittrigger_weigh2",
+)
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
 
@@ -61,7 +70,9 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
             f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
         )
     vectors = BusLayout.of(pipeline)
-    unrolled = [module for module in pipeline.modules if not module.engine and not module.tally]
+    unrolled = [
+        module for module in pipeline.modules if not module.engine and not module.tally and module not in pipeline.held
+    ]
     bodies = {module.name: _body(vectors, module) for module in unrolled}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
     mark = pipeline.origin.mark
@@ -91,10 +102,16 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
             texts[module.feed_name] = feed_text(vectors, module, mark)
         elif module.tally:
             texts[module.name] = tally_text(vectors, module, module.tally, mark)
+        elif isinstance(module.node, Weigh | Hold):
+            texts[module.name] = reader_text(vectors, module, mark)
         else:
             texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
         if module.queue:
             texts[module.queue_name] = _queue_text(vectors, module, mark)
+    for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
+        texts[module.held_name] = registers_text(place, module, mark)
+    if pipeline.settings_name:
+        texts[pipeline.settings_name] = settings_text(pipeline, mark)
     if pipeline.guard_name:
         texts[pipeline.guard_name] = _guard_text(pipeline, pipeline.guard_name, mark)
     return texts
@@ -157,6 +174,8 @@ def _body(vectors: BusLayout, module: Module) -> Body:
             return extremum_body(module, module.node, operands, result)
         case Product():
             return product_body(module, operands, result)
+        case Weigh() | Hold():
+            raise InternalError(f"module {module.name!r} reads held numbers")
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_body(module, module.node, operands, result)
         case _:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.emit.verilog.held import held_pins, held_ports
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
 from bittrigger.ir.arrival import Arrival, word_fields
 from bittrigger.ir.engine import WEIGHT_BITS
 from bittrigger.ir.graph import Input
+from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, loads, stream_delays
 from bittrigger.ir.ports import Field
@@ -117,8 +120,10 @@ def _connected(
             operands += [operand] if operand else []
         else:
             signal = _at(node, module.start - vectors.stages[node])
-            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.copies > 1 else ""
+            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.node.copies > 1 else ""
         pairs.append((bus.name, signal))
+    if isinstance(module.node, Weigh | Hold):
+        pairs += held_pins(module)
     result, name = vectors.result(module), _at(module.node.name, 0)
     part = Places(0, result.size, 1).instance(result.element.width, result.size) if module.copies > 1 else ""
     return [*pairs, ("y", name + part)], operands
@@ -375,6 +380,14 @@ def _unread(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
     return [_at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
 
 
+def _settings(pipeline: Pipeline) -> dict[str, Any] | None:
+    """The registers of what is held, and their bus."""
+    if pipeline.settings_name is None:
+        return None
+    bits = address_bits(pipeline.graph)
+    return {"name": pipeline.settings_name, "address_bits": bits, "ports": held_ports(pipeline)}
+
+
 def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[str, Any]:
     """What the template of the top is given; ``clocked`` names the modules that have a clock."""
     graph = pipeline.graph
@@ -404,6 +417,7 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
         "digits": len(str(max(in_width, out_width) - 1)),
         "vectors": signals,
         "output": _joined(list(reversed(_leaving(pipeline, vectors)))),
+        "settings": _settings(pipeline),
         "p": INSTANCE,
         "k": ELEMENT,
         "unread": [

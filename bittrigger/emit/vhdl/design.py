@@ -47,6 +47,7 @@ _PLACE = re.compile(rf"(?P<name>{_NAME})(?:\[(?P<select>[^\]]*)\])?")
 GENERICS: Mapping[str, Mapping[str, str]] = {
     "bittrigger_adder3": {"WIDTH": "WIDTH", "NEGATE": "NEGATE"},
     "bittrigger_clip": {"WIDTH": "WIDTH", "OVER": "OVERS"},
+    "bittrigger_weigh2": {name: name for name in ("WIDTH", "X", "SIGNED")},
     **{
         f"bittrigger_adder{count}_carry": {
             "WIDTH": "WIDTH",

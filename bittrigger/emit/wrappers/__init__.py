@@ -10,6 +10,7 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.verilog import LIBRARY
 from bittrigger.emit.wrappers.stream import Stream, to_beats
 from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.patterns.design import Payload
@@ -135,12 +136,13 @@ def _check_interval(pipeline: Pipeline, cycles: int, what: str) -> None:
 
 
 def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:
-    digits = len(str(widest))
+    digits = len(str(max(widest, 31 if pipeline.held else 0)))
     return {
         "name": pipeline.graph.name,
         "mark": pipeline.origin.mark,
         "core_latency": pipeline.latency_cycles,
         "guarded": pipeline.guard_name is not None,
+        "settings": address_bits(pipeline.graph) if pipeline.held else 0,
         "digits": digits,
         "pad": " " * (digits + 4),
     }

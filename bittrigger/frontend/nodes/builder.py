@@ -26,6 +26,7 @@ from bittrigger.ir.graph import (
     frozen_array,
     node_intervals,
 )
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.naming import Names
 from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
@@ -188,7 +189,7 @@ def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]: 
             a, b, (out,) = source[0], source[-1], ranges
             crossed = (2 * a.lo * a.stride,) if len(source) == 1 else (a.lo * b.stride, b.lo * a.stride)
             return [math.gcd(*crossed, a.stride * b.stride, a.lo * b.lo - out.lo) if out.lo < out.hi else 0]
-        case MagnitudeOr() | ShiftDown():
+        case MagnitudeOr() | ShiftDown() | Weigh() | Hold():
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 
 

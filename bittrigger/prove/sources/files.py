@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_stored, write_firmware
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
+from bittrigger.build.weights import FILE as WEIGHTS
 from bittrigger.build.wrapping import WRAP, emit_wrappers_of, option_files
 from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.ir.adders import AdderGraph, text
@@ -214,9 +215,13 @@ def _sealed(copy: Copy) -> str:
                 else "changed since it was written"
             )
             raise Unproven(f"{name}: {what}; convert the model again, or take the file back")
-    for name in ("adders.txt", "adders.svg"):
+    for name, of in (
+        ("adders.txt", "the adder graph of the design"),
+        ("adders.svg", "the adder graph of the design"),
+        (WEIGHTS, "the design"),
+    ):
         if name in copy.sums and copy.sums[name] != sha256((copy.emitted / name).read_bytes()):
-            raise Unproven(f"{name}: not that of the adder graph of the design")
+            raise Unproven(f"{name}: not that of {of}")
     others = [name for name in copy.faults if "/" not in name]
     if others:
         raise Unproven(f"{others[0]!r}: {copy.faults[others[0]]}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held_bus import reader_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.circuits.order import check_ports
@@ -39,6 +41,8 @@ class Setting:
         """The Verilog of ``module``, whose ports are those that are due."""
         netlist = self.rtl.module(module.name)
         inputs = {bus.name: bus.width for bus in self.vectors.operands(module)}
+        if isinstance(module.node, Weigh | Hold):
+            inputs |= reader_ports(module.node)
         check_ports(netlist, inputs, {"y": self.vectors.result(module).width})
         return netlist
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
+from bittrigger.ir.held_bus import column_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
@@ -45,7 +46,8 @@ def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim
         if netlist:
             ports = module_ports(pipeline, vectors, folder / "rtl")
             files = netlist_files(pipeline, folder / "synth")
-            claims += [_netlist_claim(path, pipeline.graph.name, ports, gates) for path in files]
+            stems = [path.stem for path in files]
+            claims += [_netlist_claim(path, stems[:k], ports, gates) for k, path in enumerate(files)]
         rtl, primitive = reading.result() if reading else (UNREAD, UNREAD if netlist else None)
     vhdl = _vhdl(copy, work) if readable else None
     return claims, Setting(pipeline, vectors, rtl, primitive, gates, work, vhdl)
@@ -99,15 +101,14 @@ def _text_claim(copy: Copy) -> Claim:
     )
 
 
-def _netlist_claim(path: Path, top: str, ports: dict[str, Pins], gates: dict[str, Any]) -> Claim:
-    """Of one module; if it holds, ``gates`` gets the module in Yosys' JSON."""
+def _netlist_claim(path: Path, before: list[str], ports: dict[str, Pins], gates: dict[str, Any]) -> Claim:
+    """Of one module, which may hold those ``before`` it; if it holds, ``gates`` gets the module in Yosys' JSON."""
     name = path.stem
 
     def check() -> str:
         try:
             module = load_module(path)
-            inside = {child: pins for child, pins in ports.items() if child != name} if name == top else {}
-            bits = check_module(module, inside, ports[name])
+            bits = check_module(module, {child: ports[child] for child in before}, ports[name])
             check_text(path.with_suffix(".v").read_text(encoding="ascii"), name, module)
         except (NetlistFault, OSError, ValueError) as fault:
             raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault
@@ -143,9 +144,18 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
                 "x": ("input", len(queued_codes(graph, module)[0]) * bus.element.width),
                 "y": ("output", module.lanes * bus.width),
             }
-    late: dict[str, tuple[str, int]] = {}
+    for place, module in zip(places(graph), pipeline.held, strict=True):
+        found[module.name] = {
+            **found[module.name],
+            **{port: ("input", width) for port, width in reader_ports(place.node).items()},
+        }
+        found[module.held_name] = _both_ways({"clk": 1}, *column_ports(place))
+    if pipeline.settings_name:
+        found[pipeline.settings_name] = _both_ways({"clk": 1}, *settings_ports(graph))
+        top |= {f"settings_{port}": width for port, width in settings_ports(graph)[0].items()}
+    late: dict[str, tuple[str, int]] = {"settings_busy": ("output", 1)} if pipeline.settings_name else {}
     if pipeline.guard_name:
-        late = {"dropped": ("output", 1)}
+        late["dropped"] = ("output", 1)
         ways = {"clk": "input", "rst": "input", "in_valid": "input", **dict.fromkeys(start, "input")}
         ways |= {"accept": "output", **({"whole": "output"} if pipeline.arrival else {}), "dropped": "output"}
         found[pipeline.guard_name] = {name: (way, 1) for name, way in ways.items()}
@@ -156,6 +166,12 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
         **late,
     }
     return found
+
+
+def _both_ways(clock: dict[str, int], given: dict[str, int], driven: dict[str, int]) -> Pins:
+    """Ports by direction."""
+    inputs = {port: ("input", width) for port, width in (clock | given).items()}
+    return {**inputs, **{port: ("output", width) for port, width in driven.items()}}
 
 
 def _engine_ports(vectors: BusLayout, module: Module, engine: Engine) -> dict[str, Pins]:

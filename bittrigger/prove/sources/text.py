@@ -34,6 +34,10 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
         {"code": ("input", 0), "zero": ("input", 0), "over": ("input", 0), "clipped": ("output", 0)},
         frozenset({"WIDTH", "OVER"}),
     ),
+    "bittrigger_weigh2": (
+        {"a": ("input", 0), "b": ("input", 0), "weights": ("input", 0), "sum": ("output", 0)},
+        frozenset({"WIDTH", "X", "SIGNED"}),
+    ),
 }
 """Ports and parameters of the modules of the firmware library."""
 

@@ -67,8 +67,9 @@ def read_vhdl(pipeline: Pipeline, folder: Path, work: Path) -> Rtl:
         raise ToolError(f"ghdl synth failed with exit code {done.returncode}: {said}")
     result.write_text(repaired(result.read_text(encoding="utf-8")), encoding="utf-8")
     found = read_rtl(pipeline, [result], work / "yosys")
-    top = found.modules[pipeline.graph.name]
-    return replace(found, modules={**found.modules, pipeline.graph.name: {**top, "cells": _numbered(top["cells"])}})
+    tops = [name for name in (pipeline.graph.name, pipeline.settings_name) if name is not None]
+    numbered = {name: {**found.modules[name], "cells": _numbered(found.modules[name]["cells"])} for name in tops}
+    return replace(found, modules={**found.modules, **numbered})
 
 
 def repaired(text: str) -> str:

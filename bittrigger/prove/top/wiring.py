@@ -9,6 +9,7 @@ from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import FEEDING
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Input
+from bittrigger.ir.held_bus import held_nodes, reader_ports, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
@@ -82,10 +83,11 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
             else:
                 delay = module.start - pipeline.first_stage(node)
                 due = [_Due(net, delay, module.start) for net in _flowing(pipeline, sources, node)]
-            size = len(due) // module.instances
+            size = 0 if module.columns else len(due) // module.instances  # all columns read the same
             for k, cell in instances[module.name].items():
-                wanted = due[size * k : size * (k + 1)]
+                wanted = due[size * k : size * (k + 1)] if size else due
                 pins += _check(tracer, cell.inputs[bus.name], wanted, f"{bus.name} of {cell.name}", entry)
+    pins += _check_settings(pipeline, netlist, instances)
     found = netlist.outputs["out_data"]
     wanted = [
         bit
@@ -102,6 +104,9 @@ def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
     in_width = bus_width(word_fields(pipeline.graph, pipeline.arrival))
     late = {"dropped": 1} if pipeline.guard_name else {}
     start = {"in_start": 1} if pipeline.arrival else {}
+    if pipeline.settings_name:
+        start |= {f"settings_{port}": width for port, width in settings_ports(pipeline.graph)[0].items()}
+        late["settings_busy"] = 1
     outputs = {"out_valid": 1, "out_data": bus_width(output_fields(pipeline.graph)), **late}
     check_ports(netlist, {"rst": 1, "in_valid": 1, **start, "in_data": in_width}, outputs)
 
@@ -340,6 +345,27 @@ def _check_held(tracer: Tracer, trail: Trail, due: _Due, what: str, entry: _Entr
         raise Unproven(f"{what} is taken in stage {enable.cycles}, {data.cycles} cycles late")
     if not enable.cycles < due.stage - trail.cycles <= enable.cycles + entry.ii:
         raise Unproven(f"{what} is read in stage {due.stage - trail.cycles}; it is taken in stage {enable.cycles}")
+
+
+def _check_settings(pipeline: Pipeline, netlist: Netlist, instances: dict[str, dict[int, Cell]]) -> int:
+    """Check that whatever reads held numbers reads those of its column, and that the bus is that of the top."""
+    if pipeline.settings_name is None:
+        return 0
+    cell, pins = _only_cell(netlist, pipeline.settings_name), 0
+    given, _ = settings_ports(pipeline.graph)
+    if cell.inputs["clk"] != (clock_of(netlist),) or cell.outputs["busy"] != netlist.outputs["settings_busy"]:
+        raise Unproven(f"{cell.name} is not clocked by clk, or settings_busy is driven by something else")
+    if any(cell.inputs[port] != netlist.inputs[f"settings_{port}"] for port in given):
+        raise Unproven(f"the bus of {cell.name} is not that of the top")
+    for node, module in zip(held_nodes(pipeline.graph), pipeline.held, strict=True):
+        for port, width in reader_ports(node).items():
+            nets = cell.outputs[f"{node.name}_{port}"]
+            for k, reader in instances[module.name].items():
+                part = nets[width * k : width * (k + 1)] if module.columns else nets
+                if reader.inputs[port] != part:
+                    raise Unproven(f"{port} of {reader.name} is not what is held for it")
+                pins += len(part)
+    return pins
 
 
 def _check_clocks(pipeline: Pipeline, netlist: Netlist, instances: dict[str, dict[int, Cell]]) -> None:

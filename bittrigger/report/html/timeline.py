@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.ir.graph import Input, Linear, Lookup, Requantize
+from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import ZERO, Wire
@@ -148,6 +149,8 @@ def _delay_ns(module: Module) -> float:
         return node_delay_ns(node, module.source)
     if isinstance(node, Linear):
         return adder_delay_ns(2)
+    if isinstance(node, Weigh | Hold):
+        return held_delay_ns(node)
     return part_delays_ns(node, module.source)[-1]
 
 

@@ -24,6 +24,8 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, evaluate_nodes
+from bittrigger.ir.held import Weigh
+from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.simulate.executors.csim_entries import check_project
 from bittrigger.simulate.simulators.compiled import (
@@ -108,6 +110,25 @@ def group_sources(sizes: dict[str, int]) -> list[list[str]]:
     return groups
 
 
+def _held(graph: Graph) -> list[dict[str, object]]:
+    """What the C++ holds in arrays."""
+    found: list[dict[str, object]] = []
+    for node in held_nodes(graph):
+        kind, rows = ("weigh", node.weights.shape[0]) if isinstance(node, Weigh) else ("hold", 0)
+        name = f"{graph.name}_{kind}_{node.name}"
+        found.append({"name": name, "rows": rows, "columns": int(node.bias.size), "bits": node.bits})
+    return found
+
+
+def _numbers(graph: Graph) -> IntArray:
+    """What these arrays are to hold, in order."""
+    parts = []
+    for node in held_nodes(graph):
+        rows = [node.weights] if isinstance(node, Weigh) else []
+        parts.append(np.concatenate([*rows, node.held[None]]).T.reshape(-1))
+    return np.ascontiguousarray(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class _Unit:
     """One compilation: its text, and the key of the object that it gives."""
@@ -166,11 +187,14 @@ class CSim:
 
     @cached_property
     def _entry(self) -> Callable[[int, int, int], None]:
-        entry = ctypes.CDLL(str(self.build())).bittrigger_csim
+        library = ctypes.CDLL(str(self.build()))
+        entry, numbers = library.bittrigger_csim, _numbers(self.graph)
         entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong]
         entry.restype = None
 
         def call(inputs: int, outputs: int, events: int) -> None:
+            if numbers.size:  # another run of the same library may have left others
+                library.bittrigger_csim_hold(ctypes.c_void_p(numbers.ctypes.data))
             entry(inputs, outputs, events)
 
         return call
@@ -196,7 +220,7 @@ class CSim:
         layers = [
             {
                 "name": module.name,
-                "n_in": module.copies * len(module.source),
+                "n_in": module.node.copies * len(module.source),
                 "n_out": module.node.size,
             }
             for module in pipeline.modules
@@ -248,7 +272,9 @@ class CSim:
             seen: set[str] = set()
             texts.append("".join(_flattened(firmware, name, seen) for name in group))
         texts[-1] += _flattened(firmware, f"{self.graph.name}_codes.h", set())
-        texts[-1] += render("csim_bridge.cpp.j2", name=self.graph.name, ports=top_ports(self.graph))
+        texts[-1] += render(
+            "csim_bridge.cpp.j2", name=self.graph.name, ports=top_ports(self.graph), held=_held(self.graph)
+        )
         return [_Unit(text, digest(toolchain, text)) for text in texts]
 
     def _compile(self, units: list[_Unit], command: list[str]) -> list[Path]:

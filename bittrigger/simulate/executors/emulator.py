@@ -22,6 +22,8 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, Input, input_intervals
+from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.weight_file import weights_text
 from bittrigger.simulate.executors.emulator_entries import Library, check_entries
 from bittrigger.simulate.simulators.compiled import (
     compiler_version,
@@ -152,6 +154,8 @@ class Emulator:
         return f"emulator {self.library!r}: event {done}: {reason}" if done >= 0 else f"{self.library}: out of memory"
 
     def _entry(self, function: str) -> _Entry:
+        if function.startswith("run_") and self._model is not None:
+            return self._entry_of_model(function, self._model)
         entry = getattr(self._loaded, f"{self.library}_{function}")
         entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
         entry.restype = ctypes.c_int64
@@ -160,6 +164,33 @@ class Emulator:
             return int(entry(inputs, outputs, events))
 
         return call
+
+    def _entry_of_model(self, function: str, model: int) -> _Entry:
+        """An entry for what the graph holds, which went through a weight file."""
+        entry = getattr(self._loaded, f"{self.library}_model_{function}")
+        entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        entry.restype = ctypes.c_int64
+
+        def call(inputs: int, outputs: int, events: int) -> int:
+            return int(entry(model, inputs, outputs, events))
+
+        return call
+
+    @cached_property
+    def _model(self) -> int | None:
+        """The model of what the graph holds; None if it holds nothing."""
+        if not held_nodes(self.graph):
+            return None
+        load = getattr(self._loaded, f"{self.library}_load")
+        load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64], ctypes.c_void_p
+        reason = ctypes.create_string_buffer(1024)
+        with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
+            path = Path(scratch) / "weights.txt"
+            path.write_text(weights_text(self.graph), encoding="ascii")
+            model = load(str(path).encode(), reason, len(reason))
+        if model is None:
+            raise MismatchError(f"emulator {self.library!r}: {reason.value.decode(errors='replace')}")
+        return int(model)
 
     @cached_property
     def _loaded(self) -> ctypes.CDLL:

@@ -14,14 +14,15 @@ from bittrigger.errors import ConfigError, MismatchError, ToolError
 from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import evaluate
+from bittrigger.ir.held_bus import writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, bus_width, output_fields, pack, unpack
 from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch, options
 from bittrigger.simulate.simulators.stimulus import Pace
-from bittrigger.simulate.vectors import corner_codes
+from bittrigger.simulate.vectors import corner_codes, other_numbers
 from bittrigger.system.locks import locked
 
-TESTS = ("back_to_back", "with_gaps", "too_soon", "with_resets")
+TESTS = ("back_to_back", "with_gaps", "too_soon", "reloaded", "with_resets")
 """The cocotb tests that every run passes; see sim/test_design.py."""
 
 _GAPPED_EVENTS = 1000
@@ -145,11 +146,15 @@ class RtlSim:
         arrival = self.pipeline.arrival
         np.save(bench / "words.npy", pack(to_words(graph, arrival, stimulus), word_fields(graph, arrival)))
         np.save(bench / "expected.npy", pack(evaluate(graph, stimulus), output_fields(graph)))
+        others = other_numbers(graph, self.seed)
+        np.save(bench / "expected_of_others.npy", pack(evaluate(others, stimulus), output_fields(graph)))
         setup = {
             "width": bus_width(output_fields(graph)),
             "pace": asdict(Pace.of(self.pipeline)),
             "gapped": min(len(stimulus), _GAPPED_VHDL if self.simulator == "ghdl" else _GAPPED_EVENTS),
             "seed": self.seed,
+            "writes": writes(graph),
+            "others": writes(others),
         }
         (bench / "bench.json").write_text(json.dumps(setup) + "\n", encoding="utf-8")
         return bench

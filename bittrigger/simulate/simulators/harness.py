@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import numpy.typing as npt
 from bittrigger.errors import ToolError
 from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.held_bus import SETTLING, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import output_fields
 from bittrigger.simulate.simulators.stimulus import Schedule
 
 _ERROR_BYTES = 256
-_NUMBERS = ("cycles", "n_inputs", "n_outputs", "seed")
+_NUMBERS = ("cycles", "n_inputs", "n_outputs", "seed", "n_writes", "settle")
 _POINTERS = (
     *("inputs", "outputs", "rst", "valid", "start", "row", "due", "codes", "results", "out_valid", "error"),
-    *("probe_fields", "probe_codes", "wave"),
+    *("probe_fields", "probe_codes", "wave", "writes"),
 )
 
 
@@ -79,7 +80,7 @@ def play(
     results = np.empty((int((due >= 0).sum()), graph.n_outputs), dtype=np.int64)
     out_valid = np.empty(due.size, dtype=np.uint8)
     probed = np.empty((due.size, len(probes)), dtype=np.int64)
-    arrays: Mapping[str, npt.NDArray[Any]] = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "inputs": _table([(f.offset, f.width, f.type.signed) for f in fields]),
         "outputs": _table([(f.offset, f.width, f.type.signed) for f in output_fields(graph)]),
         "rst": plan.rst.astype(np.uint8),
@@ -93,9 +94,12 @@ def play(
         "probe_fields": _table(probes),
         "probe_codes": probed,
     }
+    written = writes(graph)
+    arrays["writes"] = np.array(written, dtype=np.int64).reshape(-1, 2)
     error = ctypes.create_string_buffer(_ERROR_BYTES)
     path = ctypes.create_string_buffer(str(wave or "").encode())
     run = _Run(cycles=due.size, n_inputs=len(fields), n_outputs=graph.n_outputs, seed=seed)
+    run.n_writes, run.settle = len(written), pipeline.latency_cycles + SETTLING
     for name, array in arrays.items():
         setattr(run, name, array.ctypes.data)
     run.error, run.wave = ctypes.addressof(error), ctypes.addressof(path)

@@ -62,8 +62,8 @@ def build_library(
     if probes:
         texts["probes.vlt"] = _public(top, probes)
     apart = (*PROBED, *((wave.option,) if wave else ())) if probes or wave else ()
-    starts = has_port(texts[f"{top}.sv"], "in_start")
-    harness = render("rtl_harness.cpp.j2", prefix=PREFIX, probes=probes, wave=wave, starts=starts)
+    starts, holds = (has_port(texts[f"{top}.sv"], port) for port in ("in_start", "settings_write"))
+    harness = render("rtl_harness.cpp.j2", prefix=PREFIX, probes=probes, wave=wave, starts=starts, holds=holds)
     made_with = (*identity(tool), runtime.key, harness, *apart)
     content = [part for name, text in texts.items() for part in (name, text)]
     library = cache / f"lib{top}-{digest(top, *made_with, *LINK_FLAGS, *content)}.so"

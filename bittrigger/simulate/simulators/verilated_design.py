@@ -25,8 +25,9 @@ from bittrigger.system.toolchain import run_tool
 PREFIX = "Vtop"
 """Of all names in the C++; cocotb's main program wants this one."""
 
-PORTS = ("clk", "rst", "in_valid", "in_start", "in_data", "out_valid", "out_data", "dropped")
-_NOT_EVERYWHERE = ("in_start", "dropped")
+SETTINGS = tuple(f"settings_{port}" for port in ("write", "address", "data", "busy"))
+PORTS = ("clk", "rst", "in_valid", "in_start", "in_data", "out_valid", "out_data", "dropped", *SETTINGS)
+_NOT_EVERYWHERE = ("in_start", "dropped", *SETTINGS)
 OPTIONS = (
     *("--cc", "--vpi", "--no-timing", "--no-public-flat-rw", "-Wall", "-Wno-fatal"),
     *("--timescale", "1ns/1ps", "--output-split", "300000"),
@@ -114,8 +115,11 @@ class Maker:
 
 
 def has_port(text: bytes, name: str) -> bool:
-    """Whether the module in ``text`` has a port of one bit called ``name``."""
-    return re.search(rb"^ *(?:in|out)put +wire +" + name.encode() + rb",?$", text, re.MULTILINE) is not None
+    """Whether the module in ``text`` has a port called ``name``."""
+    return (
+        re.search(rb"^ *(?:in|out)put +wire +(?:\[ *\d+:0\] )?" + name.encode() + rb",?$", text, re.MULTILINE)
+        is not None
+    )
 
 
 def _public_ports(top: str, texts: Mapping[str, bytes]) -> bytes:

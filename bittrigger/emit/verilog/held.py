@@ -1,0 +1,243 @@
+"""Verilog of what is held: the modules that read held numbers, the registers of a column, and the bus that writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.emit.render import render
+from bittrigger.emit.verilog.operand_buses import INSTANCE, Places
+from bittrigger.emit.verilog.views import vector
+from bittrigger.errors import InternalError
+from bittrigger.ir.held import TERMS, Held, Hold, Weigh
+from bittrigger.ir.held_bus import APPLY, Place, address_bits, places, reader_ports
+from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.pipeline import Module, Pipeline
+
+
+@dataclass(frozen=True)
+class _Code:
+    """An operand code: its bits, how many, and whether they are two's complement."""
+
+    text: str
+    width: int
+    signed: bool
+
+    def grown(self, width: int) -> str:
+        """The code in ``width`` bits, which are no fewer."""
+        more = width - self.width
+        if not more:
+            return self.text
+        return f"{{{{{more}{{{_top(self.text)}}}}}, {self.text}}}" if self.signed else f"{{{more}'d0, {self.text}}}"
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """An instance of ``bittrigger_weigh2``."""
+
+    width: int
+    parameters: str
+    a: str
+    b: str
+    weights: str
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The registers of a node in the module of the settings."""
+
+    node: str
+    module: str
+    text: str
+    first: int
+    words: int
+    columns: int
+    connections: tuple[tuple[str, str], ...]
+
+
+def _top(text: str) -> str:
+    """The highest bit of a part-select."""
+    return text.partition(":")[0] + "]" if ":" in text else text
+
+
+def held_node(module: Module) -> Held:
+    """What ``module`` holds."""
+    if not isinstance(module.node, Weigh | Hold):
+        raise InternalError(f"module {module.name!r} holds nothing")
+    return module.node
+
+
+def held_ports(pipeline: Pipeline) -> list[tuple[str, int]]:
+    """The buses that the module of the settings drives, and their widths."""
+    found = []
+    for module in pipeline.held:
+        node = held_node(module)
+        columns = node.columns if isinstance(node, Weigh) else 1
+        found += [(f"{node.name}_{port}", columns * width) for port, width in reader_ports(node).items()]
+    return found
+
+
+def held_pins(module: Module) -> list[tuple[str, str]]:
+    """The connections of an instance of ``module`` to what is held."""
+    node = held_node(module)
+
+    def part(width: int) -> str:
+        return Places(0, 1, 1).instance(width, 1) if module.columns > 1 else ""
+
+    return [(port, f"{node.name}_{port}{part(width)}") for port, width in reader_ports(node).items()]
+
+
+def reader_text(vectors: BusLayout, module: Module, mark: str) -> str:
+    """The Verilog of a module that reads held numbers: a column of a ``Weigh``, a copy of a ``Hold``."""
+    node, result = held_node(module), vectors.result(module)
+    buses = vectors.operands(module)
+    ports = [(bus.name, bus.width) for bus in buses] + list(reader_ports(node).items())
+    common = {
+        "mark": mark,
+        "name": module.name,
+        "layer": node.name,
+        "format": ", ".join(bus.format for bus in buses),
+        "result": result,
+        "bits": node.bits,
+        "stage": module.stop,
+        "columns": int(node.bias.size),
+        "ports": ports,
+        "digits": len(str(max(result.width, *(width for _, width in ports)) - 1)),
+    }
+    codes = [
+        _Code(bus.name + bus.bits(index, bus.element.width), bus.element.width, bus.element.signed)
+        for bus, index in vectors.places(module)
+    ]
+    if isinstance(node, Weigh):
+        sums = [_sum(module, node, codes, pair) for pair in range(node.pairs)]
+        signals = [(f"s{k}", made.width) for k, made in enumerate(sums)] + [("b0", node.bits)]
+        results = [_cast(name, width, result) for name, width in signals]
+        return render("weigh.sv.j2", **common, sums=sums, results=results)
+    return render("hold.sv.j2", **common, **_held_codes(vectors, module, node, result))
+
+
+def _cast(name: str, width: int, result: Bus) -> str:
+    """A signal as an element of ``result``, which holds every code of it."""
+    own = result.element.width
+    return name if width == own else f"{own}'({name})" if width < own else f"{name}[{own - 1}:0]"
+
+
+def _sum(module: Module, node: Weigh, codes: list[_Code], pair: int) -> _Sum:
+    width, first = module.result[pair].width, TERMS * pair
+    terms = codes[first : first + TERMS]
+    signed = any(code.signed for code in terms)
+    own = max(code.width + (signed and not code.signed) for code in terms)
+    texts = [code.grown(own) for code in terms]
+    if own > width:
+        raise InternalError(f"module {module.name!r}: a code of {own} bits in a sum of {width}")
+    last = 2 * int(node.weights.shape[0])
+    chosen = f"weights[{2 * first + 3}:{2 * first}]"
+    if len(terms) < TERMS:
+        texts.append(f"{own}'d0")
+        chosen = f"{{2'd0, weights[{last - 1}:{last - 2}]}}"
+    parameters = f".WIDTH({width}), .X({own}), .SIGNED(1'b{int(signed)})"
+    return _Sum(width, parameters, texts[0], texts[1], chosen)
+
+
+def _held_codes(vectors: BusLayout, module: Module, node: Hold, result: Bus) -> dict[str, object]:
+    """The operand codes and the biases of a ``Hold``, each as a wire."""
+    wires, results, own = [], [], result.element.width
+    for k, ((bus, index), span) in enumerate(zip(vectors.places(module), module.source, strict=False)):
+        width = min(bus.element.width, own)
+        wires.append(
+            {
+                "type": vector(width, signed=bus.element.signed),
+                "name": f"x{k}",
+                "value": bus.name + bus.bits(index, width),
+            }
+        )
+        results.append(_cast(f"x{k}", width, result))
+        if span.width > own:
+            raise InternalError(f"module {module.name!r}: a code of {span.width} bits in one of {own}")
+    for k in range(int(node.bias.size)):
+        value = f"bias[{node.bits * (k + 1) - 1}:{node.bits * k}]"
+        wires.append({"type": vector(node.bits, signed=True), "name": f"b{k}", "value": value})
+        results.append(_cast(f"b{k}", node.bits, result))
+    unread = [bus.name for bus in vectors.operands(module) if bus.element.width > own]
+    return {"wires": wires, "results": results, "unread": unread}
+
+
+def word_bits(place: Place) -> list[int]:
+    """Bits of each word of a column."""
+    return [*(place.weight_bits(k) for k in range(place.stride - 1)), place.node.bits]
+
+
+def registers_text(place: Place, module: Module, mark: str) -> str:
+    """The Verilog of the registers of one column."""
+    node = place.node
+    return render(
+        "held.sv.j2",
+        mark=mark,
+        name=module.held_name,
+        layer=node.name,
+        columns=place.columns,
+        words=word_bits(place),
+        weights=2 * int(node.weights.shape[0]) if isinstance(node, Weigh) else 0,
+        bits=node.bits,
+        digits=len(str(max(31, 2 * int(node.weights.shape[0]) - 1 if isinstance(node, Weigh) else 0))),
+    )
+
+
+def settings_text(pipeline: Pipeline, mark: str) -> str:
+    """The Verilog of the bus and of all registers."""
+    found = dict(zip((module.node.name for module in pipeline.held), pipeline.held, strict=True))
+    layers = [_layer(place, found[place.node.name]) for place in places(pipeline.graph)]
+    ports = held_ports(pipeline)
+    return render(
+        "settings.sv.j2",
+        mark=mark,
+        name=pipeline.settings_name,
+        design=pipeline.graph.name,
+        apply=APPLY,
+        turns=turns(pipeline),
+        rows=[_Row(f"{APPLY}", "bit 0: all that was written counts from now on"), *map(_row, places(pipeline.graph))],
+        address_bits=address_bits(pipeline.graph),
+        ports=ports,
+        digits=len(str(max(width for _, width in ports) - 1)),
+        layers=layers,
+        p=INSTANCE,
+    )
+
+
+def turns(pipeline: Pipeline) -> int:
+    """Cycles in which layers switch, one stage after the other."""
+    return 1 + max(module.start for module in pipeline.held)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of the table of addresses."""
+
+    addresses: str
+    text: str
+
+
+def _row(place: Place) -> _Row:
+    node = place.node
+    rows = f"{place.stride - 1} of weights, 16 each, and " if isinstance(node, Weigh) else ""
+    text = f"{node.name}: {place.columns} columns of {place.stride} words: {rows}the bias in {node.bits} bits"
+    return _Row(f"{place.first}-{place.first + place.words - 1}", text)
+
+
+def _layer(place: Place, module: Module) -> _Layer:
+    node, several = place.node, place.columns > 1
+    ports = [("bias", node.bits)]
+    if isinstance(node, Weigh):
+        ports = [("weights", 2 * int(node.weights.shape[0])), *ports]
+
+    def part(width: int) -> str:
+        return Places(0, 1, 1).instance(width, 1) if several else ""
+
+    connections = [
+        ("clk", "clk"),
+        ("turn", f"turn[{module.start}]"),
+        ("hits", f"hits_{node.name}{part(place.stride)}"),
+        ("data", "word"),
+        *((port, f"{node.name}_{port}{part(width)}") for port, width in ports),
+    ]
+    text = f"{node.name}, which is read in stage {module.start}"
+    return _Layer(node.name, module.held_name, text, place.first, place.words, place.columns, tuple(connections))

@@ -1,0 +1,230 @@
+"""Weights and biases in registers: right in every executor, proven for all that may be held, switched between events."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from designs import build_of
+from designs import graph as ternary_graph
+
+from bittrigger.build.weights import read_weights, write_weights
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.errors import ConfigError, MismatchError
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.weight_file import network_hash, weights_text, with_numbers
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
+from bittrigger.prove import Verdict, prove
+from bittrigger.settings import Settings
+from bittrigger.simulate.compare import raise_first, run_executors
+from bittrigger.simulate.executors.emulator import Emulator
+from bittrigger.simulate.executors.rtl import RtlSim
+from bittrigger.simulate.vectors import corner_codes, other_numbers, random_codes
+
+FAST = Settings(effort="fast")
+HOLDINGS = {"weights": Holding(weights=True, bias=False), "bias": Holding(weights=False, bias=True)}
+
+
+def held_graph(what, sizes=(7, 5, 3)):
+    """A small ternary network that holds weights or biases."""
+    return simplify(ternary_graph(sizes), held=HOLDINGS[what])
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory):
+    """A synthesised build that holds weights, and one that holds biases."""
+    made = {}
+    for what in HOLDINGS:
+        pipeline = create_pipeline(held_graph(what), FAST)
+        made[what] = build_of(pipeline, tmp_path_factory.mktemp(what) / "build", synth=True)
+    return made
+
+
+@pytest.fixture(params=HOLDINGS)
+def build(request, builds):
+    """Each of them."""
+    return builds[request.param]
+
+
+def events(graph):
+    """Corners of the ports, and random codes."""
+    return np.concatenate([corner_codes(graph), random_codes(graph, 200, 1)])
+
+
+@pytest.mark.parametrize("what", HOLDINGS)
+def test_holding_changes_no_bit(what):
+    plain = ternary_graph((7, 5, 3))
+    codes = events(plain)
+    assert np.array_equal(evaluate(held_graph(what), codes), evaluate(plain, codes))
+
+
+def test_every_executor_agrees(build):
+    names = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
+    raise_first(run_executors(build, names, events(build.graph), look_into=False))
+
+
+def test_every_executor_agrees_on_other_numbers(build):
+    other = replace(build, pipeline=with_numbers(build.pipeline, other_numbers(build.graph, 3)))
+    codes = events(build.graph)
+    assert not np.array_equal(evaluate(other.graph, codes), evaluate(build.graph, codes))
+    names = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
+    raise_first(run_executors(other, names, codes, entries=False, look_into=False))
+
+
+def test_it_is_proven_for_all_that_may_be_held(build):
+    assert not open_claims(prove(build, jobs=1))
+
+
+def open_claims(proof):
+    """What is not proven, but for the bytes of the files."""
+    claims = [claim for claim in proof.claims if claim.verdict is not Verdict.PROVEN and claim.kind != "files"]
+    return {(claim.subject.removeprefix("example_"), claim.kind) for claim in claims}
+
+
+BREAKS = {
+    "a layer switches with the first": ("settings", r"turn\[[1-9]\]\)", "turn[0])", "settings"),
+    "a write hits the next word": ("settings", r"place == (\d+)'d2\)", r"place == \1'd3)", "settings"),
+    "a write is taken while layers switch": ("settings", "write & !waits", "write", "settings"),
+    "busy ends early": ("settings", r"applies \| \(\|turn\)", "applies", "settings"),
+    "what is written counts at once": ("held_dense_0", r"turn \? written0", "hits[0] ? data[{0}:0]", "held_dense_0"),
+    "what counts is lost": ("held_dense_0", r"turn \? written0 : counts0", "written0", "held_dense_0"),
+    "a column reads the next one's bias": ("", r"bias\(dense_0_\w+_bias\[", "bias(dense_1_{1}_bias[", ""),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_of_the_registers_is_refuted(builds, name, tmp_path):
+    stem, wanted, instead, subject = BREAKS[name]
+    build, folder = builds["weights"], tmp_path / "build"
+    shutil.copytree(build.folder, folder)
+    (path,) = (
+        p
+        for p in (folder / "rtl").glob("*.sv")
+        if p.stem.startswith(f"example{'_' if stem else ''}{stem}") and (stem or p.stem == "example")
+    )
+    before = path.read_text()
+    width = re.search(r"written0 <= hits\[0\] \? data\[(\d+):0\]", before)
+    after = re.sub(wanted, instead.replace("{0}", width[1] if width else "0").replace("{1}", "terms"), before, count=1)
+    assert after != before
+    path.write_text(after)
+    found = open_claims(prove(replace(build, folder=folder), jobs=1, netlist=False))
+    assert any(item.startswith(subject) and kind == "verilog" for item, kind in found), found
+
+
+def test_a_layer_that_switches_too_soon_is_seen_in_simulation(build, tmp_path):
+    folder = tmp_path / "build"
+    shutil.copytree(build.folder, folder)
+    path = folder / "rtl" / "example_settings.sv"
+    path.write_text(re.sub(r"turn\[[1-9]\]\)", "turn[0])", path.read_text()))
+    executor = RtlSim(build.pipeline, folder / "rtl", tmp_path / "cache")
+    with pytest.raises(MismatchError, match="pattern reloaded"):
+        executor.run(events(build.graph))
+
+
+def test_a_weight_that_is_not_taken_is_refuted(tmp_path):
+    pipeline = create_pipeline(held_graph("weights"), FAST)
+    build = build_of(pipeline, tmp_path / "build")
+    path = tmp_path / "build" / "rtl" / "example_weigh_dense_0_terms.sv"
+    text = path.read_text()
+    for wanted, instead in (
+        ("weights[3:0]", "{weights[1:0], weights[3:2]}"),
+        ("b0 = bias", "b0 = {bias[7:1], bias[1]}"),
+    ):
+        changed = text.replace(wanted, instead, 1) if wanted in text else text
+        assert changed != text
+        path.write_text(changed)
+        assert ("weigh_dense_0_terms", "verilog") in open_claims(prove(build, jobs=1, netlist=False))
+
+
+def test_a_weight_file_comes_back(tmp_path):
+    for what in HOLDINGS:
+        graph = held_graph(what)
+        other = other_numbers(graph, 1)
+        path = tmp_path / f"{what}.txt"
+        write_weights(path, other)
+        assert weights_text(read_weights(path, graph)) == path.read_text()
+        codes = events(graph)
+        assert np.array_equal(evaluate(read_weights(path, graph), codes), evaluate(other, codes))
+
+
+def test_the_network_is_all_but_the_numbers():
+    graph = held_graph("weights")
+    assert network_hash(graph) == network_hash(other_numbers(graph, 1)) != network_hash(held_graph("bias"))
+    assert network_hash(graph) != network_hash(held_graph("weights", (7, 5, 4)))
+
+
+WRONG_FILES = {
+    "other network": (lambda t: t.replace("network ", "network 0", 1), "of network"),
+    "no file": (lambda t: t[1:], "the first line of a weight file"),
+    "other version": (lambda t: t.replace("weights 1", "weights 2", 1), "the first line of a weight file"),
+    "other shape": (lambda t: t.replace("layer dense_0 7 5", "layer dense_0 7 4"), "layer dense_0 7 5 weights"),
+    "a sign too many": (lambda t: re.sub(r"^([-+0]{7} )", r"0\1", t, count=1, flags=re.M), "7 of the signs"),
+    "another sign": (lambda t: re.sub(r"^[-+0]([-+0]{6} )", r"2\1", t, count=1, flags=re.M), "7 of the signs"),
+    "a fraction": (lambda t: re.sub(r"^([-+0]{7} -?\d+)$", r"\1.5", t, count=1, flags=re.M), "and a bias"),
+    "a number of another writing": (
+        lambda t: re.sub(r"^([-+0]{7}) .*$", r"\1 007", t, count=1, flags=re.M),
+        "and a bias",
+    ),
+    "a bias beyond its register": (
+        lambda t: re.sub(r"^([-+0]{7}) .*$", r"\1 99999", t, count=1, flags=re.M),
+        "its register of",
+    ),
+    "no end": (lambda t: t.removesuffix("end\n"), "'end'"),
+    "more": (lambda t: t + "\n", "nothing behind it"),
+    "nothing": (lambda _: "", "the first line of a weight file"),
+    "no text": (lambda t: t.replace("design", "d\xe9sign"), "not readable"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FILES)
+def test_a_wrong_file_is_refused_by_both_readers(name, builds, tmp_path):
+    build, (change, said) = builds["weights"], WRONG_FILES[name]
+    path = tmp_path / "weights.txt"
+    path.write_bytes(change(weights_text(build.graph)).encode("latin-1"))
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read_weights(path, build.graph)
+    assert loaded(build, path)
+
+
+def test_a_good_file_is_taken_by_the_emulator(build, tmp_path):
+    path = tmp_path / "weights.txt"
+    write_weights(path, other_numbers(build.graph, 8))
+    assert loaded(build, path) == ""
+    assert "not readable" in loaded(build, tmp_path / "absent.txt")
+
+
+def loaded(build, path):
+    """What the emulator says of a weight file; nothing where it takes it."""
+    library = ctypes.CDLL(str(Emulator(build.graph, build.folder / "emulator", build.cache / "emulator").build()))
+    library.example_v1_load.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64]
+    library.example_v1_load.restype = ctypes.c_void_p
+    library.example_v1_free.argtypes = [ctypes.c_void_p]
+    reason = ctypes.create_string_buffer(300)
+    model = library.example_v1_load(str(path).encode(), reason, len(reason))
+    library.example_v1_free(model)
+    return "" if model else reason.value.decode()
+
+
+def test_the_emulator_of_python_takes_weight_files(build, tmp_path):
+    library = Emulator(build.graph, build.folder / "emulator", build.cache / "emulator").build()
+    spec = importlib.util.spec_from_file_location("example_v1", build.folder / "emulator" / "example_v1.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    codes = events(build.graph)
+    loaded = []
+    for seed in (5, 6):
+        other = other_numbers(build.graph, seed)
+        path = tmp_path / f"{seed}.txt"
+        write_weights(path, other)
+        loaded.append((module.load(library, weights=path), other))
+    for emulator, graph in [(module.load(library), build.graph), *loaded]:
+        assert np.array_equal(emulator.run_codes(codes), evaluate(graph, codes))
+    (tmp_path / "wrong.txt").write_text("bittrigger weights 2\n")
+    with pytest.raises(ValueError, match="'bittrigger weights 1' is due"):
+        module.load(library, weights=tmp_path / "wrong.txt")
