@@ -53,6 +53,14 @@ def network():
 II = 40
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_digits():
+    """No layer is multiplied digit by digit, which may be cheaper."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bittrigger.compile.pipeline.serial_layers", lambda *_: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))

@@ -1,5 +1,5 @@
--- The two cells of AMD's library that the firmware library instantiates, in their meaning, for tests without that library.
--- Source: AMD UG974, "UltraScale Architecture Libraries Guide": LUT6_2, CARRY8.
+-- The cells of AMD's library that the firmware library instantiates, in their meaning, for tests without that library.
+-- Source: AMD UG974, "UltraScale Architecture Libraries Guide": LUT6_2, LUT6, MUXF7, CARRY8.
 library ieee;
 use ieee.std_logic_1164.all;
 
@@ -7,6 +7,15 @@ package vcomponents is
     component LUT6_2 is
         generic (INIT : bit_vector(63 downto 0) := X"0000000000000000");
         port (O5, O6 : out std_logic; I0, I1, I2, I3, I4, I5 : in std_logic);
+    end component;
+
+    component LUT6 is
+        generic (INIT : bit_vector(63 downto 0) := X"0000000000000000");
+        port (O : out std_logic; I0, I1, I2, I3, I4, I5 : in std_logic);
+    end component;
+
+    component MUXF7 is
+        port (O : out std_logic; I0, I1, S : in std_logic);
     end component;
 
     component CARRY8 is
@@ -75,4 +84,31 @@ begin
         O(k) <= S(k) xor carry(k);
     end generate;
     CO <= carry(8 downto 1);
+end architecture;
+
+library ieee;
+use ieee.std_logic_1164.all;
+
+entity LUT6 is
+    generic (INIT : bit_vector(63 downto 0) := X"0000000000000000");
+    port (O : out std_logic; I0, I1, I2, I3, I4, I5 : in std_logic);
+end entity;
+
+architecture meaning of LUT6 is
+begin
+    both : entity work.LUT6_2
+        generic map (INIT => INIT)
+        port map (O5 => open, O6 => O, I0 => I0, I1 => I1, I2 => I2, I3 => I3, I4 => I4, I5 => I5);
+end architecture;
+
+library ieee;
+use ieee.std_logic_1164.all;
+
+entity MUXF7 is
+    port (O : out std_logic; I0, I1, S : in std_logic);
+end entity;
+
+architecture meaning of MUXF7 is
+begin
+    O <= (I1 and S) or (I0 and not S);
 end architecture;

@@ -22,6 +22,7 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, R
 from bittrigger.ir.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.product import Product
+from bittrigger.ir.serial import fits_serial
 from bittrigger.ir.wire import Wire
 
 SCHEMA = 3
@@ -301,18 +302,26 @@ def graph_from_json(data: Json) -> Graph:
     return graph
 
 
-def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
-    """Write ``graph`` and the adder graphs of its ``Linear`` nodes to ``path``."""
-    path.write_text(design_text(graph, adders), encoding="utf-8")
+def save_design(
+    path: Path, graph: Graph, adders: dict[str, AdderGraph], serial: dict[str, AdderGraph] | None = None
+) -> None:
+    """Write ``graph`` and the adder graphs of its ``Linear`` nodes to ``path``; arguments as of ``design_text``."""
+    path.write_text(design_text(graph, adders, serial), encoding="utf-8")
 
 
-def design_text(graph: Graph, adders: dict[str, AdderGraph]) -> str:
-    """``graph`` and the adder graphs of its ``Linear`` nodes, as ``save_design`` writes them."""
+def design_text(graph: Graph, adders: dict[str, AdderGraph], serial: dict[str, AdderGraph] | None = None) -> str:
+    """``graph`` and the adder graphs of its ``Linear`` nodes, as ``save_design`` writes them.
+
+    Args:
+        serial: those of layers that are multiplied digit by digit, of the signs of their weights.
+    """
     data = {
         "schema": SCHEMA,
         **graph_to_json(graph),
         "adders": {name: adders_to_json(value) for name, value in adders.items()},
     }
+    if serial:
+        data["serial"] = {name: adders_to_json(value) for name, value in serial.items()}
     return json.dumps(data, separators=(",", ":")) + "\n"
 
 
@@ -346,3 +355,25 @@ def parse_design(text: str, path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
     return graph, adders
+
+
+def parse_serial(text: str, graph: Graph, path: Path) -> dict[str, AdderGraph]:
+    """The adder graphs of the layers of ``graph`` that are multiplied digit by digit; each is proven equal to its signs again.
+
+    Args:
+        text: of a design, which came from ``path``.
+
+    Raises:
+        ConfigError: if one is not that of its layer.
+    """
+    try:
+        found = {name: adders_from_json(value) for name, value in json.loads(text).get("serial", {}).items()}
+        for name, solved in found.items():
+            layer = graph[name]
+            if not isinstance(layer, Linear) or not fits_serial(solved):
+                raise ValueError(f"{name!r} is not multiplied digit by digit")
+            verify_adders(solved, np.sign(layer.weights), np.zeros(layer.weights.shape[1], dtype=np.int64))
+    except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
+    return found

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from bittrigger.build.store import design_text, parse_design
+from bittrigger.build.store import design_text, parse_design, parse_serial
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
@@ -84,9 +84,12 @@ def find(key: str, settings: Settings) -> Pipeline | None:
     try:
         latency, _, text = found.decode().partition("\n")
         graph, adders = parse_design(text, Path(DESIGNS.kind))
-        return Schedule(
-            settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii, stream=settings.port == STREAM
-        ).apply(graph, adders)
+        serial = parse_serial(text, graph, Path(DESIGNS.kind))
+        stream = settings.port == STREAM
+        schedule = Schedule(
+            settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii, stream=stream, serial=serial
+        )
+        return schedule.apply(graph, adders)
     except (ConfigError, ValueError):
         return None
 
@@ -94,4 +97,5 @@ def find(key: str, settings: Settings) -> Pipeline | None:
 def keep(key: str, pipeline: Pipeline) -> None:
     """Keep the design of ``pipeline``, which has been compared with Keras."""
     adders = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
-    DESIGNS.keep({key: f"{pipeline.latency_cycles}\n{design_text(pipeline.graph, adders)}".encode()})
+    serial = {module.node.name: module.serial.adders for module in pipeline.modules if module.serial}
+    DESIGNS.keep({key: f"{pipeline.latency_cycles}\n{design_text(pipeline.graph, adders, serial)}".encode()})

@@ -26,6 +26,7 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, frozen_array, i
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.serial import passing_percent
 from bittrigger.report.draw import MAX_VALUES, draw_svg
 from bittrigger.settings import Settings
 from bittrigger.solver import graph_luts, solve
@@ -151,7 +152,7 @@ def solve_matrix(graph: Graph, settings: Settings, file: Path | None = None) -> 
     if solved is None:
         raise InternalError("a matrix without adders")
     operands = [adder.operands for adder in solved.adders]
-    engine, (_, total) = pipeline.modules[0].engine, estimate(pipeline)
+    engine, serial, (_, total) = pipeline.modules[0].engine, pipeline.modules[0].serial, estimate(pipeline)
     facts: dict[str, object] = {
         "matrix": f"{layer.weights.shape[0]} x {layer.weights.shape[1]}",
         "non_zeros": int(np.count_nonzero(layer.weights)),
@@ -166,12 +167,18 @@ def solve_matrix(graph: Graph, settings: Settings, file: Path | None = None) -> 
     }
     if settings.ii > 1:
         facts |= {
-            "form": "accumulated" if engine else "unrolled",
+            "form": "accumulated" if engine else "serial" if serial else "unrolled",
             "ii_cycles": pipeline.ii,
             "design_lut_estimate": total.lut,
         }
     if engine:
         facts |= {"lanes": engine.lanes, "terms": engine.terms, "busy_percent": busy_percent(engine, settings.ii)}
+    if serial:
+        facts |= {
+            "digit_bits": serial.digit,
+            "passes": serial.groups,
+            "busy_percent": passing_percent(serial, settings.ii),
+        }
     return Solution(pipeline, solved, settings, facts)
 
 

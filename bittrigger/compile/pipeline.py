@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
 
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.serial import fits_serial
 from bittrigger.schedule.engine import columns_apart
 from bittrigger.schedule.schedule import Schedule, large_engines
+from bittrigger.schedule.serial import serial_layers
 from bittrigger.schedule.tradeoff import within_latency
 from bittrigger.settings import STREAM, Settings
 from bittrigger.solver import solve_blocks
+
+SERIAL_BITS = 24
+"""Bits of an operand for which adders that pass digits are searched for: so many that each adder costs about the same."""
 
 
 def solve_layers(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
@@ -34,6 +43,19 @@ def _solved(graph: Graph, layers: Iterable[Linear], settings: Settings) -> dict[
     }
 
 
+def serial_adders(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
+    """An adder graph of the signs of each layer that digits may pass through; adders of two operands, the fewest of them."""
+    options = replace(settings.solver, adder_inputs=2, depth=None)
+    found = {}
+    for node in serial_layers(graph, settings.ii):
+        words = (Interval(0, (1 << SERIAL_BITS) - 1),) * node.weights.shape[0]
+        nothing = np.zeros(node.weights.shape[1], dtype=np.int64)
+        solved = solve_blocks(np.sign(node.weights), nothing, words, options, apart=False)
+        if fits_serial(solved):
+            found[node.name] = solved
+    return found
+
+
 def create_pipeline(graph: Graph, settings: Settings) -> Pipeline:
     """``graph`` lowered to adders and placed in stages.
 
@@ -54,7 +76,8 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
     Raises:
         ConfigError: if the clock is too fast.
     """
-    schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM)
+    serial = serial_adders(graph, settings)
+    schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM, serial=serial)
     while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
         ranges, unrolled = intervals(apart), adders.keys() - planned.keys()
         layers = [node for node in apart.nodes if isinstance(node, Linear) and node.name in unrolled]

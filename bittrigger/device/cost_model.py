@@ -15,6 +15,7 @@ from operator import mul
 from typing import assert_never
 
 from bittrigger.device.lut_prices import adder_luts
+from bittrigger.device.serial_cost import serial_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
@@ -161,6 +162,8 @@ def _matrix(module: Module) -> Cost:
     width = vector_bits(module.result)
     if module.tally:
         return Cost(module.tally.lanes * width, width)
+    if module.serial:
+        return Cost(*serial_cost(module.serial, common_type(module.source, 0)))
     if module.engine:
         kind = common_type(module.source, 0)
         return _lane(module.engine, kind, width)

@@ -22,6 +22,7 @@ from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import Route, read_by, route
+from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import search_bits
 from bittrigger.ir.tally import Tally
 from bittrigger.ir.window import Window, used_codes
@@ -50,6 +51,8 @@ class Module:
             and the sums of the first columns are cleared in ``start``.
         tally: how positions are added up that come some at a time, from ``start`` on, if they are; each column is a copy.
         columns: those of a ``Weigh``, each of which is a copy then; 0 in software, where all are one.
+        serial: how a matrix is multiplied digit by digit, if it is, by one instance; each column is a copy then, ``source`` is
+            the whole operand, whose first digits are there in ``start``, and ``lanes`` columns come at a time.
     """
 
     design: str
@@ -67,6 +70,7 @@ class Module:
     engine: Engine | None = None
     tally: Tally | None = None
     columns: int = 0
+    serial: Serial | None = None
 
     @property
     def name(self) -> str:
@@ -109,7 +113,8 @@ class Module:
         """How many times the layer is there; the columns of one that is multiplied step by step."""
         if self.tally:
             return len(self.tally.rows)
-        return self.engine.n_out if self.engine else self.columns or self.node.copies
+        plan = self.engine or self.serial
+        return plan.n_out if plan else self.columns or self.node.copies
 
     @property
     def is_folded(self) -> bool:
@@ -119,12 +124,12 @@ class Module:
     @property
     def instances(self) -> int:
         """Instances of the module."""
-        return self.lanes or self.copies
+        return 1 if self.serial else self.lanes or self.copies
 
     @property
     def phases(self) -> int:
         """Turns that the copies take: copy ``lanes * n + m`` goes through instance ``m`` in turn ``n``, ``pace`` cycles each."""
-        return -(-self.copies // self.instances)
+        return -(-self.copies // (self.lanes or self.copies))
 
     @property
     def done(self) -> int:
@@ -134,7 +139,7 @@ class Module:
     @property
     def reads(self) -> int | None:
         """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
-        if self.engine:
+        if self.engine or self.serial:
             return self.start - FEEDING
         if self.tally or (self.is_folded and not self.queue):
             return None
@@ -144,6 +149,13 @@ class Module:
     def feed_name(self) -> str:
         """The module that feeds the lanes of an engine."""
         return f"{self.design}_feed_{self.node.name}"
+
+    @property
+    def feeder_name(self) -> str:
+        """The module that takes the operand of an event where fewer instances than copies are built."""
+        if self.serial:
+            return self.name
+        return self.feed_name if self.engine else self.queue_name
 
     @property
     def queue_name(self) -> str:
@@ -243,11 +255,10 @@ def in_software(pipeline: Pipeline) -> Pipeline:
     """``pipeline`` as software sees it, which has no time: every copy is there, and a matrix is multiplied at once."""
 
     def whole(module: Module) -> Module:
-        together = module.engine or module.tally or module.columns
+        together = module.engine or module.tally or module.serial or module.columns
         result = module.result * module.copies if together else module.result
-        return replace(
-            module, result=result, lanes=0, queue=False, window=None, pace=1, engine=None, tally=None, columns=0
-        )
+        plain = replace(module, result=result, lanes=0, queue=False, window=None, pace=1)
+        return replace(plain, engine=None, tally=None, columns=0, serial=None)
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
 
@@ -285,9 +296,8 @@ def stream_delays(pipeline: Pipeline) -> dict[str, int]:
 def loads(pipeline: Pipeline) -> set[int]:
     """The stages in which something is told that an event is there: queues, feeds, sums over positions, registers that hold."""
     held = held_turns(pipeline)
-    found = {
-        module.reads for module in pipeline.modules if module.reads is not None and (module.queue or module.engine)
-    }
+    fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial)
+    found = {module.reads for module in fed if module.reads is not None}
     found |= {module.start for module in pipeline.modules if module.tally}
     return found | {
         module.stop + k * module.pace for module in pipeline.modules for k in range(held.get(module.node.name, 0))

@@ -24,6 +24,7 @@ from bittrigger.prove.modules.held import prove_reader
 from bittrigger.prove.modules.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.modules.product import MAX_BITS, prove_product
 from bittrigger.prove.modules.scaling import prove_scaling
+from bittrigger.prove.modules.serial import prove_digits, prove_serial
 from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.rtl import Rtl
 from bittrigger.prove.sources.setting import Setting
@@ -56,6 +57,8 @@ def tasks(setting: Setting) -> Iterator[Task]:
     for module in setting.pipeline.modules:
         if module.engine:
             yield from _engine_tasks(setting, module)
+        elif module.serial:
+            yield from _serial_tasks(setting, module)
         elif module.tally:
             yield from _tally_tasks(setting, module, module.tally)
         else:
@@ -202,6 +205,22 @@ def _prove_feed(setting: Setting, module: Module, read: Callable[[str], Netlist]
     return prove_feed(module, setting.vectors, read(module.feed_name))
 
 
+def _serial_tasks(setting: Setting, module: Module) -> Iterator[Task]:
+    """A matrix that is multiplied digit by digit."""
+    name, vectors = module.name, setting.vectors
+    statement = "the digits add up to the matrix and the bias, and no result leaves its width"
+    yield Task(name, "weights", statement, "linear forms", partial(prove_digits, module, vectors))
+    cycles = module.phases * module.pace
+    statement = f"each result is there in its cycle, whatever was before, if no event is let in within {cycles} cycles"
+    method = "the cycles of an event, unrolled, by SAT against the sums of the adder graph"
+    for kind, read in setting.sides:
+        yield Task(name, kind, statement, method, partial(_prove_serial, setting, module, read))
+
+
+def _prove_serial(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
+    return prove_serial(module, setting.vectors, read(module.name), setting.scratch())
+
+
 def _tally_tasks(setting: Setting, module: Module, tally: Tally) -> Iterator[Task]:
     """A sum over positions that come some at a time."""
     name, vectors = module.name, setting.vectors
@@ -307,6 +326,8 @@ _LIBRARY = {
     "bittrigger_adder2_carry": "the two-input adder whose top bit is a carry, in primitives, equals a + b",
     "bittrigger_adder3_carry": "the three-input adder whose top bit is a carry, in primitives, equals a + b + c",
     "bittrigger_clip": "the limiter in primitives equals the behavioural one",
+    "bittrigger_pick": "the multiplexer in primitives picks the bit that is named",
+    "bittrigger_digit": "the digit of a sum in primitives equals a + b + carry",
 }
 
 
@@ -318,7 +339,7 @@ def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
         prove_latency(gates, module.cycles)
         return prove_equal(primitive.module(module.name), gates, setting.scratch())
 
-    unrolled = [module for module in setting.pipeline.modules if not module.engine and not module.tally]
+    unrolled = [module for module in setting.pipeline.modules if not (module.engine or module.tally or module.serial)]
     by_size = sorted(unrolled, key=lambda m: len(m.adders.adders) if m.adders else 0, reverse=True)
     for module in by_size:
         yield Task(module.name, "netlist", "the synthesised netlist equals the Verilog", method, partial(equal, module))

@@ -15,6 +15,7 @@ from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.serial import passing_percent, terms_of
 from bittrigger.report.grade import grade_of
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization
@@ -122,6 +123,8 @@ def _depth(module: Module) -> int:
     """Most adders on a path between registers that hold sums, or from operand to result."""
     if module.engine:
         return module.engine.terms
+    if module.serial:
+        return depth(module.serial.adders)
     if module.tally:
         return module.tally.lanes
     return depth(module.adders) if module.adders else 0
@@ -131,6 +134,8 @@ def _adders(module: Module) -> int:
     """Two-input adders of all instances."""
     if module.engine:
         return module.instances * module.engine.terms
+    if module.serial:
+        return len(terms_of(module.serial.adders)) + module.lanes
     if module.tally:
         return module.instances * module.tally.lanes
     return module.instances * sum(max(1, adder.operands - 1) for adder in module.adders.adders) if module.adders else 0
@@ -140,9 +145,19 @@ def _busy_percent(module: Module, ii: int) -> float:
     """Of the cycles of all instances, over an interval, those in which they work for an event."""
     if module.engine:
         return busy_percent(module.engine, ii)
+    if module.serial:
+        return passing_percent(module.serial, ii)
     if module.tally:
         return round(100 * module.tally.turns / ii, 2)
     return round(100 * module.copies / module.instances / ii, 2)
+
+
+def _form(module: Module) -> str:
+    if module.serial:
+        return "serial"
+    if module.engine or module.tally:
+        return "accumulated"
+    return "folded" if module.instances < module.copies else "unrolled"
 
 
 def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> Layer:
@@ -155,11 +170,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
         kind=module.kind,
         copies=copies,
         instances=module.instances,
-        form="accumulated"
-        if module.engine or module.tally
-        else "folded"
-        if module.instances < module.copies
-        else "unrolled",
+        form=_form(module),
         turns=module.tally.turns if module.tally else module.phases,
         busy_percent=_busy_percent(module, ii),
         n_in=len(module.source),

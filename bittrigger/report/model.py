@@ -68,7 +68,7 @@ class Layer:
         copies: how many times the layer is there; weights are those of all of them.
         instances: how many of them are built, one after the other where these are fewer; resources and adders are those of all.
         form: ``unrolled``; ``folded`` where copies follow each other through fewer instances; ``accumulated`` where a matrix is
-            multiplied step by step in as many lanes as there are instances.
+            multiplied step by step in as many lanes as there are instances; ``serial`` where it is digit by digit.
         turns: how often the instances are used for an event.
         busy_percent: of the cycles between events, those in which the instances work for one; for an accumulated layer only what
             multiplies a weight of the matrix counts.

@@ -63,6 +63,8 @@ def _shape(layer: Layer) -> str:
     shape = f"{layer.n_in} x {layer.n_out}"
     if layer.form == "accumulated":
         return f"{shape} in {layer.instances} lanes, {layer.busy_percent:.0f} % busy"
+    if layer.form == "serial":
+        return f"{shape} by digits, {layer.busy_percent:.0f} % busy"
     folded = f" in {layer.instances}, {layer.busy_percent:.0f} % busy" if layer.form == "folded" else ""
     return f"{layer.copies} of {shape}{folded}" if layer.copies > 1 else shape
 

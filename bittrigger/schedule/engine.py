@@ -1,13 +1,15 @@
-"""Which layers are multiplied step by step: where an interval leaves the time for it, and it takes fewer LUTs than adders do."""
+"""Which layers are multiplied step by step or digit by digit: where an interval leaves the time, and it takes fewer LUTs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bittrigger.device.cost_model import engine_luts, module_cost
+from bittrigger.device.serial_cost import serial_cost
+from bittrigger.device.timing import DelayModel
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import CLEARING, SETTLING, Engine, common_shift
@@ -17,36 +19,70 @@ from bittrigger.ir.nodes import Intervals, Node, Operation
 from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
+from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import in_parts, level_count
+from bittrigger.schedule.serial import serial_plans
 
 MAX_TERMS = 8
 """Most operand codes that a lane adds in a cycle."""
 
 
-def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms: int) -> dict[str, Engine]:
-    """The cheapest plan of each layer that is cheaper step by step, by name.
+@dataclass(frozen=True)
+class Spare:
+    """What an interval leaves for layers to be multiplied in time.
+
+    Attributes:
+        ii: cycles from one event to the next at least.
+        most_terms: adders that a sum can pass in a cycle.
+        budget_ns: time for logic in a cycle.
+        model: of delays.
+    """
+
+    ii: int
+    most_terms: int
+    budget_ns: float
+    model: DelayModel
+
+
+def engines(
+    graph: Graph, adders: Mapping[str, AdderGraph], serial: Mapping[str, AdderGraph], spare: Spare
+) -> dict[str, Engine | Serial]:
+    """The cheapest plan of each layer that is cheaper step by step or digit by digit, by name.
 
     Args:
         adders: of every layer that may be unrolled; one that has none is multiplied step by step if at all.
-        ii: cycles from one event to the next at least.
-        most_terms: adders that a sum can pass in a cycle.
+        serial: of every layer that may be multiplied digit by digit; see ``ir.serial.fits_serial``.
     """
     ranges = intervals(graph)
-    found = {}
+    found: dict[str, Engine | Serial] = {}
     for node in graph.nodes:
         if not isinstance(node, Linear) or node.copies > 1 or len(node.inputs) > 1 or common_shift(node) is None:
             continue
         after = sum(_channel_luts(graph, reader, ranges) for reader in followers(graph, node.name))
         own = common_type(tuple(span for name in node.inputs for span in ranges[name]), 0)
         width = common_type(ranges[node.name], 0).width
-        plans = {plan: engine_luts(plan, own, width) + plan.lanes * after for plan in plans_for(node, ii, most_terms)}
-        if not plans:
+        steps = {plan: engine_luts(plan, own, width) for plan in plans_for(node, spare.ii, spare.most_terms)}
+        costs: list[tuple[Engine | Serial, int]] = list(steps.items())
+        if node.name in serial:
+            plans = serial_plans(node, serial[node.name], width, spare.ii, (spare.budget_ns, spare.model))
+            costs += [(plan, serial_cost(plan, own)[0]) for plan in plans]
+        if not costs:
             continue
-        best = min(plans, key=lambda plan: (plans[plan], plan.cycles, plan.terms))
+        best, luts = min(costs, key=lambda item: (item[1] + item[0].lanes * after, item[0].cycles, _per_cycle(item[0])))
         unrolled = copy_luts(graph, node, adders, ranges) + node.size * after if node.name in adders else np.inf
-        if plans[best] < unrolled:
+        if luts + best.lanes * after < unrolled:
             found[node.name] = best
     return found
+
+
+def _per_cycle(plan: Engine | Serial) -> int:
+    """Operand codes or bits that a lane takes in a cycle."""
+    return plan.digit if isinstance(plan, Serial) else plan.terms
+
+
+def comes_apart(plan: Engine | Serial) -> bool:
+    """Whether what follows a layer follows it column by column: not where digits of all columns pass at once."""
+    return isinstance(plan, Engine) or plan.groups > 1
 
 
 def plans_for(node: Linear, ii: int, most_terms: int) -> Iterator[Engine]:
@@ -73,12 +109,13 @@ def _is_alike(node: Node) -> bool:
     return isinstance(node, Lookup) and len(set(zip(node.starts, node.values, strict=True))) == 1
 
 
-def columns_apart(graph: Graph, planned: Mapping[str, Engine]) -> Graph:
+def columns_apart(graph: Graph, planned: Mapping[str, Engine | Serial]) -> Graph:
     """``graph`` with the followers of each layer of ``planned`` as one code, as many times as the layer has columns.
 
     A code may then take the range of all of them. The same graph comes back where they are so already.
     """
-    apart = {node.name for name in planned for node in followers(graph, name) if node.copies < node.size}
+    late = [name for name, plan in planned.items() if comes_apart(plan)]
+    apart = {node.name for name in late for node in followers(graph, name) if node.copies < node.size}
     if not apart:
         return graph
     return replace(graph, nodes=tuple(_by_code(node) if node.name in apart else node for node in graph.nodes))

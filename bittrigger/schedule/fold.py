@@ -14,10 +14,11 @@ from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import Engine
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, intervals
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.serial import Serial
 from bittrigger.ir.tally import Tally, tally_of
 from bittrigger.ir.window import Window, window_of
 from bittrigger.ir.wire import Wire
-from bittrigger.schedule.engine import copy_luts, followers
+from bittrigger.schedule.engine import comes_apart, copy_luts, followers
 
 MORE_LANES, ROW = 2, 16
 """Up to how many times as many copies, and so many more, are tried at a time where operands overlap: rows fit better."""
@@ -34,6 +35,7 @@ class Fold:
         pace: cycles from the copies that go through to the next ones.
         engine: how its matrix is multiplied step by step, if it is.
         tally: how it adds up the copies of the layer before as they come, if it does; nothing else of it is folded then.
+        serial: how its matrix is multiplied digit by digit, if it is.
     """
 
     lanes: int
@@ -42,19 +44,25 @@ class Fold:
     pace: int = 1
     engine: Engine | None = None
     tally: Tally | None = None
+    serial: Serial | None = None
+
+    @property
+    def plan(self) -> Engine | Serial | None:
+        """How its matrix is multiplied in time, if it is."""
+        return self.engine or self.serial
 
     def turns(self, copies: int) -> int:
         """Turns that ``copies`` of the layer take, or its columns where they are multiplied step by step."""
         if self.tally:
             return 1
-        return self.engine.groups if self.engine else -(-copies // self.lanes)
+        return self.plan.groups if self.plan else -(-copies // self.lanes)
 
 
 def folds(
     graph: Graph,
     adders: dict[str, AdderGraph],
     ii: int,
-    planned: dict[str, Engine],
+    planned: dict[str, Engine | Serial],
     *,
     most_terms: int,
     arrival: Arrival | None = None,
@@ -63,7 +71,7 @@ def folds(
 
     Args:
         graph: as ``columns_apart`` leaves it.
-        planned: what is multiplied step by step.
+        planned: what is multiplied step by step, or digit by digit.
         most_terms: adders that a sum can pass in a cycle.
         arrival: how inputs come in words, if they do; layers that follow them position by position have no queue.
     """
@@ -125,7 +133,7 @@ def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str
         if not isinstance(node, Linear) or node.name in folded:
             continue
         before, fold = graph[node.inputs[0]], folded.get(node.inputs[0])
-        if fold is None or fold.engine or fold.pace > 1 or fold.lanes > most_terms or isinstance(before, Input | Wire):
+        if fold is None or fold.plan or fold.pace > 1 or fold.lanes > most_terms or isinstance(before, Input | Wire):
             continue
         tally = tally_of(node, before.copies, fold.lanes)
         if tally is not None:
@@ -133,11 +141,16 @@ def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str
     return found
 
 
-def _engine_chains(graph: Graph, planned: dict[str, Engine]) -> dict[str, Fold]:
-    """The layers that are multiplied step by step, and those that follow them column by column."""
-    found = {name: Fold(plan.lanes, False, None, plan.period, plan) for name, plan in planned.items()}
+def _engine_chains(graph: Graph, planned: dict[str, Engine | Serial]) -> dict[str, Fold]:
+    """The layers that are multiplied step by step or digit by digit, and those that follow them column by column."""
+    found = {
+        name: Fold(plan.lanes, False, None, plan.period, serial=plan)
+        if isinstance(plan, Serial)
+        else Fold(plan.lanes, False, None, plan.period, plan)
+        for name, plan in planned.items()
+    }
     for name, plan in planned.items():
-        for node in followers(graph, name):
+        for node in followers(graph, name) if comes_apart(plan) else ():
             if node.copies == plan.n_out:
                 found[node.name] = Fold(plan.lanes, False, None, plan.period)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.device.timing import (
@@ -28,9 +28,10 @@ from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
+from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import Wire
-from bittrigger.schedule.engine import engines
+from bittrigger.schedule.engine import Spare, engines
 from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.retime import Stages, retime
 
@@ -79,6 +80,7 @@ class Schedule:
             as soon as can be.
         ii: cycles from one event to the next at least; layers that repeat are folded where that saves LUTs.
         stream: whether the positions of an event come in words, as few a clock as keep pace; stages count from the first.
+        serial: adder graphs of the signs of the layers that may be multiplied digit by digit, by name.
     """
 
     clock_mhz: float
@@ -87,6 +89,7 @@ class Schedule:
     fewest_registers: bool = True
     ii: int = 1
     stream: bool = False
+    serial: Mapping[str, AdderGraph] = field(default_factory=dict)
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
@@ -137,10 +140,11 @@ class Schedule:
         )
         return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1, arrival)
 
-    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Engine]:
-        """The layers that are multiplied step by step."""
-        terms = most_terms(usable_ns(self.clock_mhz, self.model), self.model)
-        return engines(graph, adders, self.ii, terms) if self.ii > 1 else {}
+    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Engine | Serial]:
+        """The layers that are multiplied step by step or digit by digit."""
+        budget_ns = usable_ns(self.clock_mhz, self.model)
+        spare = Spare(self.ii, most_terms(budget_ns, self.model), budget_ns, self.model)
+        return engines(graph, adders, self.serial, spare) if self.ii > 1 else {}
 
     def _choosing_ns(self, fold: Fold, copies: int) -> float:
         """Time that a queue takes to choose an operand; in a window each is where it always is."""
@@ -167,16 +171,16 @@ class Schedule:
             fold = folded.get(node.name)
             if fold is not None and fold.tally:
                 start = first[node.inputs[0]].after(fold.tally.lanes * self.model.adder_ns, budget_ns)
-            elif fold is not None and not fold.queue and not fold.engine:
+            elif fold is not None and not fold.queue and not fold.plan:
                 start = first[node.inputs[0]]
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
             if fold is not None and fold.queue:
                 start = Moment(start.stage + 1, self._choosing_ns(fold, node.copies))
             stages: tuple[int, ...] = ()
-            if fold is not None and fold.engine:
+            if fold is not None and fold.plan:
                 start = Moment(start.stage + FEEDING, 0.0)
-                end = Moment(start.stage + fold.engine.period + fold.engine.delay, 0.0)
+                end = Moment(start.stage + fold.plan.period + fold.plan.delay, 0.0)
                 stages = (end.stage,) * _count(adders.get(node.name))
             elif fold is not None and fold.tally:
                 end = Moment(start.stage + fold.tally.turns, 0.0)

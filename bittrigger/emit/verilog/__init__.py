@@ -15,6 +15,7 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.product import product_body
 from bittrigger.emit.verilog.requantize import requantize_body
 from bittrigger.emit.verilog.scaling import scaling_body
+from bittrigger.emit.verilog.serial import serial_text
 from bittrigger.emit.verilog.tally import tally_text
 from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
@@ -38,6 +39,8 @@ LIBRARY = (
     "bittrigger_adder3_carry",
     "bittrigger_clip",
     "bittrigger_weigh2",
+    "bittrigger_digit",
+    "bittrigger_pick",
 )
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
@@ -70,9 +73,8 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
             f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
         )
     vectors = BusLayout.of(pipeline)
-    unrolled = [
-        module for module in pipeline.modules if not module.engine and not module.tally and module not in pipeline.held
-    ]
+    apart = [module for module in pipeline.modules if module.engine or module.tally or module.serial]
+    unrolled = [module for module in pipeline.modules if module not in apart and module not in pipeline.held]
     bodies = {module.name: _body(vectors, module) for module in unrolled}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
     mark = pipeline.origin.mark
@@ -100,6 +102,8 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
         if module.engine:
             texts[module.name] = lane_text(vectors, module, mark)
             texts[module.feed_name] = feed_text(vectors, module, mark)
+        elif module.serial:
+            texts[module.name] = serial_text(vectors, module, mark)
         elif module.tally:
             texts[module.name] = tally_text(vectors, module, module.tally, mark)
         elif isinstance(module.node, Weigh | Hold):

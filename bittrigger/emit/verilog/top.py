@@ -50,6 +50,7 @@ class _Stream:
         gathered: the parts that all codes consist of, the first lowest; empty where nothing reads them together.
         feeder: the module that feeds the instances and its connections; None where these come from the layer before.
         heads: the buses that it drives, and their widths.
+        alone: whether the feeder is the module itself, which has one instance and drives ``name``.
     """
 
     name: str
@@ -59,6 +60,7 @@ class _Stream:
     feeder: str | None
     connections: tuple[tuple[str, str], ...]
     heads: tuple[tuple[str, int], ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _connected(
     operands: list[_Operand] = []
     if module.engine:
         return _lane_pins(module, vectors), []
+    if module.serial:
+        return [], []  # see _stream
     if module.tally:
         return _tally_pins(pipeline, vectors, module, module.tally)
     if module.is_folded:
@@ -176,6 +180,8 @@ def _there(pipeline: Pipeline, stage: int) -> str:
 def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
     """What feeds the instances of a folded module: the port, the bus of the top, its width."""
     (bus,), name, engine = vectors.operands(module), module.node.name, module.engine
+    if module.serial:
+        return [("y", f"{name}_stream", module.lanes * vectors.result(module).width)]
     if engine is None:
         return [("y", f"{name}_head", module.lanes * bus.width)] if module.queue else []
     widths = {
@@ -222,9 +228,10 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
         module.lanes * result.width,
         (*zip(names[1:], names, strict=False), *_held(pipeline, module)),
         tuple(gathered),
-        (module.feed_name if module.engine else module.queue_name) if connections else None,
+        module.feeder_name if connections else None,
         tuple(connections),
         tuple((signal, width) for _, signal, width in _heads(module, vectors)),
+        alone=module.serial is not None,
     )
     return made, operands
 

@@ -48,6 +48,8 @@ GENERICS: Mapping[str, Mapping[str, str]] = {
     "bittrigger_adder3": {"WIDTH": "WIDTH", "NEGATE": "NEGATE"},
     "bittrigger_clip": {"WIDTH": "WIDTH", "OVER": "OVERS"},
     "bittrigger_weigh2": {name: name for name in ("WIDTH", "X", "SIGNED")},
+    "bittrigger_digit": {"WIDTH": "WIDTH", "INVERT": "INVERT"},
+    "bittrigger_pick": {},
     **{
         f"bittrigger_adder{count}_carry": {
             "WIDTH": "WIDTH",
@@ -60,7 +62,11 @@ GENERICS: Mapping[str, Mapping[str, str]] = {
 }
 """How VHDL, to which ``a`` and ``A`` are one name, calls the parameters of the firmware library."""
 
-SCALARS: Mapping[str, frozenset[str]] = {"bittrigger_clip": frozenset({"zero"})}
+SCALARS: Mapping[str, frozenset[str]] = {
+    "bittrigger_clip": frozenset({"zero"}),
+    "bittrigger_digit": frozenset({"carry", "above"}),
+    "bittrigger_pick": frozenset({"chosen"}),
+}
 """The ports of the firmware library that are one bit whatever the parameters are."""
 
 

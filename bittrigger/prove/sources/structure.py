@@ -133,6 +133,10 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
     for module in pipeline.modules:
         if module.engine:
             found |= _engine_ports(vectors, module, module.engine)
+        if module.serial:
+            (bus,), width = vectors.operands(module), vectors.result(module).width
+            taken: Pins = {"clk": ("input", 1), "load": ("input", 1), "x": ("input", bus.width)}
+            found[module.name] = {**taken, "y": ("output", module.lanes * width)}
         if module.tally:
             (bus,), told = vectors.operands(module), {"clk": ("input", 1), "first": ("input", 1)}
             found[module.name] = {**told, "x": ("input", bus.width), "y": ("output", vectors.result(module).width)}

@@ -38,6 +38,14 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
         {"a": ("input", 0), "b": ("input", 0), "weights": ("input", 0), "sum": ("output", 0)},
         frozenset({"WIDTH", "X", "SIGNED"}),
     ),
+    "bittrigger_digit": (
+        {"a": ("input", 0), "b": ("input", 0), "carry": ("input", 1), "sum": ("output", 0), "above": ("output", 1)},
+        frozenset({"WIDTH", "INVERT"}),
+    ),
+    "bittrigger_pick": (
+        {"choices": ("input", 8), "index": ("input", 3), "chosen": ("output", 1)},
+        frozenset(),
+    ),
 }
 """Ports and parameters of the modules of the firmware library."""
 

@@ -67,6 +67,12 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 pins += _check_feed(tracer, netlist, module, wanted, entry)
                 pins += _check_lanes(netlist, module, instances[module.name])
                 continue
+            if module.serial:
+                wanted = _due(pipeline, vectors, sources, node, module.start - FEEDING)
+                (cell,) = instances[module.name].values()
+                _check_loaded(tracer, netlist, module, cell, entry)
+                pins += 1 + _check(tracer, cell.inputs["x"], wanted, f"x of {cell.name}", entry)
+                continue
             if module.tally:
                 before = next(made for made in pipeline.modules if made.node.name == node)
                 given = {k: cell.outputs["y"] for k, cell in instances[before.name].items()}
@@ -184,6 +190,11 @@ def _sources(
         sources[port.name] = tuple(a_word * (1 + pipeline.arriving * pipeline.is_streamed(port.name)))[: width * size]
     for module in pipeline.modules:
         width, cells = len(module.result) * vectors.types[module.node.name].width, instances[module.name]
+        if module.serial:
+            nets = cells[0].outputs["y"]
+            columns = [k % module.lanes for k in range(module.copies)]
+            sources[module.node.name] = tuple(net for k in columns for net in nets[width * k : width * (k + 1)])
+            continue
         sources[module.node.name] = tuple(
             net
             for k in range(module.copies)
@@ -389,7 +400,7 @@ def _check_sources(pipeline: Pipeline) -> None:
 
 def _results(module: Module) -> tuple[Interval, ...]:
     """The ranges of all results of a module."""
-    return column_spans(module) if module.engine or module.tally else module.result * module.copies
+    return column_spans(module) if module.engine or module.tally or module.serial else module.result * module.copies
 
 
 def _spans(pipeline: Pipeline, made: dict[str, Module], name: str) -> list[Interval]:
