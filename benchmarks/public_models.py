@@ -2,7 +2,7 @@
 
 Nobody's files are part of this repository. Clone what you want to see into one folder, as OWNER/REPOSITORY, and run
 
-    python benchmarks/public_models.py FOLDER [--synth] [--effort fast] [--minutes 10] [--json FILE]
+    python benchmarks/public_models.py FOLDER [--of keras firmware] [--synth] [--effort fast] [--minutes 10] [--json FILE]
 
 Each row is one command line; a refusal is shown with its reason. LUTs are the estimate of the cost model, or with ``--synth``
 those of Yosys.
@@ -22,16 +22,56 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PublicModel:
-    """A model, the repository that publishes it, and where it lies there: a folder is firmware of hls4ml."""
+    """A model, the repository that publishes it, and where it lies there: a folder is firmware of hls4ml.
+
+    Attributes:
+        commit: where the file is in the repository's history only, on any branch.
+    """
 
     name: str
     repository: str
     place: str
+    commit: str = ""
 
 
 _CICADA = ("v1", "v1p1", "v1p1p1", "v1p1p2", "v2", "v2p1", "v2p1p1", "v2p1p2", "v2p2p0")
 
-MODELS = (
+_TINY = "hls4ml-finn-mlperftiny/AnomalyDetection"
+"""The search for hls4ml's submissions to MLPerf Tiny v0.7: QKeras autoencoders of 72 to 128 inputs."""
+_SEARCHED = {
+    "8896384cbcc22bb23361193973c4b54244b8236d": (
+        *("96input_depth2_x32_8b", "96input_depth2_x56_8b", "96input_depth2_x64_8b", "96input_depth2_x64_10b"),
+        *("96input_depth2_x64_16b", "96input_depth2_x64_10b_flipped_relu", "96input_depth2_x64_12b_flipped_relu"),
+        *("84input_depth2_x64_10b", "84input_depth2_x64_12b", "84input_depth2_x64_16b", "84input_depth2_x72_8b"),
+        *("84input_depth2_x72_10b", "84input_depth2_x72_12b", "84input_depth2_x72_14b", "84input_depth2_x72_16b"),
+        *("72input_depth2_x72_10b", "72input_depth2_x72_12b", "64input_depth3_x64_8b", "64input_depth3_x64_12b"),
+    ),
+    "243a52d671128a28e2a4f2b4355836bb2e7edffc": ("128input_depth1_x64_10b", "128input_depth2_x64_14b"),
+    "d3c466bc9a8c64ef139355011e8d87677ead9ad1": ("ad03",),
+}
+
+KERAS_MODELS = (
+    PublicModel("jet tagger, baseline", "CMS-L1T-Jet-Tagging/TrainTagger", "output/baseline/saved_model.h5"),
+    PublicModel("AD07", _TINY, "models/ad07/model.h5", "40d52a29d93335028b1821ec4c4de575b7044f66"),
+    PublicModel("AD08", "mlcommons/tiny_results_v0.7", "open/hls4ml-finn/code/ad/AD08/training/trained_model/model.h5"),
+    PublicModel("AD05", _TINY, "model/ad05/model_ToyCar.h5", "8896384cbcc22bb23361193973c4b54244b8236d"),
+    PublicModel("AD06", _TINY, "model/ad06/model_ToyCar.h5", "8896384cbcc22bb23361193973c4b54244b8236d"),
+    PublicModel(
+        "AD baseline", _TINY, "hls/results/config/baseline/keras_model.h5", "7f37f5fba80b2cc6bc752be74017ee70604d9aca"
+    ),
+    *(
+        PublicModel(f"AD {name}", _TINY, f"model/model_config/{name}/model_ToyCar.h5", commit)
+        for commit, names in _SEARCHED.items()
+        for name in names
+    ),
+    *(
+        PublicModel(place, "fastmachinelearning/example-models", f"keras/{place}")
+        for place in ("hgq_jet_classifier.h5", "hgq_mnist_homogeneous.h5", "qkeras-v3_3layer.keras")
+    ),
+)
+"""Files of Keras, QKeras and HGQ."""
+
+FIRMWARE = (
     *(PublicModel(f"AXOL1TL {v}", "cms-hls4ml/AXOL1TL", f"AXOL1TL_{v}/NN") for v in ("v1", "v3", "v4", "v5", "v6")),
     *(PublicModel(f"CICADA {v}", "cms-hls4ml/CICADA", f"CICADA_{v}") for v in _CICADA),
     *(PublicModel(f"TOoLLiP {v}", "cms-hls4ml/TOoLLiP", f"TOoLLiP_{v}/NN") for v in ("v1", "v2", "v3")),
@@ -39,12 +79,8 @@ MODELS = (
     PublicModel("TOPO HHbbWW", "cms-hls4ml/TOPO", "TOPO_HHbbWW_1mu_v1/NN"),
     PublicModel("NNPuppiTau v1", "cms-hls4ml/NNPuppiTauModel", "NNPuppiTauModel_v1/NN"),
     PublicModel("SC4 jet tagger v0", "cms-hls4ml/L1TSC4NGJetModel", "L1TSC4NGJetModel_v0/NN"),
-    PublicModel("jet tagger, baseline", "CMS-L1T-Jet-Tagging/TrainTagger", "output/baseline/saved_model.h5"),
-    *(
-        PublicModel(place, "fastmachinelearning/example-models", f"keras/{place}")
-        for place in ("hgq_jet_classifier.h5", "hgq_mnist_homogeneous.h5", "qkeras-v3_3layer.keras")
-    ),
 )
+"""Projects that hls4ml wrote."""
 
 
 def command(path: Path, build: Path, facts: Path, options: argparse.Namespace) -> list[str]:
@@ -54,13 +90,27 @@ def command(path: Path, build: Path, facts: Path, options: argparse.Namespace) -
     return [*words, "--effort", options.effort, *([] if options.synth else ["--no-synth"])]
 
 
+def found(model: PublicModel, folder: Path, scratch: Path) -> Path | None:
+    """Where the model is, taken out of the clone's history if need be; None if it is not there."""
+    clone = folder / model.repository
+    if not model.commit:
+        return clone / model.place if (clone / model.place).exists() else None
+    words = ["git", "-C", str(clone), "show", f"{model.commit}:{model.place}"]
+    shown = subprocess.run(words, capture_output=True, check=False) if clone.exists() else None
+    if shown is None or shown.returncode:
+        return None
+    path = scratch / Path(model.place).name
+    path.write_bytes(shown.stdout)
+    return path
+
+
 def row(model: PublicModel, options: argparse.Namespace) -> dict[str, object]:
     """What became of one model."""
-    path = options.folder / model.repository / model.place
-    if not path.exists():
-        return {"outcome": "not there"}
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
+        path = found(model, options.folder, Path(scratch))
+        if path is None:
+            return {"outcome": "not there"}
         facts = Path(scratch) / "facts.json"
         words = command(path, Path(scratch) / "build", facts, options)
         try:
@@ -87,15 +137,16 @@ def main() -> None:
     """Convert what is there and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--of", nargs="*", choices=["keras", "firmware"], default=["keras", "firmware"])
     parser.add_argument("--synth", action="store_true")
     parser.add_argument("--effort", default="fast")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = {}
-    for model in MODELS:
-        rows[model.name] = found = row(model, options)
-        print(model.name, json.dumps(found), flush=True)
+    for model in (*(KERAS_MODELS if "keras" in options.of else ()), *(FIRMWARE if "firmware" in options.of else ())):
+        rows[model.name] = outcome = row(model, options)
+        print(model.name, json.dumps(outcome), flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

@@ -13,8 +13,9 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.device.timing import part_delays_ns, usable_ns
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.graph import Graph, Input, Lookup
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, frozen_array
 from bittrigger.ir.table import Form, form_of, level_count, search_bits, search_of
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
@@ -87,6 +88,35 @@ def test_it_is_proven(built):
     proof = prove(built)
     assert failures(proof) == []
     assert proof.proven
+
+
+@pytest.mark.parametrize(("ii", "clock_mhz"), [(3, 360.0), (40, 240.0)])
+def test_a_search_in_a_folded_layer(ii, clock_mhz, tmp_path):
+    rng, copies = np.random.default_rng(2), 6
+    starts = (-9999, *sorted(rng.choice(np.arange(-900, 900), 60, replace=False).tolist()))
+    values = tuple(rng.integers(-40, 40, len(starts)).tolist())
+
+    def layer(name, source, n_in, n_out, copies=1):
+        weights = frozen_array(rng.integers(-1, 2, (n_in, n_out)))
+        return Linear(name, (source,), weights, frozen_array(rng.integers(-9, 9, n_out)), 0, copies)
+
+    nodes = (
+        Input("x", copies * 9, FixedPoint(True, 8, 0), Interval(-128, 127)),
+        layer("a", "x", 9, 4, copies),
+        Lookup("t", ("a",), (starts,) * 4, (values,) * 4, 0, copies),
+        layer("b", "t", 4, 3, copies),
+        layer("c", "b", 3 * copies, 2),
+    )
+    graph = Graph("folded", nodes, ("c",))
+    verify(graph)
+    build = build_of(create_pipeline(graph, Settings(clock_mhz=clock_mhz, ii=ii)), tmp_path)
+    (table,) = (module for module in build.pipeline.modules if module.node.name == "t")
+    assert table.is_folded
+    assert len(table.stages) == 3
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 100, 4)])
+    outcomes = run_executors(build, ["rtl-fast", "emulator"], codes, look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert prove(build, netlist=False).proven
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from keras_models import QActivation, QDense, layers, model_of, randomize, tf
+from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
 
+from bittrigger.compile.agreement import check_agreement
 from bittrigger.compile.read import read_model
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.double import in_double
 from bittrigger.frontend.keras_model.typed import with_types
+from bittrigger.frontend.nodes.elementwise import HUGE_TABLE
 from bittrigger.ir.basis import Grade, Reference
 from bittrigger.ir.fixed import parse_fixed
+from bittrigger.ir.graph import Lookup
 from bittrigger.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
@@ -104,3 +107,14 @@ def test_a_layer_that_is_none_is_named():
     model = randomize(model_of(QActivation("quantized_relu(4,1)", name="a")))
     with pytest.raises(ConfigError, match="names 'norm', which is no layer of model .* allowed are "):
         read_model(model, Settings(layer_precision={"norm": "fixed<8,4>"}), name="net")
+
+
+def test_exact_arithmetic_takes_the_place_of_a_table_that_only_roundings_of_float32_need():
+    """3,000 steps a channel, where a line does in exact arithmetic; only who asks for the bits of float32 gets the table."""
+    model = with_types(float_input(), {"n": parse_fixed("fixed<12,6>")})
+    graph = lowered(model, require="ideal", input_precision="fixed<16,6>")
+    assert not any(isinstance(node, Lookup) for node in graph.nodes)
+    assert "only a table of " in graph.basis.ideal[0]
+    assert check_agreement(model, graph).float64.events == 0
+    exact = lowered(model, require="exact", input_precision="fixed<16,6>")
+    assert max(len(starts) for node in exact.nodes if isinstance(node, Lookup) for starts in node.starts) > HUGE_TABLE

@@ -43,6 +43,9 @@ MAX_CODE_BITS = 32
 LARGE_TABLE = 16
 """Steps of a channel from which on a table is worth a warning."""
 
+HUGE_TABLE = 256
+"""Steps of a channel from which on exact arithmetic takes the place of a table that float32's roundings need."""
+
 MAX_VALUE_BITS = 18
 """Widest value of a ``Lookup`` whose results no quantiser has rounded."""
 
@@ -117,20 +120,22 @@ def _is_closed(step: Step) -> bool:
 
 
 def _check_table(signal: Signal, plan: Plan) -> None:
-    """Refuse a large table of float32 values at an output whose type was declared: there the definition will do.
+    """Refuse a large table that reproduces roundings of float32 of a line: there the definition will do, which takes none.
+
+    At an output whose type was declared a table is large sooner.
 
     Raises:
         Float32RoundsError: if it is one.
     """
     last, node = signal.steps[-1], plan.nodes[-1]
-    declared = isinstance(last, Apply) and last.function.declared
-    if not declared or affine_part(signal.steps) < len(signal.steps) - 1 or not isinstance(node, Lookup):
+    if not isinstance(last, Apply) or affine_part(signal.steps) < len(signal.steps) - 1 or not isinstance(node, Lookup):
         return
     steps = max(map(len, node.starts)) - 1
-    if steps > LARGE_TABLE:
+    if steps > (LARGE_TABLE if last.function.declared else HUGE_TABLE):
+        what = "the values of its output" if last.function.declared else "the values before it"
         raise Float32RoundsError(
-            f"layer {last.layer!r}: float32 rounds the values of its output, and only a table of {steps} steps gives its bits; "
-            "allowed is exact arithmetic; leave out --require exact"
+            f"layer {last.layer!r}: float32 rounds {what}, and only a table of {steps} steps gives its bits; allowed is exact "
+            "arithmetic; leave out --require exact"
         )
 
 
