@@ -21,7 +21,7 @@ class Pass(Protocol):
         """The graph after this pass."""
 
 
-PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding(), FoldHeld())
+PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
 
 
 def pass_name(step: Pass) -> str:
@@ -45,7 +45,7 @@ def simplify(graph: Graph, *, held: Holding | None = None, watch: Callable[[str,
         InternalError: if a pass leaves a graph that is not well formed.
     """
     watch("lowered", graph)
-    for step in PASSES if held is None else (held, *PASSES):
+    for step in PASSES if held is None else (held, *PASSES, FoldHeld()):
         graph = step.apply(graph)
         verify(graph)
         watch(pass_name(step), graph)
