@@ -6,25 +6,30 @@ import ctypes
 import importlib.util
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of
+from designs import build_of, places
 from designs import graph as ternary_graph
+from test_emulator_cmssw import INTERFACE
 
 from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.errors import ConfigError, MismatchError
+from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
+from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.weight_file import network_hash, weights_text, with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
+from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.prove import Verdict, prove
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import raise_first, run_executors
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.simulate.executors.rtl import RtlSim
+from bittrigger.simulate.simulators.verilator import find_verilator
 from bittrigger.simulate.vectors import corner_codes, other_numbers, random_codes
 
 FAST = Settings(effort="fast")
@@ -228,3 +233,136 @@ def test_the_emulator_of_python_takes_weight_files(build, tmp_path):
     (tmp_path / "wrong.txt").write_text("bittrigger weights 2\n")
     with pytest.raises(ValueError, match="'bittrigger weights 1' is due"):
         module.load(library, weights=tmp_path / "wrong.txt")
+
+
+HOST = r"""// Loads two weight files into one library, and prints what each model gives for one event.
+#include <cstdint>
+#include <cstdio>
+#include <dlfcn.h>
+#include <stdexcept>
+#include "hls4ml/emulator.h"
+using hls4mlEmulator::Model;
+
+int main(int, char **argv) {
+    void *library = dlopen(argv[1], RTLD_LAZY);
+    if (!library) { std::puts(dlerror()); return 1; }
+    auto create = reinterpret_cast<Model *(*)(const char *)>(dlsym(library, "create_model_from"));
+    auto destroy = reinterpret_cast<void (*)(Model *)>(dlsym(library, "destroy_model"));
+    Model *models[] = {create(argv[2]), create(argv[3])};
+    std::int64_t codes[7], results[3];
+    for (int i = 0; i < 7; i++) codes[i] = 30 * i - 90;
+    for (Model *model : models) {
+        model->prepare_input(static_cast<std::int64_t *>(codes));
+        model->predict();
+        model->read_result(static_cast<std::int64_t *>(results));
+        for (auto code : results) std::printf("%ld ", static_cast<long>(code));
+    }
+    for (Model *model : models) destroy(model);
+    try { create("absent"); } catch (const std::invalid_argument &wrong) { std::puts(wrong.what()); }
+}
+"""
+
+
+def test_cmssw_loads_weight_files(build, tmp_path):
+    (tmp_path / "extras" / "include" / "hls4ml").mkdir(parents=True)
+    (tmp_path / "extras" / "include" / "hls4ml" / "emulator.h").write_text(INTERFACE)
+    (tmp_path / "host.cpp").write_text(HOST)
+    shutil.copytree(build.folder / "emulator", tmp_path / "emulator")
+    command = ["make", "-j2", "CXXFLAGS=-Werror", f"EMULATOR_EXTRAS={tmp_path / 'extras'}"]
+    subprocess.run(command, cwd=tmp_path / "emulator", check=True, capture_output=True)
+    compile_host = ["g++", "-std=c++17", "-I", tmp_path / "extras" / "include", tmp_path / "host.cpp", "-ldl"]
+    subprocess.run([*compile_host, "-o", tmp_path / "host"], check=True, capture_output=True)
+    others = [other_numbers(build.graph, seed) for seed in (1, 2)]
+    for k, graph in enumerate(others):
+        write_weights(tmp_path / f"{k}.txt", graph)
+    program = [
+        tmp_path / "host",
+        tmp_path / "emulator" / "build" / "example_v1.so",
+        tmp_path / "0.txt",
+        tmp_path / "1.txt",
+    ]
+    said = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    codes = np.array([[30 * i - 90 for i in range(7)]])
+    wanted = [str(code) for graph in others for code in evaluate(graph, codes)[0]]
+    assert said.split()[:6] == wanted
+    assert "absent: not readable" in said
+
+
+def test_layers_that_repeat_hold_biases(tmp_path):
+    plain = places()
+    graph = simplify(plain, held=Holding(weights=True, bias=True))
+    codes = events(graph)
+    assert np.array_equal(evaluate(graph, codes), evaluate(plain, codes))
+    build = build_of(create_pipeline(graph, FAST), tmp_path / "build", synth=True)
+    names = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
+    raise_first(run_executors(build, names, codes, look_into=False))
+    other = replace(build, pipeline=with_numbers(build.pipeline, other_numbers(graph, 3)))
+    raise_first(run_executors(other, names, codes, entries=False, look_into=False))
+    assert prove(build, jobs=1).proven
+
+
+def test_vhdl_is_the_same(tmp_path):
+    for what in HOLDINGS:
+        build = build_of(create_pipeline(held_graph(what), FAST), tmp_path / what, hdl="vhdl")
+        raise_first(run_executors(build, ("oracle", "vhdl"), corner_codes(build.graph), look_into=False))
+        proof = prove(build, jobs=1, netlist=False)
+        assert proof.proven
+        assert {claim.subject for claim in proof.claims if claim.kind == "vhdl"} >= {"example_settings", "example"}
+
+
+def test_wrappers_pass_the_bus_on(builds, tmp_path):
+    build = builds["weights"]
+    design = sorted((build.folder / "rtl").glob("*.sv"))
+    for files, top in (
+        (emit_axis(build.pipeline, AxisOptions(64, 64), tmp_path / "axis"), "example_axis"),
+        (
+            emit_emp(
+                build.pipeline,
+                make_payload(build.graph, build.pipeline.latency_cycles, LinkOptions(tmux=6)),
+                tmp_path / "emp",
+            ),
+            "example_emp",
+        ),
+    ):
+        find_verilator().lint([*design, *files], top, tmp_path / "lint.log")
+        assert ".settings_busy(settings_busy)" in files[0].read_text()
+    assert "settings_write => settings_write" in (tmp_path / "emp" / "example_emp_links.vhd").read_text()
+
+
+def test_no_weights_at_all(tmp_path):
+    plain = build_of(create_pipeline(simplify(ternary_graph((7, 5, 3))), FAST), tmp_path / "plain")
+    assert not (plain.folder / "weights.txt").exists()
+    with pytest.raises(ConfigError, match="holds nothing in registers"):
+        weights_text(plain.graph)
+
+
+REFUSED = {
+    "of unknown kind": ({"tunable": "weights"}, "setting 'tunable' is 'weights'; allowed is bias, or none"),
+    "of unknown name": ({"reloadable": "biases"}, "setting 'reloadable' is 'biases'; allowed is weights, or none"),
+    "bits of nothing": ({"bias_bits": 12}, "with --tunable or --reloadable"),
+    "too many bits": ({"bias_bits": 40, "tunable": "bias"}, "allowed are 2 to 32"),
+    "folded": ({"ii": 9, "reloadable": "weights"}, "allowed is 1; leave out --ii"),
+    "reused": ({"reuse_factor": {"dense": 4}, "reloadable": "weights"}, "allowed is one of the two"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused(name):
+    chosen, said = REFUSED[name]
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        Settings(**chosen)
+
+
+def test_biases_that_do_not_fit_are_refused():
+    for holding in (Holding(weights=True, bias=False, bits=3), Holding(weights=False, bias=True, bits=3)):
+        with pytest.raises(UnsupportedModelError, match=r"its biases need registers of \d bits; 3 are given"):
+            simplify(ternary_graph((7, 5, 3)), held=holding)
+
+
+def test_a_network_without_ternary_layers_cannot_be_reloaded():
+    graph = ternary_graph((4, 2))
+    (port, layer) = graph.nodes
+    weights = layer.weights.copy()
+    weights[0, 0] = 3
+    with pytest.raises(UnsupportedModelError, match="no layer can be reloaded"):
+        simplify(replace(graph, nodes=(port, replace(layer, weights=weights))), held=HOLDINGS["weights"])

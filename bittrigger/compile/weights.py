@@ -70,12 +70,20 @@ def aligned(graph: Graph, wanted: Graph) -> Graph:
     """``graph`` with the codes of its layers in the steps of those of ``wanted``, where these are finer; they are powers of two.
 
     A layer of coarser biases than those of the build has smaller codes; they grow, and what reads them drops as many bits more.
+
+    Raises:
+        UnsupportedModelError: if the codes of a layer come in finer steps than those of the build.
     """
     steps = {node.name: node.frac for node in wanted.nodes if isinstance(node, Linear)}
     read = readers(graph)
     changed: dict[str, Node] = {}
     for node in graph.nodes:
         more = steps.get(node.name, node.frac) - node.frac
+        if more < 0 and isinstance(node, Linear):
+            raise UnsupportedModelError(
+                f"model {graph.name}: the codes of layer {node.name!r} come in steps of 2^{-node.frac}, those of the build in "
+                f"2^{-steps[node.name]}; allowed are the same, or coarser ones; train with the same quantizers, or convert anew"
+            )
         behind = read[node.name]
         if not isinstance(node, Linear) or more <= 0 or not all(isinstance(other, Requantize) for other in behind):
             continue
