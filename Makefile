@@ -26,8 +26,11 @@ test-fast: .venv/installed
 
 # the properties with ten seeds that nobody has run; SEEDS="20261130 20261131" takes these. The first that fails ends it
 SEEDS ?= $(shell $(PYTHON) -c "import random; print(*random.sample(range(10**8), 10))")
+PROPERTIES = $(shell grep -l '^from hypothesis' tests/test_*.py)
 seeds: .venv/installed
-	for seed in $(SEEDS); do echo "seed $$seed" && $(BIN)/pytest -q -m hypothesis --hypothesis-seed=$$seed || exit 1; done
+	for seed in $(SEEDS); do \
+	  echo "seed $$seed" && $(BIN)/pytest -q -m hypothesis --hypothesis-seed=$$seed $(PROPERTIES) || exit 1; \
+	done
 
 # make test-core PYTHON=python3.13: the core alone, without TensorFlow; TESTS=tests/test_x.py takes some of its tests
 test-core: $(CORE)/installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,10 @@ pytest_plugins = ["pace"]
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None, print_blob=True)
 settings.load_profile("ci")
+
+# The tests themselves run side by side; threads within them wait for each other in loops, which takes the CPU from the others.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 # Whoever starts the tests may ignore Ctrl-C, as a shell does in the background, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,10 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 from designs import graph
+from layouts import validate
 
 from bittrigger.build.folder import fresh_folder, save_build, write_firmware
 from bittrigger.cli import VERBS, cli
@@ -48,6 +50,16 @@ def said(page, tmp_path_factory):
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         found[command[1]] = done.stdout
+    written = [
+        "patterns",
+        "write",
+        f"{folder}/build/demo",
+        "-o",
+        f"{folder}/in.txt",
+        "--expected",
+        f"{folder}/want.txt",
+    ]
+    cli.main([*written, "-n", "8"], standalone_mode=False)
     return folder, found
 
 
@@ -76,12 +88,6 @@ def test_the_demo_converts_what_is_shipped(monkeypatch, tmp_path):
     assert verb.make_context("convert", list(convert[1:])).params["simulate"]
 
 
-def validate(root, name, data):
-    schema = json.loads((root / "schemas" / f"{name}.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(data, schema)
-
-
 def test_every_command_of_the_page_runs(said):
     folder, found = said
     assert "review" not in found["diff"]
@@ -105,12 +111,25 @@ def test_every_command_of_the_page_runs(said):
         (["parts"], "parts-1"),
         (["doctor"], "doctor-1"),
         (["cache", "show"], "cache-1"),
+        (["data", "list"], "data-list-1"),
+        (["data", "info", "events.npz"], "data-info-1"),
+        (["wrap", "build/demo", "-i", "axi-stream"], "wrap-1"),
+        (["wrap", "build/demo", "-i", "emp"], "wrap-1"),
+        *(
+            (words.split(), f"patterns-{words.split()[1]}-1")
+            for words in (
+                "patterns write build/demo -o in.txt --expected want.txt -n 8",
+                "patterns convert in.txt apx.txt --to apx --drop id --drop strobe --drop start_of_orbit",
+                "patterns check build/demo want.txt -n 8",
+            )
+        ),
     ],
 )
 def test_what_a_verb_writes_has_the_layout_of_its_schema(root, said, words, name, monkeypatch):
     folder, _ = said
     monkeypatch.chdir(folder)
     monkeypatch.setenv("BITTRIGGER_CACHE", str(folder / "cache"))
+    np.savez("events.npz", x=np.zeros((3, 5)))
     done = CliRunner().invoke(cli, [*words, "--json", "-"])
     assert done.exit_code == 0, done.exception
     validate(root, name, json.loads(done.stdout))

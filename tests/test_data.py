@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from data_sets import content
+from layouts import validate
 
 from bittrigger.cli import cli
 from bittrigger.data.archive import members, read_record
@@ -124,6 +125,13 @@ def test_dask_makes_the_same_bytes(request_, workers, tmp_path):
     with distributed.LocalCluster(**options) as cluster, dask_cluster(cluster.scheduler_address) as pool:
         make(request_, tmp_path / "b.npz", pool)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_verb_make_says_for_machines_what_it_made(root, tmp_path):
+    said = tmp_path / "a.json"
+    assert "wrote" in invoke("make", "fake", "-n", 22, "-o", tmp_path / "a.npz", "--json", said)
+    validate(root, "data-make-1", json.loads(said.read_text()))
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from keras_models import layers, tf
+from layouts import validate
 
 from bittrigger.errors import ConfigError
 from bittrigger.explore import candidates, selective, sensitivity
@@ -231,10 +232,11 @@ def test_the_verb_sensitivity_prints_writes_and_draws(files: Path, tmp_path: Pat
     assert (tmp_path / "out" / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_verb_quantize_writes_a_keras_file(files: Path, tmp_path: Path) -> None:
+def test_the_verb_quantize_writes_a_keras_file(root: Path, files: Path, tmp_path: Path) -> None:
     words = ["quantize", files / "model.h5", "--data", files / "events.npz", "--epochs", "0"]
-    ((code, _, errors, _),) = call([*words, "-o", tmp_path / "m.keras"])
+    ((code, _, errors, _),) = call([*words, "-o", tmp_path / "m.keras", "--json", tmp_path / "m.json"])
     assert code == 0, errors
+    validate(root, "quantize-1", json.loads((tmp_path / "m.json").read_text()))
     assert [layer.name for layer in load_model(tmp_path / "m.keras").layers if layer.weights]
 
 

@@ -1,10 +1,12 @@
 """Files of wrappers: clean under every lint, read by Yosys, with the contract and the ports that they state; and the commands."""
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 from designs import build_of
+from layouts import validate
 from library import elaborate, yosys
 from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
 
@@ -85,7 +87,7 @@ def test_yosys_reads_the_wrappers(workshop, tmp_path, interface):
 # Command line
 
 
-def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
+def test_a_file_goes_through_the_wrapper_and_comes_back(root, tmp_path, capsys):
     folder = tmp_path / "tagger"
     with fresh_folder(folder, overwrite=False) as scratch:
         build_of(PIPELINE, scratch)
@@ -104,7 +106,9 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
     assert "latency" in run("wrap", folder, "-i", "emp", *link)[1]
     assert elaborate([folder / "wrap" / "emp" / "example_emp.f"], "example_emp") == (0, "")
     assert run("patterns", "write", folder, "-n", 12, "-o", names["in"], "--expected", names["expected"], *link)[0] == 0
-    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], *link)
+    said = tmp_path / "played.json"
+    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], "--json", said, *link)
+    validate(root, "patterns-play-1", json.loads(said.read_text()))
     assert (code, "packet errors 0, overruns 0" in text) == (0, True), text
     assert names["out"].read_text() == names["expected"].read_text()
     assert "12 events, every bit equal" in run("patterns", "check", folder, names["out"], "-n", 12, *link)[1]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 
 if TYPE_CHECKING:
-    from bittrigger.data.model import DataSet
+    import numpy as np
+    import numpy.typing as npt
+
+    from bittrigger.data.model import DataSet, Json
     from bittrigger.data.run import Progress
 
 
@@ -30,7 +34,18 @@ def command() -> None:
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, as tcp://host:8786, in place of --jobs.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists, once the new one is complete.")
-def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, output: Path, *, overwrite: bool) -> None:
+@json_option()
+def make(
+    name: str,
+    events: int,
+    seed: int,
+    jobs: int,
+    scheduler: str | None,
+    output: Path,
+    json_file: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
     """Generate SET, one of those that `bittrigger data list` describes.
 
     Finished blocks lie in OUTPUT.parts until the file is complete; after an interruption the same command goes on from there.
@@ -54,6 +69,7 @@ def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, ou
     console.print(
         f"wrote {output}: {events:,} rows ({rows}) from {sum(record['events_tried'].values()):,} events", markup=False
     )
+    write_json(json_file, "data-make-1", {"file": str(output), "record": record})
 
 
 @contextmanager
@@ -88,7 +104,8 @@ def _bar(name: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @command.command(name="list")
-def list_() -> None:
+@json_option()
+def list_(json_file: Path | None) -> None:
     """List the sets: what they are, what a row holds, how fast they are made, who published the settings."""
     from bittrigger.data.sets import SETS
 
@@ -98,6 +115,9 @@ def list_() -> None:
             console.print(f"{key:<14} {value}", markup=False, soft_wrap=True)
         console.print()
     console.print("Rates are measured, for one core (Python 3.11, Pythia 8.317, FastJet 3.5.2); yours will differ.")
+    names = ("name", "what", "features", "kinds", "rate", "source")
+    sets = [{name: getattr(dataset, name) for name in names} for dataset in SETS.values()]
+    write_json(json_file, "data-list-1", {"sets": sets})
 
 
 def _lines(dataset: DataSet) -> dict[str, str]:
@@ -112,33 +132,50 @@ def _lines(dataset: DataSet) -> dict[str, str]:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def info(file: Path) -> None:
+@json_option()
+def info(file: Path, json_file: Path | None) -> None:
     """Print what FILE holds, and the settings it was made with.
 
     FILE is an .npz file, or a public one: OpenML 42468 (ARFF or CSV), the 150-particle jets or the top tagging reference (HDF5).
     """
-    from bittrigger.data.archive import PROVENANCE, members, read_record
+    lines, facts = _public(file) or _archive(file)
+    console = terminal()
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    write_json(json_file, "data-info-1", {"file": str(file)} | facts)
+
+
+def _public(file: Path) -> tuple[list[str], Json] | None:
+    """Lines and facts of a published file, if it is one."""
     from bittrigger.data.load_hdf5 import is_top_landscape, load_top_landscape
     from bittrigger.data.public import public_jets
 
-    console = terminal()
+    def jets(source: str, y: npt.NDArray[np.int8], classes: Sequence[str], more: str) -> tuple[list[str], Json]:
+        counts = {name: int((y == i).sum()) for i, name in enumerate(classes)}
+        each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        return [f"{source}: {len(y):,} jets ({each})", more], {"source": source, "rows": len(y), "classes": counts}
+
     if is_top_landscape(file):
         tops = load_top_landscape(file)
-        counts = ", ".join(f"{name} {(tops.y == i).sum():,}" for i, name in enumerate(tops.classes))
-        console.print(f"{tops.provenance.source}: {len(tops.y):,} jets ({counts})", markup=False)
-        console.print(f"{tops.counts.mean():.1f} constituents a jet, at most {tops.counts.max()}", markup=False)
-        return
+        filled = f"{tops.counts.mean():.1f} constituents a jet, at most {tops.counts.max()}"
+        return jets(tops.provenance.source, tops.y, tops.classes, filled)
     if (table := public_jets(file)) is not None:
-        counts = ", ".join(f"{name} {(table.y == i).sum():,}" for i, name in enumerate(table.classes))
-        console.print(f"{table.provenance.source}: {len(table.y):,} jets ({counts})", markup=False)
-        console.print(f"{len(table.features)} features: {', '.join(table.features)}", markup=False)
-        return
-    for member in members(file):
-        if member.name != PROVENANCE:
-            shape = " x ".join(f"{size:,}" for size in member.shape) or "one value"
-            console.print(f"{ascii(member.name)[1:-1]:<14} {member.dtype:<10} {shape}", markup=False)
+        features = f"{len(table.features)} features: {', '.join(table.features)}"
+        lines, facts = jets(table.provenance.source, table.y, table.classes, features)
+        return lines, facts | {"features": list(table.features)}
+    return None
+
+
+def _archive(file: Path) -> tuple[list[str], Json]:
+    """Lines and facts of an .npz file."""
+    from bittrigger.data.archive import PROVENANCE, members, read_record
+
+    arrays = [member for member in members(file) if member.name != PROVENANCE]
+    lines = []
+    for member in arrays:
+        shape = " x ".join(f"{size:,}" for size in member.shape) or "one value"
+        lines.append(f"{ascii(member.name)[1:-1]:<14} {member.dtype:<10} {shape}")
     record = read_record(file)
-    if record is None:
-        console.print("no record of how it was made: not a file of `bittrigger data make`")
-    else:
-        console.print(json.dumps(record, indent=2), markup=False, soft_wrap=True)
+    none = "no record of how it was made: not a file of `bittrigger data make`"
+    lines.append(none if record is None else json.dumps(record, indent=2))
+    return lines, {"arrays": [asdict(member) for member in arrays], "record": record}

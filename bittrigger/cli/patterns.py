@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, terminal
+from bittrigger.cli.console import busy, json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -58,6 +58,7 @@ def command() -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random events.")
 @click.option("--format", "-f", "form", default="empv2", show_default=True, help=FORMATS)
 @click.option("--frames", type=int, default=1024, show_default=True, help="Frames of each file.")
+@json_option()
 @link_options
 def write(
     folder: Path,
@@ -68,6 +69,7 @@ def write(
     seed: int,
     form: str,
     frames: int,
+    json_file: Path | None,
     options: LinkOptions,
 ) -> None:
     """Write the inputs of the build in FOLDER as pattern files, and the outputs that must come back."""
@@ -79,14 +81,18 @@ def write(
     codes = _codes(build, payload, events, count, seed)
     inputs, outputs = make_boards(build.graph, codes, payload, max_frames=frames)
     console = terminal()
+    written: list[list[str]] = []
     for path, boards in ((output, inputs), (expected, outputs)):
-        if path is not None:
-            for target in write_boards(path, boards, wanted):
-                console.print(f"wrote {target}", markup=False)
+        written.append([] if path is None else [str(target) for target in write_boards(path, boards, wanted)])
+        for target in written[-1]:
+            console.print(f"wrote {target}", markup=False)
     console.print(
         f"{len(codes):,} events; inputs {payload.inputs.words} words on {payload.inputs.links} links, outputs "
         f"{payload.outputs.words} words on {payload.outputs.links} links, latency {payload.latency_cycles} cycles"
     )
+    sides = [{"links": side.links, "words": side.words} for side in (payload.inputs, payload.outputs)]
+    facts = {"events": len(codes), "inputs": sides[0], "outputs": sides[1], "latency_cycles": payload.latency_cycles}
+    write_json(json_file, "patterns-write-1", facts | {"input_files": written[0], "output_files": written[1]})
 
 
 @command.command()
@@ -98,6 +104,7 @@ def write(
 @click.option("--format", "-f", "form", help=f"{FORMATS}.  [default: by the file's first line]")
 @click.option("--lenient", is_flag=True, help="Read known deviations of public writers.")
 @click.option("--infer-packets", is_flag=True, help="Packets begin and end with valid, for files without these flags.")
+@json_option()
 @link_options
 def check(
     folder: Path,
@@ -108,6 +115,7 @@ def check(
     form: str | None,
     lenient: bool,
     infer_packets: bool,
+    json_file: Path | None,
     options: LinkOptions,
 ) -> None:
     """Compare the captured output FILES, by the numbers in their names, with the oracle of the build in FOLDER: every bit."""
@@ -119,6 +127,7 @@ def check(
     codes = _codes(build, payload, events, count, seed)
     number = check_boards(build.graph, codes, boards, [str(path) for path in files], payload)
     terminal().print(f"{number:,} events, every bit equal")
+    write_json(json_file, "patterns-check-1", {"files": [str(path) for path in files], "events": number})
 
 
 @command.command()
@@ -126,8 +135,11 @@ def check(
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File of what comes out.")
 @click.option("--format", "-f", "form", default="empv2", show_default=True, help=FORMATS)
+@json_option()
 @link_options
-def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options: LinkOptions) -> None:
+def play(
+    folder: Path, files: tuple[Path, ...], output: Path, form: str, json_file: Path | None, options: LinkOptions
+) -> None:
     """Play the input FILES into the EMP wrapper of the build in FOLDER, in Verilator, and capture what comes out."""
     from bittrigger.emit.wrappers import emit_emp
     from bittrigger.patterns.design import in_order, write_boards
@@ -144,10 +156,13 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     console = terminal()
     with busy("simulating"):
         captures = play_boards(sim, boards, payload.inputs.links)
-    for path in write_boards(output, [capture.board for capture in captures], wanted):
-        console.print(f"wrote {path}", markup=False)
+    written = [str(path) for path in write_boards(output, [capture.board for capture in captures], wanted)]
+    for name in written:
+        console.print(f"wrote {name}", markup=False)
     faults = [sum(len(getattr(capture, name)) for capture in captures) for name in ("packet_error", "overrun")]
     console.print(f"packet errors {faults[0]}, overruns {faults[1]}")
+    facts = {"files": written, "packet_errors": faults[0], "overruns": faults[1]}
+    write_json(json_file, "patterns-play-1", facts)
 
 
 @command.command()
@@ -159,6 +174,7 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
 @click.option("--infer-packets", is_flag=True, help="Set start and end where valid rises and falls.")
 @click.option("--drop", multiple=True, help="May be lost: id, start_of_orbit, start, last, strobe.")
 @click.option("--id", "board_id", help="Name of the board.  [default: that of SOURCE]")
+@json_option()
 def convert(
     source: Path,
     target: Path,
@@ -168,6 +184,7 @@ def convert(
     infer_packets: bool,
     drop: tuple[str, ...],
     board_id: str | None,
+    json_file: Path | None,
 ) -> None:
     """Convert the pattern file SOURCE to TARGET; what the format cannot carry is refused unless --drop names it."""
     from dataclasses import replace
@@ -181,6 +198,8 @@ def convert(
     terminal().print(
         f"wrote {target}: {board.frames.shape[0]:,} frames of {len(board.links)} links as {wanted.value}", markup=False
     )
+    facts = {"file": str(target), "format": wanted.value, "frames": board.frames.shape[0], "links": len(board.links)}
+    write_json(json_file, "patterns-convert-1", facts)
 
 
 def _load(folder: Path, options: LinkOptions) -> tuple[Build, Payload]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bittrigger.cli.confined import confine
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Folder of the training.  [default: OUTPUT.run]")
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the new one is complete.")
+@json_option()
 def command(
     model: Path,
     output: Path,
@@ -42,6 +43,7 @@ def command(
     epochs: int,
     distil: float,
     folder: Path | None,
+    json_file: Path | None,
     *,
     overwrite: bool,
     **options: Any,  # noqa: ANN401
@@ -70,6 +72,7 @@ def command(
         raise click.Abort from None
     show(result)
     click.echo(f"wrote {output}; convert it with: bittrigger convert {output} -o build/{output.stem}")
+    write_json(json_file, "quantize-1", {"model": str(output)} | asdict(result))
 
 
 def _kernels(

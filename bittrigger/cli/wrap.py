@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 from bittrigger.cli.patterns import link_options
 
 if TYPE_CHECKING:
@@ -21,8 +21,16 @@ INTERFACES = ("axi-stream", "emp")
 @click.option("--interface", "-i", required=True, help="axi-stream or emp.")
 @click.option("--beat-bits", type=int, default=64, show_default=True, help="axi-stream: width of TDATA.")
 @click.option("--out-beat-bits", type=int, help="axi-stream: width of TDATA at the output.  [default: the same]")
+@json_option()
 @link_options
-def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | None, options: LinkOptions) -> None:
+def command(
+    folder: Path,
+    interface: str,
+    beat_bits: int,
+    out_beat_bits: int | None,
+    json_file: Path | None,
+    options: LinkOptions,
+) -> None:
     """Write a wrapper for the build in FOLDER to FOLDER/wrap/INTERFACE, and into its seal.
 
     --tmux, --gap, --frames-per-bx, --links and --out-links are those of `bittrigger patterns`, and of emp only.
@@ -39,16 +47,22 @@ def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | N
     if interface == "emp":
         files = wrap(build, options)
         payload = make_payload(pipeline.graph, pipeline.latency_cycles, options)
+        latency = payload.latency_cycles
+        sides = [{"links": side.links, "words": side.words} for side in (payload.inputs, payload.outputs)]
         text = (
             f"inputs {payload.inputs.words} words on {payload.inputs.links} links, outputs {payload.outputs.words} words on "
-            f"{payload.outputs.links} links, latency {payload.latency_cycles} cycles"
+            f"{payload.outputs.links} links, latency {latency} cycles"
         )
     else:
         choice = AxisOptions(beat_bits, out_beat_bits)
         files = wrap(build, choice)
         inputs, outputs = axis_streams(pipeline, choice)
+        latency = axis_latency_cycles(pipeline, inputs)
+        sides = [{"beats": side.beats, "beat_bits": side.beat_bits} for side in (inputs, outputs)]
         text = (
             f"inputs {inputs.beats} beats of {inputs.beat_bits} bits, outputs {outputs.beats} beats of {outputs.beat_bits} bits, "
-            f"latency {axis_latency_cycles(pipeline, inputs)} cycles if nothing waits"
+            f"latency {latency} cycles if nothing waits"
         )
     terminal().print(f"wrote {files[0]}: {text}", markup=False)
+    facts = {"interface": interface, "inputs": sides[0], "outputs": sides[1], "latency_cycles": latency}
+    write_json(json_file, "wrap-1", facts | {"files": [str(path) for path in files]})
