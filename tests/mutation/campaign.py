@@ -110,6 +110,12 @@ def _changed(found: dict[str, str], right: dict[str, str]) -> list[str]:
     return [name for name in ORDER if found[name] != right[name]]
 
 
+def _address_sanitizer() -> str:
+    """The library that has to be loaded before what was compiled with its checks."""
+    command = ["g++", "-print-file-name=libasan.so"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 class Workplace:
     """A copy of the product in which one mutant at a time lives."""
 
@@ -128,6 +134,8 @@ class Workplace:
         """Run ``check.py`` on the copy, for the designs ``names`` or for all."""
         command = [sys.executable, "-B", str(CHECK), job, str(self.designs), str(out), *names]
         environment = {"PYTHONPATH": str(self.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home())}
+        if job == "hls":  # what is read beyond a table, too, though nobody takes it
+            environment |= {"LD_PRELOAD": _address_sanitizer(), "ASAN_OPTIONS": "detect_leaks=0"}
         try:
             return subprocess.run(
                 command,

@@ -19,7 +19,7 @@ from pathlib import Path
 WRONG = 3
 EVENTS = 400
 VHDL_EVENTS = 12
-SANITIZED = ("-fsanitize=bounds", "-fno-sanitize-recover=all")
+SANITIZED = ("-fsanitize=bounds,address", "-fno-sanitize-recover=all")
 TRAPPED = "-O2 -fsanitize=bounds -fsanitize-undefined-trap-on-error"
 WIDTHS = (8, 9, 16)
 """Of the three-input adder: within, beyond and at the end of a block of eight bits."""
@@ -234,6 +234,7 @@ def _hls(pipeline, folder):
     from bittrigger.simulate.executors import csim
     from bittrigger.simulate.executors.csim import CSim
 
+    os.environ.pop("LD_PRELOAD", None)  # this process has it; the compiler needs it not
     csim.FLAGS += SANITIZED
     csim.LINK_FLAGS += SANITIZED
     return CSim(pipeline.graph, folder / "hls", folder / "sim")

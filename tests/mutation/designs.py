@@ -50,7 +50,7 @@ def write_designs(folder: Path) -> None:
         "networks": (_random_networks(), {}, 360.0, {}, 1),
         "adders": (*_random_adders(), 200.0, {}, 1),
         "solved": (*_solved(), 400.0, {}, 1),
-        "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}, 1),
+        "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3, "dense_2": 2}, 1),
         "parts": (_parts(), {}, 300.0, {}, 1),
         "wide": (_wide(), {}, 240.0, {}, 1),
         "modes": (_modes(), {}, 360.0, {}, 1),
@@ -114,16 +114,19 @@ def _slow():
 
 
 def _loops():
-    """A chain whose layers are loops over packed weights in HLS."""
+    """A chain whose layers are loops over packed weights in HLS: ternary in two words a column, shifted, and of several bits."""
     rng = np.random.default_rng(12)
-    port = Input("x", 6, FixedPoint(False, 5, 2), Interval(0, 31))
+    port = Input("x", 40, FixedPoint(False, 5, 2), Interval(0, 31))
     first = Linear(
-        "dense_0", ("x",), frozen_array(rng.integers(-1, 2, (6, 5))), frozen_array(rng.integers(-30, 31, 5)), 2
+        "dense_0", ("x",), frozen_array(rng.integers(-1, 2, (40, 5))), frozen_array(rng.integers(-30, 31, 5)), 2
     )
     relu = Requantize("relu", ("dense_0",), 5, 1, Rounding.RND, -16, 15, 1)
     weights = frozen_array(rng.integers(-1, 2, (5, 7)) << rng.integers(0, 2, 7))
     second = Linear("dense_1", ("relu",), weights, frozen_array(np.zeros(7, dtype=np.int64)), 1)
-    return Graph("loops", (port, first, relu, second), ("dense_1",))
+    again = Requantize("relu_again", ("dense_1",), 7, 2, Rounding.RND, -16, 15, 0)
+    integers = frozen_array(rng.integers(-7, 8, (7, 4)))
+    third = Linear("dense_2", ("relu_again",), integers, frozen_array(np.arange(4)), 0)
+    return Graph("loops", (port, first, relu, second, again, third), ("dense_2",))
 
 
 def _parts():
