@@ -209,7 +209,7 @@ def test_all_does_not_mean_vhdl_where_there_is_none(tmp_path):
 
 
 def adder_forms():
-    pairs = [(width, negate) for width in (1, 7, 9) for negate in ("000", "100", "011", "110")]
+    pairs = [(width, negate) for width in (1, 7, 9) for negate in ("000", "100", "010", "001", "011", "101", "110")]
     return [
         ({"WIDTH": width, "NEGATE": f'"{negate}"'}, dict.fromkeys("abc", width), {"sum": width})
         for width, negate in pairs
