@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from designs import build_of
+from test_engine import network as stepwise
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
@@ -17,7 +20,12 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
 from bittrigger.ir.tally import Tally, tally_of
 from bittrigger.prove import Verdict, prove
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.sources.rtl import read_rtl
+from bittrigger.prove.top.wiring import prove_wiring
 from bittrigger.report import make_report
+from bittrigger.schedule import schedule
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -119,3 +127,43 @@ def test_what_is_no_sum_of_all_features_is_none():
     assert tally_of(node, POSITIONS, POSITIONS) is None
     assert tally_of(sums(order=(0, 0, 1, 2, 3, 4)), POSITIONS, 2) is None
     assert tally_of(node, POSITIONS, 2) == Tally(2, 4, (2, 0, 1, 5, 3, 4), 3)
+
+
+WRONG_SCHEDULES = {
+    "digits a cycle early": (
+        40,
+        "fold.plan.period + fold.plan.delay, 0.0",
+        "fold.plan.period + fold.plan.delay - 1, 0.0",
+    ),
+    "digits a cycle late": (
+        40,
+        "fold.plan.period + fold.plan.delay, 0.0",
+        "fold.plan.period + fold.plan.delay + 1, 0.0",
+    ),
+    "turns a cycle early": (4, "fold.tally.turns, 0.0", "fold.tally.turns - 1, 0.0"),
+    "turns a cycle late": (4, "fold.tally.turns, 0.0", "fold.tally.turns + 1, 0.0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SCHEDULES)
+def test_a_schedule_that_reads_results_in_another_cycle_is_refuted(name, tmp_path, monkeypatch):
+    """What takes turns has no registers that tell when it is done; that the schedule knows is a claim of its own."""
+    ii, right, wrong = WRONG_SCHEDULES[name]
+    source = textwrap.dedent(inspect.getsource(Schedule._soonest))
+    assert source.count(right) == 1
+    names = dict(vars(schedule))
+    exec(source.replace(right, wrong), names)  # noqa: S102 - the scheduler, with one fault
+    monkeypatch.setattr(Schedule, "_soonest", names["_soonest"])
+    graph = network() if ii == 4 else stepwise()
+    build = build_of(create_pipeline(graph, Settings(clock_mhz=240.0, ii=ii)), tmp_path)
+    details = [claim.detail for claim in failures(prove(build, netlist=False))]
+    assert any("cycles after its start; it takes" in detail for detail in details), details
+
+
+def test_turns_that_take_longer_than_an_event_may_are_refuted(tmp_path):
+    pipeline = create_pipeline(network(), Settings(clock_mhz=240.0, ii=4))
+    build = build_of(pipeline, tmp_path)
+    sooner = replace(build, pipeline=replace(build.pipeline, ii=3))
+    rtl = read_rtl(build.pipeline, sorted((tmp_path / "rtl").glob("*.sv")), tmp_path / "work")
+    with pytest.raises(Unproven, match="takes 4 cycles for an event; one may come every 3"):
+        prove_wiring(sooner.pipeline, rtl.module("summed"))

@@ -102,6 +102,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
     ]
     _check(tracer, found, wanted, "out_data", entry)
     _check_sources(pipeline)
+    _check_times(pipeline)
     count = sum(map(len, instances.values()))
     return f"{count} instances of {len(pipeline.modules)} modules, {pins + len(found)} bits"
 
@@ -396,6 +397,33 @@ def _check_sources(pipeline: Pipeline) -> None:
         for k, span in enumerate(spans):
             if span.lo not in module.source[k % size] or span.hi not in module.source[k % size]:
                 raise Unproven(f"module {module.name} is made for other ranges than its operands take")
+
+
+def _check_times(pipeline: Pipeline) -> None:
+    """Check that results of what takes turns are read when they are there, and that an event is through before the next one.
+
+    Nothing else ties the stages of such a module to its registers.
+    """
+    made: dict[str, Module] = {module.node.name: module for module in pipeline.modules}
+    for module in pipeline.modules:
+        before, plan = made.get(module.node.inputs[0]), module.engine or module.serial
+        found: tuple[int, ...] = (module.stop - module.start, module.lanes, module.pace)
+        due: tuple[int, ...] = (module.cycles, module.lanes, module.pace)
+        turns = module.phases * module.pace
+        if plan:
+            due, turns = (plan.period + plan.delay, plan.lanes, plan.period), plan.groups * plan.period
+        elif module.tally:
+            due, turns = (module.tally.turns, module.lanes, module.pace), module.tally.turns
+            if before is None or (before.lanes, before.phases, before.pace) != (module.tally.lanes, turns, 1):
+                raise Unproven(f"module {module.name} adds up other turns than those that come")
+        elif module.is_folded and not module.queue and before is not None:
+            found, due = (*found, module.copies), (module.cycles, before.lanes, before.pace, before.copies)
+        if found != due or module.phases != -(-module.copies // (module.lanes or module.copies)):
+            raise Unproven(
+                f"module {module.name} is there {found[0]} cycles after its start; it takes {due[0]}, or other turns"
+            )
+        if (module.is_folded or module.tally) and turns > pipeline.ii:
+            raise Unproven(f"module {module.name} takes {turns} cycles for an event; one may come every {pipeline.ii}")
 
 
 def _results(module: Module) -> tuple[Interval, ...]:
