@@ -13,6 +13,7 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.matrix import matrix_graph, solve_matrix
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
+from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.engine import Engine, bias_table, weight_table
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
@@ -23,6 +24,7 @@ from bittrigger.schedule.engine import columns_apart, copy_luts, engines, follow
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.recipe import TABLES
 from bittrigger.synth.yosys import synthesize
 
 
@@ -59,6 +61,18 @@ def no_digits():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bittrigger.compile.pipeline.serial_layers", lambda *_: [])
         yield
+
+
+def test_an_interval_that_cannot_be_met_is_refused_with_the_least_that_can(monkeypatch):
+    monkeypatch.setattr("bittrigger.compile.pipeline.MAX_SEARCHED", 100)
+    weights = frozen_array(np.random.default_rng(1).integers(-1, 2, (64, 9)))
+    nodes = (Input("x", 64, FixedPoint(True, 5, 0), Interval(-16, 15)),)
+    nodes += (Linear("wide", ("x",), weights, frozen_array(np.zeros(9, dtype=np.int64)), 0),)
+    wide = Graph("wide_net", nodes, ("wide",))
+    with pytest.raises(ConfigError, match="layer 'wide' of 64 x 9 at an event every 9 cycles.*give --ii 10, or more"):
+        create_pipeline(wide, Settings(ii=9))
+    monkeypatch.setattr("bittrigger.ir.engine.MAX_UNROLLED", 100)
+    assert create_pipeline(wide, Settings(ii=10)).modules[0].engine
 
 
 @pytest.fixture(scope="module")
@@ -273,3 +287,17 @@ def test_any_network_step_by_step(tmp_path, seed, monkeypatch):
     outcomes = run_executors(build, ["rtl-fast"], codes_for(build.graph), look_into=False)
     assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
     assert failures(prove(build, netlist=False)) == []
+
+
+def test_large_tables_are_mapped_on_their_own_and_proven(tmp_path):
+    """Of more bits than Yosys' own mapping is left with: the netlist is held against what the feed must hand out."""
+    random = np.random.default_rng(5)
+    weights = frozen_array(random.integers(-1, 2, (128, 64)))
+    nodes = (Input("x", 128, FixedPoint(True, 2, 0), Interval(-2, 1)),)
+    nodes += (Linear("wide", ("x",), weights, frozen_array(random.integers(-9, 9, 64)), 0),)
+    build = build_of(create_pipeline(Graph("wide_net", nodes, ("wide",)), Settings(ii=18)), tmp_path, synth=True)
+    assert TABLES in (tmp_path / "synth" / "wide_net_feed_wide.ys").read_text().splitlines()
+    assert TABLES not in (tmp_path / "synth" / "wide_net_bitlinear_wide.ys").read_text()
+    assert failures(prove(build)) == []
+    (_, outcome) = run_executors(build, ["oracle", "gates"], random_codes(build.graph, 70, 1), look_into=False)
+    assert outcome.agrees, outcome.error

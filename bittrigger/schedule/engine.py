@@ -12,7 +12,7 @@ from bittrigger.device.serial_cost import serial_cost
 from bittrigger.device.timing import DelayModel
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.engine import CLEARING, SETTLING, Engine, common_shift
+from bittrigger.ir.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
 from bittrigger.ir.nodes import Intervals, Node, Operation
@@ -22,9 +22,6 @@ from bittrigger.ir.product import Product, booth
 from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import in_parts, level_count
 from bittrigger.schedule.serial import serial_plans
-
-MAX_TERMS = 8
-"""Most operand codes that a lane adds in a cycle."""
 
 
 @dataclass(frozen=True)

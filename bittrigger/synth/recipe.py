@@ -22,6 +22,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bittrigger.synth.tables import has_tables
+
+TABLES = "#! tables"
+"""Has ``yosys_worker`` map large tables of constants (``synth.tables``); Yosys by itself passes over it, and takes hours."""
+
 LUT_COSTS = "2:2,3,6:5,10,20"
 """Relative areas of LUT1 to LUT6 and of two and four LUT6 with MUXF7/8, as ``synth_xilinx`` has them for 6-input LUTs."""
 
@@ -120,5 +125,6 @@ def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None,
     # every wire named s<number>: the patterns of Yosys know no ranges of characters
     commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums"]
     commands += ["proc", "flatten", f"select {top}"]  # forms stay, being marked
-    commands += [*_PREPARE, *_MAP, *_DISSOLVE, *_FINISH]
+    tables = [TABLES] if any(has_tables(path.read_text(encoding="utf-8")) for path in sources) else []
+    commands += [*_PREPARE, *tables, *_MAP, *_DISSOLVE, *_FINISH]
     return [*commands, f"json -o {top}.part.json", f"write_verilog -noattr {top}.part.v"]

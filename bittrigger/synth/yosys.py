@@ -20,11 +20,13 @@ from bittrigger.emit.render import write_changed
 from bittrigger.errors import ToolError, ToolNotFoundError
 from bittrigger.ir.origin import without_mark
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.synth import tables
 from bittrigger.synth.count import Utilization, utilization
 from bittrigger.synth.forms import Form, FormMapper, forms_in
 from bittrigger.synth.netlist import Netlist, read_netlist
 from bittrigger.synth.recipe import script
 from bittrigger.synth.strict import read_strict
+from bittrigger.synth.tables import has_tables
 from bittrigger.synth.worker import run_scripts
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.resources import folder as library_folder
@@ -261,6 +263,8 @@ class _Run:
         texts = [without_mark(source.text) for source in self.sources]
         texts += ["parts", *(without_mark(source.text) for source in self.parts)]
         forms = [mapped[form] for form in sorted(self.forms)]
+        if any(has_tables(source.text) for source in self.sources):
+            texts += ["tables", Path(tables.__file__).read_text(encoding="utf-8")]
         return key_of(release, self.name, *script(self.name, [], [], None, Path()), *texts, "forms", *forms)
 
     def prepare(self, mapped: dict[Form, str], folder: Path) -> Path:

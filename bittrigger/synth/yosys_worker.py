@@ -16,17 +16,23 @@ from pathlib import Path
 
 from pyosys import libyosys
 
+from bittrigger.synth.recipe import TABLES
+from bittrigger.synth.tables import map_tables
+
 
 def commands(script: Path) -> list[str]:
     """The commands of ``script``."""
     lines = script.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and (line == TABLES or not line.startswith("#"))]
 
 
 def run(lines: list[str], design: libyosys.Design) -> None:
     """Run each command; what Yosys has to say goes to standard output."""
     for line in lines:
-        libyosys.run_pass(line, design)
+        if line == TABLES:
+            map_tables(libyosys, design)
+        else:
+            libyosys.run_pass(line, design)
 
 
 def flush() -> None:
