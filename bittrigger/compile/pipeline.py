@@ -7,15 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-import numpy as np
-
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
-<<<<<<< HEAD
-from bittrigger.ir.fixed import Interval
-=======
 from bittrigger.ir.engine import MAX_SEARCHED, common_shift, least_interval
->>>>>>> 122d147 (Large tables of weights are mapped to LUTs directly; an interval too short for a layer that is too large for adders is refused with the least that does; figures of the stream port, a constituent tagger and an image in time)
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.serial import fits_serial
