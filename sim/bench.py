@@ -10,6 +10,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 import numpy.typing as npt
+import settings
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
@@ -167,19 +168,11 @@ class Checker:
                 _fail(kind="value", pattern=self._pattern, cycle=cycle, event=event, expected=expected, got=got)
 
 
-async def hold(dut: HierarchyObject, writes: list[list[int]], latency: int) -> None:
-    """Write all that the design holds, a word a cycle, once nothing of power-up is left on the bus, and wait until it counts."""
-    edge, idle = FallingEdge(dut.clk), latency + SETTLING
-    for port in (dut.rst, dut.in_valid, dut.in_data, dut.settings_write, dut.settings_address, dut.settings_data):
+async def hold(dut: HierarchyObject, bench: Bench) -> None:
+    """Write all that the design holds while no event comes."""
+    for port in (dut.rst, dut.in_valid, dut.in_data):
         port.value = 0
-    for _ in range(idle):
-        await edge
-    for address, data in writes:
-        dut.settings_write.value, dut.settings_address.value, dut.settings_data.value = 1, address, data
-        await edge
-    dut.settings_write.value = 0
-    for _ in range(idle):
-        await edge
+    await settings.hold(dut, dut.clk, bench.writes, bench.pace.latency + SETTLING)
 
 
 async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: str) -> Monitor:
@@ -195,7 +188,7 @@ async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: 
     clock.start()
     edge = FallingEdge(dut.clk)
     if bench.writes:
-        await hold(dut, bench.writes, bench.pace.latency)
+        await hold(dut, bench)
     await edge
     driven = (schedule.rst, schedule.valid, schedule.start, schedule.row)
     for cycle in zip(*(values.tolist() for values in driven), strict=True):
@@ -219,7 +212,7 @@ async def switched(dut: HierarchyObject, bench: Bench) -> None:
     edge, rng = FallingEdge(dut.clk), bench.rng()
     clock = Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi")
     clock.start()
-    await hold(dut, bench.writes, bench.pace.latency)
+    await hold(dut, bench)
     due: list[tuple[int, int]] = []  # of each event that came, in order: its number, and which set it meets
     bus = [*bench.others, *([None] * SWITCHING), *bench.writes, *([None] * SWITCHING)]
     commands = [len(bench.others) - 1, len(bench.others) + SWITCHING + len(bench.writes) - 1]

@@ -12,6 +12,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
+from settings import hold
 
 faulthandler.dump_traceback_later(float(os.environ["BITTRIGGER_TIMEOUT_S"]), exit=True)
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
@@ -109,5 +110,7 @@ async def stream_packets(dut: HierarchyObject) -> None:
     setup = json.loads((FOLDER / "bench.json").read_text(encoding="utf-8"))
     beats = [(int(data, 16), int(keep, 16), int(last)) for data, keep, last in setup["beats"]]
     packets = sum(last for _, _, last in beats)
+    if setup["writes"]:
+        await hold(dut, dut.aclk, setup["writes"], setup["idle"])
     found = [await stream(dut, run, beats, packets) for run in setup["runs"]]
     (FOLDER / "out.json").write_text(json.dumps(found) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
+from settings import hold
 
 from bittrigger.patterns import FRAME, Board, Format, read, write
 
@@ -83,8 +84,10 @@ async def play_and_capture(dut: HierarchyObject) -> None:
     """Each ``in_<k>.txt`` gives ``out_<k>.txt``; the cycles of errors are left in ``errors.json``."""
     Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi").start()
     await FallingEdge(dut.clk)
-    errors = []
-    for number in range(json.loads((FOLDER / "bench.json").read_text(encoding="utf-8"))["files"]):
+    errors, setup = [], json.loads((FOLDER / "bench.json").read_text(encoding="utf-8"))
+    if setup["writes"]:
+        await hold(dut, dut.clk, setup["writes"], setup["idle"])
+    for number in range(setup["files"]):
         captured, seen = await play(dut, read(FOLDER / f"in_{number}.txt", form=Format.EMPV2))
         write(FOLDER / f"out_{number}.txt", captured, Format.EMPV2)
         errors.append(seen)

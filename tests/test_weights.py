@@ -104,3 +104,21 @@ def test_constants_cannot_be_reloaded(desk, tmp_path):
 def test_the_weights_of_a_build_are_its_model(desk, tmp_path):
     said("weights", desk / "tagger.h5", desk / "build", "-o", tmp_path / "same.txt")
     assert (tmp_path / "same.txt").read_bytes() == (desk / "build" / "weights.txt").read_bytes()
+
+
+def test_a_wrapper_is_played_with_what_the_build_holds(desk, tmp_path):
+    build, words = desk / "build", ("--tmux", 6, "-o")
+    said("patterns", "write", build, "-n", 5, *words, tmp_path / "in.txt", "--expected", tmp_path / "want.txt")
+    said("patterns", "play", build, tmp_path / "in.txt", *words, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text() == (tmp_path / "want.txt").read_text()
+    assert "every bit equal" in said(
+        "patterns", "check", build, tmp_path / "out.txt", "--tmux", 6, "--events", tmp_path / "in.txt"
+    )
+
+
+def test_a_difference_names_the_weights_that_are_held(desk, tmp_path):
+    other = written(tmp_path, "tagger", seed=4)
+    said("convert", other, "-o", tmp_path / "build", "--reloadable", "weights", "--no-synth")
+    shown = said("diff", desk / "build", tmp_path / "build")
+    assert "first_terms" in shown
+    assert "second_terms" in shown

@@ -152,7 +152,7 @@ def play(
     check_emitted(build)
     boards = [_read(path, None, lenient=False, infer=False) for path in in_order(files)]
     sources = emit_emp(build.pipeline, payload, build.cache / "wrap" / "emp")
-    sim = WrapperSim.of_build(folder, build.graph.name, sources, build.cache)
+    sim = WrapperSim.of_build(folder, build.pipeline, sources, build.cache)
     console = terminal()
     with busy("simulating"):
         captures = play_boards(sim, boards, payload.inputs.links)

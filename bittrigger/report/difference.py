@@ -10,6 +10,7 @@ import numpy as np
 
 from bittrigger.ir.fixed import FloatArray, hull
 from bittrigger.ir.graph import Graph, Linear, evaluate
+from bittrigger.ir.held import Weigh
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import decode_outputs, encode_events, output_fields
 from bittrigger.report.model import Figure, Report
@@ -177,11 +178,12 @@ def _layers(side: Side) -> dict[str, str]:
 
 
 def _weights(a: Graph, b: Graph) -> tuple[WeightChange, ...]:
-    others = {node.name: node for node in b.nodes if isinstance(node, Linear)}
+    kinds = Linear | Weigh
+    others = {node.name: node for node in b.nodes if isinstance(node, kinds)}
     found = []
     for node in a.nodes:
         other = others.get(node.name)
-        if not isinstance(node, Linear) or other is None or node.weights.shape != other.weights.shape:
+        if not isinstance(node, kinds) or other is None or node.weights.shape != other.weights.shape:
             continue
         old, new = node.weights, other.weights
         changed, biases = int((old != new).sum()), int((node.bias != other.bias).sum())

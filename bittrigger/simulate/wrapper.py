@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 
 import bittrigger
 from bittrigger.errors import ConfigError, ToolError
+from bittrigger.ir.held_bus import SETTLING, writes
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns import Board, Format, read, write
 from bittrigger.simulate.simulators.model import launch
 from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
@@ -35,15 +37,21 @@ class WrapperSim:
         sources: the wrapper's files and those of the design.
         cache: for the compiled model and logs; kept, so that a second run starts at once.
         timeout_s: after which a run that has not ended is stopped.
+        writes: address and data of what the design holds, the command last.
+        idle: cycles before and after these.
     """
 
     top: str
     sources: tuple[Path, ...]
     cache: Path
     timeout_s: float = 3600.0
+    writes: tuple[tuple[int, int], ...] = ()
+    idle: int = 0
 
     @classmethod
-    def of_build(cls, folder: Path, design: str, files: tuple[Path, ...], work: Path | None = None) -> WrapperSim:
+    def of_build(
+        cls, folder: Path, pipeline: Pipeline, files: tuple[Path, ...], work: Path | None = None
+    ) -> WrapperSim:
         """The wrapper ``files``, the top first, around the design in the build ``folder``.
 
         Args:
@@ -52,10 +60,13 @@ class WrapperSim:
         Raises:
             ConfigError: if the build holds no SystemVerilog.
         """
+        design = pipeline.graph.name
         if not (folder / "rtl" / f"{design}.sv").is_file():
             raise ConfigError(f"{folder / 'rtl'}: no {design}.sv; convert the model again")
         top = files[0].stem
-        return cls(top, (*sorted((folder / "rtl").glob("*.sv")), *files), (work or folder / "sim") / f"wrap_{top}")
+        sources, cache = (*sorted((folder / "rtl").glob("*.sv")), *files), (work or folder / "sim") / f"wrap_{top}"
+        idle = pipeline.latency_cycles + SETTLING
+        return cls(top, sources, cache, writes=tuple(writes(pipeline.graph)), idle=idle)
 
     def model(self) -> Path:
         """The compiled model, built unless it is there for the very same sources.
@@ -173,7 +184,9 @@ def _play(sim: WrapperSim, boards: Sequence[Board]) -> tuple[Capture, ...]:
     bench = _fresh(sim.cache / "bench")
     for number, board in enumerate(boards):
         write(bench / f"in_{number}.txt", board, Format.EMPV2)
-    (bench / "bench.json").write_text(json.dumps({"files": len(boards)}) + "\n", encoding="utf-8")
+    (bench / "bench.json").write_text(
+        json.dumps({"files": len(boards), "writes": sim.writes, "idle": sim.idle}) + "\n", encoding="utf-8"
+    )
     sim.run("test_emp", bench)
     errors = json.loads((bench / "errors.json").read_text(encoding="utf-8"))
     return tuple(
@@ -241,6 +254,8 @@ def _stream(sim: WrapperSim, beats: Sequence[Beat], traffic: Sequence[Traffic]) 
     setup = {
         "beats": [(f"{beat.data:x}", f"{beat.keep:x}", int(beat.last)) for beat in beats],
         "runs": [asdict(run) for run in traffic],
+        "writes": sim.writes,
+        "idle": sim.idle,
     }
     (bench / "bench.json").write_text(json.dumps(setup) + "\n", encoding="utf-8")
     sim.run("test_axis", bench)

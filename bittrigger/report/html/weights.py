@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
+from bittrigger.ir.held import Weigh
 from bittrigger.ir.pipeline import Pipeline
 
 LARGEST = 1 << 20
@@ -45,7 +46,7 @@ def weights_of(pipeline: Pipeline) -> tuple[Weights, ...]:
     found = []
     for module in pipeline.modules:
         node = module.node
-        if isinstance(node, Linear):
+        if isinstance(node, Linear | Weigh):
             matrix = node.weights
             n_in, n_out = matrix.shape
             shares = float(np.mean(matrix < 0)), float(np.mean(matrix == 0)), float(np.mean(matrix > 0))
