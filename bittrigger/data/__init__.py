@@ -9,9 +9,10 @@ from bittrigger.data.load_energyflow import load_energyflow
 from bittrigger.data.load_hdf5 import load_jets150, load_jets150_features, load_top_landscape
 from bittrigger.data.load_npz import load_jets5, load_l1_jets, load_l1_objects, load_quark_gluon, load_wz_decay_plane
 from bittrigger.data.load_openml import fetch_openml_jets, load_openml_jets
+from bittrigger.data.load_showers import load_showers
 from bittrigger.data.model import Block, DataSet, Part, Request
 from bittrigger.data.run import Progress, make
-from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets, pad
+from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Showers, Table, TriggerJets, pad
 from bittrigger.data.sets import SETS, find_set
 from bittrigger.data.workers import Workers, dask_cluster, processes
 
@@ -25,6 +26,7 @@ __all__ = [
     "Progress",
     "Provenance",
     "Request",
+    "Showers",
     "Table",
     "TriggerJets",
     "Workers",
@@ -39,6 +41,7 @@ __all__ = [
     "load_l1_objects",
     "load_openml_jets",
     "load_quark_gluon",
+    "load_showers",
     "load_top_landscape",
     "load_wz_decay_plane",
     "make",

@@ -13,7 +13,14 @@ from bittrigger.data.model import Array
 from bittrigger.data.samples import Constituents, Provenance, Table, jets_of
 from bittrigger.errors import ConfigError
 
-__all__ = ["TOP_CLASSES", "is_top_landscape", "load_jets150", "load_jets150_features", "load_top_landscape"]
+__all__ = [
+    "TOP_CLASSES",
+    "is_top_landscape",
+    "load_jets150",
+    "load_jets150_features",
+    "load_top_landscape",
+    "read_hdf5",
+]
 
 TOP_CLASSES = ("qcd", "top")
 
@@ -47,7 +54,7 @@ def load_jets150_features(*paths: Path) -> Table:
     """
     xs, ys = [], []
     for path in _given(paths, "jetImage_7_150p_0_10000.h5"):
-        jets, names = _read(path, ("jets", "jetFeatureNames"))
+        jets, names = read_hdf5(path, ("jets", "jetFeatureNames"))
         chosen = [_place(path, names, f"j_{name}") for name in FEATURES]
         ys.append(_classes(path, jets, names))
         xs.append(jets[:, chosen].astype(np.float32))
@@ -88,8 +95,12 @@ def _given(paths: tuple[Path, ...], name: str) -> tuple[Path, ...]:
     return paths
 
 
-def _read(path: Path, names: tuple[str, ...]) -> list[Array]:
-    """Data sets of an HDF5 file, whole."""
+def read_hdf5(path: Path, names: tuple[str, ...]) -> list[Array]:
+    """Data sets of an HDF5 file, whole.
+
+    Raises:
+        ConfigError: if it is no HDF5 file, damaged, or lacks one.
+    """
     import h5py
 
     try:
@@ -107,7 +118,9 @@ def _read(path: Path, names: tuple[str, ...]) -> list[Array]:
 
 def _jets150(path: Path) -> tuple[Array, Array]:
     """Four-momenta E, px, py, pz `(n, 150, 4)` and labels `(n,)` of a file."""
-    table, columns, jets, names = _read(path, ("jetConstituentList", "particleFeatureNames", "jets", "jetFeatureNames"))
+    table, columns, jets, names = read_hdf5(
+        path, ("jetConstituentList", "particleFeatureNames", "jets", "jetFeatureNames")
+    )
     chosen = [_place(path, columns, f"j1_{name}") for name in ("e", "px", "py", "pz")]
     if table.ndim != 3 or jets.ndim != 2 or len(table) != len(jets):
         raise ConfigError(
@@ -139,7 +152,7 @@ def _place(path: Path, names: Array, wanted: str) -> int:
 
 def _top(path: Path) -> tuple[Array, Array]:
     """Four-momenta E, px, py, pz `(n, 200, 4)` and labels `(n,)` of a file."""
-    (table,) = _read(path, ("table/table",))
+    (table,) = read_hdf5(path, ("table/table",))
     fields = table.dtype.names or ()
     shapes = {name: table.dtype[name].shape for name in fields}
     if shapes.get("values_block_0") != (4 * _SLOTS + 4,) or shapes.get("values_block_1") != (2,):

@@ -43,6 +43,20 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Showers:
+    """Showers in voxels.
+
+    Attributes:
+        incident_mev: energies of the particles, `(n,)`.
+        voxels_mev: what is left in each voxel, `(n, voxels)`.
+    """
+
+    incident_mev: npt.NDArray[np.float32]
+    voxels_mev: npt.NDArray[np.float32]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
 class Constituents:
     """Jets as their constituents, by falling pT, one jet after another.
 
