@@ -18,7 +18,7 @@ def test_an_example_trains_and_converts(root: Path, tmp_path: Path, number: int,
     examples = re.findall(r"```python\n(.*?)```\n+```sh\n(.*?)```", text, flags=re.DOTALL)
     assert len(examples) == 2
     script, commands = examples[number]
-    (tmp_path / "models").symlink_to(root / "models")
+    (tmp_path / "benchmarks").symlink_to(root / "benchmarks")
     runs = [[sys.executable, "-c", script]]
     runs += [[sys.executable, "-m", *line.split()] for line in commands.splitlines()]
     runs[-1].append("--no-synth")
