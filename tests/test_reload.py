@@ -13,14 +13,18 @@ import numpy as np
 import pytest
 from designs import build_of, places
 from designs import graph as ternary_graph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import graphs
 from test_emulator_cmssw import INTERFACE
 
 from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
-from bittrigger.ir.graph import evaluate
-from bittrigger.ir.weight_file import network_hash, weights_text, with_numbers
+from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, intervals
+from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.weight_file import network_hash, parse_weights, weights_text, with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_payload
@@ -366,3 +370,33 @@ def test_a_network_without_ternary_layers_cannot_be_reloaded():
     weights[0, 0] = 3
     with pytest.raises(UnsupportedModelError, match="no layer can be reloaded"):
         simplify(replace(graph, nodes=(port, replace(layer, weights=weights))), held=HOLDINGS["weights"])
+
+
+@given(graph=graphs(), weights=st.booleans(), bias=st.booleans(), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_any_network_keeps_its_bits_and_its_ranges_whatever_is_held(graph, weights, bias, seed):
+    try:
+        made = simplify(graph, held=Holding(weights, bias))
+    except UnsupportedModelError:  # nothing to reload, or codes of more than 62 bits
+        return
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 20, seed)])
+    assert np.array_equal(evaluate(made, codes), evaluate(graph, codes))
+    if not held_nodes(made):
+        return
+    other, ranges = other_numbers(made, seed), intervals(made)
+    assert weights_text(parse_weights(weights_text(other), made, "other")) == weights_text(other)
+    for name, found in evaluate_nodes(other, codes).items():
+        for column, span in zip(found.T, ranges[name], strict=True):
+            assert column.min() in span
+            assert column.max() in span
+
+
+def test_a_table_knows_what_other_biases_bring():
+    port, layer = ternary_graph((4, 2)).nodes
+    table = Lookup("steps", ("dense_0",), ((-20, 3), (-5, 0)), ((1, 2), (0, 3)), 0)
+    plain = Graph("tables", (port, layer, table), ("steps",))
+    made = simplify(plain, held=HOLDINGS["bias"])
+    lowest = intervals(made)["dense_0"][0].lo
+    assert lowest < -20
+    assert made["steps"].starts[0][0] <= lowest
+    assert evaluate(other_numbers(made, 1), corner_codes(made)).min() >= 0

@@ -14,7 +14,17 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.engine import common_shift
 from bittrigger.ir.fixed import IntArray, Interval
-from bittrigger.ir.graph import Graph, Linear, Node, frozen_array
+from bittrigger.ir.graph import (
+    Graph,
+    Intervals,
+    Linear,
+    Lookup,
+    Node,
+    frozen_array,
+    node_intervals,
+    of_one_copy,
+    operand,
+)
 from bittrigger.ir.held import HOLD_SUFFIX, MAX_HELD_BITS, WEIGH_SUFFIX, Held, Hold, Weigh, register_interval
 from bittrigger.passes.rewrite import with_nodes
 
@@ -55,7 +65,7 @@ class Holding:
                 f"model {graph.name!r}: no layer can be reloaded; allowed are layers that are there one time and whose weights "
                 "are -1, 0 and 1 times one power of two; leave out --reloadable, or hold biases alone with --tunable bias"
             )
-        made = Graph(graph.name, tuple(nodes), graph.outputs, graph.basis)
+        made = with_tables(Graph(graph.name, tuple(nodes), graph.outputs, graph.basis))
         verify(made)
         return made
 
@@ -97,6 +107,21 @@ class Holding:
                 f"{MAX_HELD_BITS} are allowed; choose another number with --bias-bits"
             )
         return bits
+
+
+def with_tables(graph: Graph) -> Graph:
+    """``graph`` with tables for every code that other held numbers bring: below their first segment they keep its value."""
+    ranges: dict[str, Intervals] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        made, source = node, operand(node, ranges)
+        if isinstance(node, Lookup):
+            lows = (span.lo for span in of_one_copy(source, node.copies))
+            starts = tuple((min(low, rows[0]), *rows[1:]) for low, rows in zip(lows, node.starts, strict=True))
+            made = replace(node, starts=starts)
+        ranges[node.name] = node_intervals(made, source)
+        nodes.append(made)
+    return replace(graph, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True)
