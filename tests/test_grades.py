@@ -381,3 +381,32 @@ def test_what_becomes_too_wide_is_named():
     model = model_of(lambda x: quantised(layers.Multiply(name="m")([x, x])), inputs=3, quantizer=None)
     with pytest.raises(UnsupportedModelError, match="layer 'm.*': its codes need 6[34] bits; allowed are 62"):
         ideal(model, input_precision="fixed<32,3>")
+
+
+@pytest.mark.parametrize("precision", ["fixed<6,4>", "auto"])
+def test_an_output_that_is_rounded_is_read_inside_as_it_is(precision):
+    """Two outputs, one behind the other: what leaves is rounded, what the next layer reads is not."""
+    x = inputs = layers.Input((4,), name="x")
+    x = quantised(x, "quantized_bits(6,2,alpha=1)", "q")
+    inner = qdense(3, "inner", "quantized_bits(5,1,alpha=1)", bias=None)(x)
+    if precision == "auto":
+        inner = layers.BatchNormalization(name="norm")(inner)
+    last = qdense(2, "last", "ternary(alpha=1)", use_bias=False)(inner)
+    model = randomize(tf.keras.Model(inputs, [inner, last]), 3)
+    if precision != "auto":
+        model.get_layer("inner").bias.assign([0.25, -1.5, 0.125])
+    graph = lowered(model, output_precision=precision, require="ideal")
+    measured = check_agreement(model, graph)
+    assert any(graph.basis.rounded)
+    distance = measured.float32 if graph.basis.grade is Grade.EXACT else measured.float64
+    assert distance is not None
+    assert distance.events == 0
+
+
+def test_a_softmax_that_leaves_and_is_read_too_is_refused():
+    x = inputs = layers.Input((4,), name="x")
+    x = quantised(qdense()(quantised(x, "quantized_bits(6,2,alpha=1)", "q")), "quantized_bits(4,2,alpha=1)")
+    soft = layers.Softmax(name="soft")(x)
+    model = randomize(tf.keras.Model(inputs, [soft, quantised(soft, "quantized_bits(4,0,alpha=1)", "b")]), 3)
+    with pytest.raises(UnsupportedModelError, match="another layer reads it as it is; allowed is one of the two"):
+        ideal(model, keep_activation=True)

@@ -25,6 +25,11 @@ def declared_grid(walk: Walk, node: Any, what: str, default: str) -> Grid:
     """
     tensor = node.outputs[0]
     if tensor in walk.model_graph.outputs:
+        if any(tensor in reader.inputs for reader in walk.model_graph.get_layers()):
+            raise UnsupportedModelError(
+                f"layer {node.name!r}: {what} leaves the model, rounded to a declared type, and another layer reads it as it is; "
+                "allowed is one of the two; put a QActivation behind it for the other layer"
+            )
         wanted = walk.settings.output_precision
         kind = parse_fixed(default if wanted == AUTO else wanted)
         if wanted == AUTO:

@@ -31,15 +31,23 @@ class Walk:
     types: dict[str, FixedPoint] = field(default_factory=dict)
     rounded: dict[str, FixedPoint] = field(default_factory=dict)
     """The declared type of each output tensor that has one."""
+    leaving: dict[str, Signal] = field(default_factory=dict)
+    """What leaves the design, where it is rounded and other layers read it as it was."""
 
     def keep(self, node: Any, signal: Signal) -> None:
         """Remember what ``node`` delivers, as codes where it leaves the design, as one node where several read it."""
         tensor = node.outputs[0]
         readers = sum(list(other.inputs).count(tensor) for other in self.model_graph.get_layers())
         if tensor in self.model_graph.outputs:
-            signal, kind = delivered(self.builder, signal, node.name, self.settings.output_precision)
+            left, kind = delivered(self.builder, signal, node.name, self.settings.output_precision)
             if kind is not None:
                 self.rounded[tensor] = kind
+            if kind is not None and readers:
+                self.leaving[tensor] = left
+                if signal.linear is not None:
+                    signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
+            else:
+                signal = left
         elif readers > 1 and signal.linear is not None:
             signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
         self.signals[tensor] = signal
@@ -115,7 +123,7 @@ class Walk:
         shapes = []
         kinds: list[FixedPoint | None] = []
         for tensor in self.model_graph.outputs:
-            signal = self.signals[tensor]
+            signal = self.leaving.get(tensor, self.signals[tensor])
             shapes.append(signal.shape)
             ports = {node.name for node in self.builder.nodes if not node.inputs}
             for part in signal.parts:
