@@ -1,0 +1,128 @@
+"""CaloINN: parameters of the authors' size and shares, splines that invert, a likelihood that is one."""
+
+import numpy as np
+import pytest
+from keras_models import tf
+from model_recipes import load_recipe
+
+from bittrigger.data import SETS, Block, load_showers
+from bittrigger.train.recipes import RecipeOptions
+
+flow = load_recipe("calo_inn", "flow")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SMALL = flow.FlowSettings(dims=5, blocks=5, width=8, layers=3, bins=4, bound=3.0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "quantised"),
+    [("float", 0), ("NNCentral", 1_579_008), ("BlockCentral", 12_529_808), ("All", 18_794_712)],
+)
+def test_parameters_are_those_of_the_authors_for_ds1_photons(variant, quantised):
+    """Totals of the CaloChallenge and the shares that follow from the authors' code."""
+    settings = flow.FlowSettings(variant=variant)
+    linear = [
+        (size + 1) * units
+        for block in range(settings.blocks)
+        for place, (size, units) in enumerate(((188, 256), (256, 256), (256, 256), (256, 5394)))
+        if settings.is_ternary(block, place)
+    ]
+    assert sum(linear) == quantised
+
+
+def test_one_block_of_the_authors_size_has_their_weights():
+    model = flow.built(flow.FlowSettings(blocks=2, variant="All"))
+    total, quantised = flow.parameter_counts(model)
+    assert quantised == 2 * 1_566_226
+    assert total == 2 * (1_566_226 + 1_536) + 2 * 373
+    assert 12 * (1_566_226 + 1_536) + 11 * 2 * 373 == 18_821_350
+
+
+def randomised(settings):
+    model = flow.built(settings, seed=1)
+    generator = np.random.default_rng(2)
+    for weight in model.trainable_weights:
+        weight.assign(weight + generator.normal(0, 0.4, weight.shape).astype(np.float32))
+    return model
+
+
+@pytest.mark.parametrize("variant", flow.VARIANTS)
+def test_samples_are_what_the_flow_maps_to_the_numbers_they_came_from(variant):
+    model = randomised(flow.FlowSettings(**{**SMALL.__dict__, "variant": variant}))
+    condition = np.linspace(-1, 1, 40).astype(np.float32)[:, None]
+    x = model.sample(condition, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).normal(size=x.shape)
+    again, _ = forward(model, x, condition)
+    assert np.isfinite(x).all()
+    assert np.median(np.abs(again - drawn)) < 1e-3
+
+
+def forward(model, x, condition):
+    """The numbers that events are mapped to, from the likelihood's own steps."""
+    settings, gained = model.settings, 0.0
+    x = tf.constant(x)
+    for block, subnet in enumerate(model.subnets):
+        if block:
+            x, log = model.norms[block - 1](x)
+            gained += log
+        kept, moved = x[:, : settings.kept], x[:, settings.kept :]
+        moved, log = flow.spline(moved, subnet(tf.concat([kept, condition], axis=1)), settings)
+        gained += log
+        x = tf.gather(tf.concat([kept, moved], axis=1), model.orders[block], axis=1)
+    return x.numpy(), gained
+
+
+def test_the_likelihood_integrates_to_one():
+    settings = flow.FlowSettings(dims=2, blocks=4, width=8, layers=3, bins=5, bound=4.0)
+    model = randomised(settings)
+    axis = np.linspace(-9, 9, 361, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    density = np.exp(-model(np.concatenate([grid, np.full((len(grid), 1), 0.3, np.float32)], axis=1)).numpy())
+    assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=0.02)
+
+
+def test_zeros_are_the_identity_and_inverse_undoes():
+    x = tf.constant(np.linspace(-5, 5, 60).reshape(12, 5), tf.float32)
+    same, log = flow.spline(x, tf.zeros((12, 5 * SMALL.of_spline)), SMALL)
+    assert np.allclose(same, x, atol=1e-5)
+    assert np.allclose(log, 0, atol=1e-4)
+    parameters = tf.constant(np.random.default_rng(0).normal(0, 1, (12, 5 * SMALL.of_spline)), tf.float32)
+    there, gained = flow.spline(x, parameters, SMALL)
+    back, lost = flow.spline(there, parameters, SMALL, inverse=True)
+    assert np.allclose(back, x, atol=1e-3)
+    assert np.allclose(gained, -lost, atol=1e-2)
+
+
+def write_showers(path, seed, rows=40):
+    arrays = SETS["showers"].generate(Block("photon", 0, 0, rows, seed)).arrays
+    np.savez(path, **arrays)
+    return path
+
+
+def test_showers_come_back_from_what_the_flow_sees(tmp_path):
+    showers = load_recipe("calo_inn", "showers")
+    sample = load_showers(write_showers(tmp_path / "a.npz", 1))
+    logs = showers.events(sample.voxels_mev, sample.incident_mev, np.random.default_rng(1))
+    back = showers.voxels_of(logs, sample.incident_mev)
+    assert logs.shape == (40, 373)
+    total = sample.voxels_mev.sum(axis=1)
+    assert np.abs(back - sample.voxels_mev).sum() < 1e-3 * total.sum()
+    assert showers.separation(total, total) == 0
+    assert showers.separation(total, total + 1e9) == pytest.approx(1)
+
+
+def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
+    recipe = load_recipe("calo_inn")
+    monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _seed: None)  # once a process only
+    monkeypatch.setattr(recipe, "SETTINGS", flow.FlowSettings(blocks=2, width=4, layers=3, bins=3))
+    monkeypatch.setattr(recipe, "VARIANTS", ("float", "All"))
+    monkeypatch.setattr(recipe, "CLASSIFIER_EPOCHS", 1)
+    data, fresh = write_showers(tmp_path / "a.npz", 1), write_showers(tmp_path / "b.npz", 2)
+    recipe.run(RecipeOptions(data, (1,), 1, tmp_path / "out", tmp_path / "work", fresh))
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert "36 showers train, for up to 1 epochs, 40 fresh ones" in card
+    assert [line.split("|")[1].strip() for line in card.splitlines() if line.startswith(("| float", "| All"))] == [
+        *("float", "All"),
+        *("float", "All"),
+    ]
