@@ -47,7 +47,6 @@ _SEARCHED = {
         *("72input_depth2_x72_10b", "72input_depth2_x72_12b", "64input_depth3_x64_8b", "64input_depth3_x64_12b"),
     ),
     "243a52d671128a28e2a4f2b4355836bb2e7edffc": ("128input_depth1_x64_10b", "128input_depth2_x64_14b"),
-    "d3c466bc9a8c64ef139355011e8d87677ead9ad1": ("ad03",),
 }
 
 KERAS_MODELS = (
@@ -118,7 +117,8 @@ def row(model: PublicModel, options: argparse.Namespace) -> dict[str, object]:
         except subprocess.TimeoutExpired:
             return {"outcome": f"stopped after {options.minutes:g} minutes"}
         if done.returncode:
-            return {"outcome": "refused", "reason": " ".join(done.stderr.split())[-300:]}
+            said = " ".join(done.stderr.split())
+            return {"outcome": "refused", "reason": said[said.find("error:") :][:300]}
         report = json.loads(facts.read_text(encoding="utf-8"))["report"]
     totals = report["totals"]
     figures = totals["synth" if options.synth else "estimate"]
