@@ -158,6 +158,7 @@ class _Case:
         for word, holds in {
             "folded": any(module.is_folded for module in modules),
             "step by step": any(module.engine for module in modules),
+            "digit by digit": any(module.serial for module in modules),
             "sums in turns": any(module.tally for module in modules),
             "vhdl": self.spec.hdl == "vhdl",
         }.items():

@@ -31,7 +31,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 def designs(folder, names):
     """The pipelines of the designs in ``folder``, those of ``names`` if there are any; plain trees are lowered anew."""
-    from bittrigger.build.store import load_design
+    from bittrigger.build.store import load_design, parse_serial
     from bittrigger.passes.lower_trees import lower_graph_to_trees
     from bittrigger.schedule.schedule import Schedule
 
@@ -41,7 +41,9 @@ def designs(folder, names):
         graph, adders = load_design(path)
         if settings["trees"]:
             adders = lower_graph_to_trees(graph)
-        yield path.stem, Schedule(settings["clock_mhz"], ii=settings["ii"]).apply(graph, adders), settings
+        serial = parse_serial(path.read_text(), graph, path)
+        schedule = Schedule(settings["clock_mhz"], ii=settings["ii"], serial=serial)
+        yield path.stem, schedule.apply(graph, adders), settings
 
 
 def emit(target, name, pipeline, settings, out):

@@ -14,10 +14,12 @@ import test_tally
 from designs import places, products, scales
 
 from bittrigger.build.store import save_design
+from bittrigger.compile.pipeline import serial_adders
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
 from bittrigger.passes.lower_trees import lower_graph_to_trees
+from bittrigger.settings import Settings
 from bittrigger.solver import SolverOptions, solve
 
 RANDOM_NETWORKS = 10
@@ -34,6 +36,8 @@ ORDER = (
     "loops",
     "places",
     "products",
+    "digits",
+    "passes",
     "steps",
     "adders",
     "scales",
@@ -61,9 +65,12 @@ def write_designs(folder: Path) -> None:
         "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
         "turns": (test_tally.network(), {}, 240.0, {}, 4),
         "steps": (test_engine.network(), {}, 360.0, {}, 40),
+        "digits": (test_engine.network(), {}, 360.0, {}, 9),
+        "passes": (test_engine.network(), {}, 450.0, {}, 36),
     }.items():
         verify(graph)
-        save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)
+        serial = serial_adders(graph, Settings(ii=ii)) if name in ("digits", "passes") else {}
+        save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders, serial)
         settings = {
             "clock_mhz": clock_mhz,
             "reuse_factor": reuse,
