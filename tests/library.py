@@ -83,7 +83,7 @@ def assert_takes(root, folder, module, parameters, cells):
     done = yosys(
         folder,
         "read_verilog -sv b.sv",
-        *([f"chparam {chosen} {module}"] if parameters else []),
+        f"chparam {chosen} {module}",
         f"synth_xilinx -family xcup -top {module} -flatten -noiopad -noclkbuf",
         *(f"select -assert-count {count} t:{cell}" for cell, count in cells.items()),
     )

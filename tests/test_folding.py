@@ -222,8 +222,9 @@ def test_nothing_is_folded_that_does_not_repeat():
     assert (pipeline.ii, pipeline.latency_cycles) == (1, create_pipeline(plain, Settings()).latency_cycles)
 
 
-def test_one_copy_at_a_time():
-    """As many cycles as copies: one instance, no loop."""
+def test_one_copy_at_a_time(monkeypatch):
+    """As many cycles as copies: one instance, no loop; nothing digit by digit, which has lanes of its own."""
+    monkeypatch.setattr("bittrigger.compile.pipeline.serial_layers", lambda *_: [])
     pipeline = create_pipeline(folding_net(), Settings(ii=20))
     assert {module.lanes for module in pipeline.modules if module.is_folded} == {1}
     again = Schedule(360.0, latency_cycles=pipeline.latency_cycles + 2, ii=20)

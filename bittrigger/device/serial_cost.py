@@ -7,7 +7,7 @@ models/jet_tagger, at 9 and at 54 clocks between events.
 from __future__ import annotations
 
 from bittrigger.ir.fixed import FixedPoint
-from bittrigger.ir.serial import Serial, crossings, inputs_read, shifts_in, terms_of
+from bittrigger.ir.serial import Serial, built_in, crossings, inputs_read, shifts_in, slots_of, waiting_in
 
 CHOICES = 4
 """Signals that a LUT chooses from."""
@@ -25,20 +25,27 @@ def serial_cost(plan: Serial, own: FixedPoint) -> tuple[int, int]:
     Args:
         own: type of an operand code.
     """
-    read, adders, cycles = len(inputs_read(plan.adders)), len(terms_of(plan.adders)), plan.period
+    read, adders, cycles = len(inputs_read(plan.adders)), len(built_in(plan)), plan.period
     first, end = plan.filled(own.width)
     digits = end - first
     picks = read * plan.digit * (-(-digits // CHOICES) if digits > 1 else 0)
     count = (cycles - 1).bit_length() + (plan.groups - 1).bit_length()
-    lut = plan.digit * adders + picks + plan.lanes * _lane_luts(plan, count) + count + CONTROL_LUTS
+    slots = [len(slots_of(plan, lane)) for lane in range(plan.lanes)]
+    chosen = -(-plan.groups // CHOICES) if plan.groups > 1 else 0
+    summed = sum(slots) - plan.lanes
+    lut = plan.digit * (adders + summed + chosen * sum(slots)) + plan.lanes * _bias_luts(plan, count)
+    lut += picks + count + CONTROL_LUTS
     passing = sum(cycles_later for _, cycles_later in crossings(plan))
-    held = plan.n_in * own.width + plan.digit * (read + passing) + sum(stream.shift for _, stream in shifts_in(plan))
-    return lut, held + adders + plan.lanes * (1 + plan.digit * cycles) + (plan.delay + 2) * (count + 1)
+    held = (
+        plan.n_in * own.width
+        + plan.digit * (read + passing + waiting_in(plan))
+        + sum(stream.shift for _, stream in shifts_in(plan))
+    )
+    return lut, held + adders + summed + plan.lanes * (1 + plan.digit * cycles) + (plan.delay + 2) * (count + 1)
 
 
-def _lane_luts(plan: Serial, count: int) -> int:
-    """LUTs of a lane: a bias adder whose constant is a function of pass and cycle, and what picks a column."""
+def _bias_luts(plan: Serial, count: int) -> int:
+    """LUTs of the bias of a lane, a constant by pass and cycle, and of its adder."""
     if plan.groups == 1:
         return plan.digit + 1 if count < CHOICES else 2 * plan.digit
-    tables = -(-(1 << count) // TABLE_ROWS)
-    return plan.digit * (-(-plan.groups // CHOICES) + tables + 1)
+    return plan.digit * (-(-(1 << count) // TABLE_ROWS) + 1)

@@ -2,15 +2,18 @@
 
 Every adder adds a digit of a few bits a cycle and keeps its carry for the next one; a word of ``width`` bits takes ``period``
 cycles. Operand codes enter as unsigned numbers, the sign bit inverted, followed by zeros; what is subtracted enters as its
-complement. Both shift each column by a constant, which is in the bias that its lane adds. There are ``lanes`` of them:
-each picks one column, adds its bias, and collects the digits. Where there is time for more than one pass, the same codes pass
-through the graph again, and each lane picks another column.
+complement. Both shift each column by a constant, which is in the bias that its lane adds. There are ``lanes`` of them: each
+adds the operands of one column and its bias, and collects the digits. Where there is time for more than one pass, the same codes
+pass through the graph again, and each lane picks those of another column: an adder that a single column needs may then stand in
+the lane, where all columns of the lane share it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -20,6 +23,27 @@ from bittrigger.ir.nodes import Linear
 
 MAX_DIGIT = 4
 """Most bits of a digit."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Digits that pass: those of a value of the adder graph (inputs, then adders), shifted left, or the complement of that."""
+
+    value: int
+    shift: int = 0
+    inverted: bool = False
+
+    def of(self, term: Term) -> Stream:
+        """What a term is that reads this."""
+        return Stream(self.value, self.shift + term.shift, self.inverted ^ term.negative)
+
+    def within(self, term: Stream) -> Stream:
+        """What a term of the sum that this reads is in this."""
+        return Stream(term.value, self.shift + term.shift, self.inverted ^ term.inverted)
+
+    def error(self, wrong: int) -> int:
+        """What it is too much, where the value is ``wrong`` too much: a complement is one less than what it stands for."""
+        return -(wrong << self.shift) - 1 if self.inverted else wrong << self.shift
 
 
 @dataclass(frozen=True)
@@ -33,7 +57,9 @@ class Serial:
         shift: zeros below the operand codes in what passes.
         low: lowest bits of a result that do not pass: they are those of its bias.
         adders: of the signs of the matrix, without bias, each of two terms or one, which a negation is.
+        columns: what the lane of each column adds up; one value of ``adders`` where it adds nothing but the bias.
         stages: of each adder, in cycles behind the first one's operand.
+        levels: the stage in which lanes pick their operands, then that of each level of the adders that sum these up.
         delay: the stage in which the lanes add their biases.
     """
 
@@ -45,7 +71,9 @@ class Serial:
     shift: int
     low: int
     adders: AdderGraph
+    columns: tuple[tuple[Stream, ...], ...]
     stages: tuple[int, ...]
+    levels: tuple[int, ...]
     delay: int
 
     @property
@@ -67,23 +95,6 @@ class Serial:
     def cycles(self) -> int:
         """Cycles that an event keeps the adders busy."""
         return self.groups * self.period
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Digits that pass: those of a value of the adder graph (inputs, then adders), shifted left, or the complement of that."""
-
-    value: int
-    shift: int = 0
-    inverted: bool = False
-
-    def of(self, term: Term) -> Stream:
-        """What a term is that reads this."""
-        return Stream(self.value, self.shift + term.shift, self.inverted ^ term.negative)
-
-    def error(self, wrong: int) -> int:
-        """What it is too much, where the value is ``wrong`` too much: a complement is one less than what it stands for."""
-        return -(wrong << self.shift) - 1 if self.inverted else wrong << self.shift
 
 
 def fits_serial(graph: AdderGraph) -> bool:
@@ -131,12 +142,73 @@ def columns_of(graph: AdderGraph) -> list[Stream | None]:
     return [None if out.value is None else known[out.value].of(Term(0, out.shift)) for out in graph.outputs]
 
 
-def errors(graph: AdderGraph) -> list[int]:
+def own_adders(graph: AdderGraph) -> set[int]:
+    """The adders that are read once: each is of a single column, but for what it reads."""
+    built = terms_of(graph)
+    reads = [term.value for pair in built.values() for term in pair]
+    reads += [column.value for column in columns_of(graph) if column is not None]
+    counts = Counter(reads)
+    return {value for value in built if counts[value] == 1}
+
+
+def opened(
+    built: Mapping[int, tuple[Stream, Stream]], column: Stream | None, own: set[int], slots: int
+) -> tuple[Stream, ...]:
+    """What a column adds up, where as many of its own adders are taken out of the graph as leave ``slots`` operands at most.
+
+    Args:
+        built: the adders of the graph, as ``terms_of`` gives them.
+    """
+    found = [] if column is None else [column]
+    while len(found) < slots:
+        place = next((k for k, stream in enumerate(found) if stream.value in own), None)
+        if place is None:
+            break
+        stream = found.pop(place)
+        found += [stream.within(term) for term in built[stream.value]]
+    return tuple(found)
+
+
+def built_in(plan: Serial) -> dict[int, tuple[Stream, Stream]]:
+    """The adders in front of the lanes, as ``terms_of`` gives them: those of which some column adds up the sum."""
+    every = terms_of(plan.adders)
+    needed = {stream.value for column in plan.columns for stream in column}
+    for k in reversed(every):
+        if k in needed:
+            needed |= {term.value for term in every[k]}
+    return {k: pair for k, pair in every.items() if k in needed}
+
+
+def slots_of(plan: Serial, lane: int) -> list[tuple[Stream | None, ...]]:
+    """What a lane picks from: for each of the operands that it adds up that of each of its columns, None where there is none."""
+    own = plan.columns[lane :: plan.lanes]
+    return list(zip_longest(*own)) or [(None,) * len(own)]
+
+
+def adders_in(plan: Serial) -> int:
+    """Adders before and in the lanes, those of the biases among them."""
+    return len(built_in(plan)) + sum(len(slots_of(plan, lane)) for lane in range(plan.lanes))
+
+
+def waiting_in(plan: Serial) -> int:
+    """Registers between stages in the lanes, each of a digit."""
+    total = 0
+    for lane in range(plan.lanes):
+        count, stage = len(slots_of(plan, lane)), plan.levels[0]
+        for number in plan.levels[1:]:
+            if count > 1:
+                total += count * (number - stage)
+                count, stage = -(-count // 2), number
+        total += plan.delay - stage
+    return total
+
+
+def errors(plan: Serial) -> list[int]:
     """What each column is more than its sum of codes: every complement that enters it is one less than what it stands for."""
-    wrong = dict.fromkeys(range(graph.n_inputs), 0)
-    for k, pair in terms_of(graph).items():
+    wrong = dict.fromkeys(range(plan.n_in), 0)
+    for k, pair in built_in(plan).items():
         wrong[k] = sum(term.error(wrong[term.value]) for term in pair)
-    return [0 if column is None else column.error(wrong[column.value]) for column in columns_of(graph)]
+    return [sum(stream.error(wrong[stream.value]) for stream in column) for column in plan.columns]
 
 
 def biases(node: Linear, plan: Serial, own: FixedPoint) -> list[int]:
@@ -148,33 +220,30 @@ def biases(node: Linear, plan: Serial, own: FixedPoint) -> list[int]:
     offset = (1 << own.width - 1 if own.signed else 0) << plan.shift
     signs = np.sign(node.weights).sum(axis=0)
     high = node.bias >> plan.low
-    wanted = [int(b) - offset * int(s) - e for b, s, e in zip(high, signs, errors(plan.adders), strict=True)]
+    wanted = [int(b) - offset * int(s) - e for b, s, e in zip(high, signs, errors(plan), strict=True)]
     return [value % (1 << plan.width) for value in wanted]
+
+
+def _readings(plan: Serial) -> list[tuple[int, Stream]]:
+    """What adders and lanes read, each with the stage in which it does."""
+    read = [(plan.stages[k - plan.n_in], term) for k, pair in built_in(plan).items() for term in pair]
+    return read + [(plan.levels[0], stream) for column in plan.columns for stream in column]
 
 
 def crossings(plan: Serial) -> Iterator[tuple[int, int]]:
     """The values of the graph that pass registers between stages, and how many."""
-    n_inputs = plan.adders.n_inputs
-    born = dict.fromkeys(range(n_inputs), 0)
-    born |= {n_inputs + k: stage for k, stage in enumerate(plan.stages)}
     last: dict[int, int] = {}
-    for k, pair in terms_of(plan.adders).items():
-        for term in pair:
-            last[term.value] = max(last.get(term.value, 0), born[k])
-    for column in columns_of(plan.adders):
-        if column is not None:
-            last[column.value] = plan.delay
+    for stage, stream in _readings(plan):
+        last[stream.value] = max(last.get(stream.value, 0), stage)
     for value, stage in sorted(last.items()):
-        if stage > born[value]:
-            yield value, stage - born[value]
+        born = 0 if value < plan.n_in else plan.stages[value - plan.n_in]
+        if stage > born:
+            yield value, stage - born
 
 
 def shifts_in(plan: Serial) -> list[tuple[int, Stream]]:
     """The streams that are shifted, each with the stage in which it is read so; the complement does not matter."""
-    born = {plan.n_in + k: stage for k, stage in enumerate(plan.stages)}
-    read = [(born[k], term) for k, pair in terms_of(plan.adders).items() for term in pair]
-    read += [(plan.delay, column) for column in columns_of(plan.adders) if column is not None]
-    found = {(stage, Stream(stream.value, stream.shift)) for stage, stream in read if stream.shift}
+    found = {(stage, Stream(stream.value, stream.shift)) for stage, stream in _readings(plan) if stream.shift}
     return sorted(found, key=lambda item: (item[0], item[1].value, item[1].shift))
 
 

@@ -15,7 +15,7 @@ from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.serial import passing_percent, terms_of
+from bittrigger.ir.serial import adders_in, passing_percent
 from bittrigger.report.grade import grade_of
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization
@@ -135,7 +135,7 @@ def _adders(module: Module) -> int:
     if module.engine:
         return module.instances * module.engine.terms
     if module.serial:
-        return len(terms_of(module.serial.adders)) + module.lanes
+        return adders_in(module.serial)
     if module.tally:
         return module.instances * module.tally.lanes
     return module.instances * sum(max(1, adder.operands - 1) for adder in module.adders.adders) if module.adders else 0

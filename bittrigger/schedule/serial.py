@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bittrigger.device.timing import DelayModel
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import common_shift, may_go_without_adders
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.nodes import Linear
-from bittrigger.ir.serial import MAX_DIGIT, Serial, columns_of, streams, terms_of
+from bittrigger.ir.serial import MAX_DIGIT, Serial, Stream, built_in, columns_of, opened, own_adders, slots_of, terms_of
 
 MAX_PASSES = 16
 """Most columns that a lane picks from."""
@@ -50,26 +51,45 @@ def serial_plans(
             if -(-n_out // lanes) * period > ii or lanes in seen:
                 continue
             seen.add(lanes)
-            stages, delay = _placed(adders, digit, passes, *timing)
-            yield Serial(n_in, n_out, lanes, digit, width - low, scale - low, low, adders, stages, delay)
+            columns = _columns(adders, lanes, passes)
+            plan = Serial(n_in, n_out, lanes, digit, width - low, scale - low, low, adders, columns, (), (0,), 0)
+            yield _placed(plan, *timing)
 
 
-def _placed(
-    graph: AdderGraph, digit: int, passes: int, budget_ns: float, model: DelayModel
-) -> tuple[tuple[int, ...], int]:
-    """The stage of each adder, as soon as can be, and that of the lanes."""
-    own = model.logic_ns * -(-digit // 2)
-    done = dict.fromkeys(range(graph.n_inputs), (0, 0.0))
+def _columns(graph: AdderGraph, lanes: int, passes: int) -> tuple[tuple[Stream, ...], ...]:
+    """What each lane adds up of its columns, so that adders in and before the lanes, and what picks, take the fewest LUTs."""
+    own, columns, built = own_adders(graph), columns_of(graph), terms_of(graph)
+    most = [len(opened(built, column, own, graph.n_inputs)) if passes > 1 else 1 for column in columns]
+    picks = -(-passes // 4)
+    found: list[tuple[Stream, ...]] = [()] * len(columns)
+    for lane in range(lanes):
+        members = range(lane, len(columns), lanes)
+
+        def luts(slots: int, members: range = members) -> int:
+            return (picks + 1) * slots + sum(max(most[j] - slots, 0) for j in members)
+
+        best = min(range(1, max(1, *(most[j] for j in members)) + 1), key=luts)
+        for j in members:
+            found[j] = opened(built, columns[j], own, best)
+    return tuple(found)
+
+
+def _placed(plan: Serial, budget_ns: float, model: DelayModel) -> Serial:
+    """``plan`` with a stage for each adder and for the lanes, all as soon as can be."""
+    own = model.logic_ns * -(-plan.digit // 2)
+    done = dict.fromkeys(range(plan.n_in), (0, 0.0))
 
     def after(moment: tuple[int, float], delay_ns: float) -> tuple[int, float]:
         stage, spent = moment
         return (stage, spent + delay_ns) if spent + delay_ns <= budget_ns else (stage + 1, delay_ns)
 
-    for k, pair in terms_of(graph).items():
+    for k, pair in built_in(plan).items():
         done[k] = after(max(done[term.value] for term in pair), own)
-    columns = [column for column in columns_of(graph) if column is not None]
-    start = max((done[column.value] for column in columns), default=(0, 0.0))
-    delay, _ = after(start, own + (model.logic_ns * -(-passes // 4) if passes > 1 else 0.0))
-    known = streams(graph)
-    stages = (done[k][0] if k in done else 0 for k in range(graph.n_inputs, len(known)))
-    return tuple(stages), delay
+    moment = max((done[stream.value] for column in plan.columns for stream in column), default=(0, 0.0))
+    moment = after(moment, model.logic_ns * -(-plan.groups // 4) if plan.groups > 1 else 0.0)
+    levels, most = [moment[0]], max(len(slots_of(plan, lane)) for lane in range(plan.lanes))
+    for _ in range((most - 1).bit_length()):
+        moment = after(moment, own)
+        levels.append(moment[0])
+    stages = (done[k][0] if k in done else 0 for k in range(plan.n_in, plan.n_in + len(plan.adders.adders)))
+    return replace(plan, stages=tuple(stages), levels=tuple(levels), delay=after(moment, own)[0])

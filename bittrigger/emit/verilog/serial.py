@@ -13,12 +13,13 @@ from bittrigger.ir.pipeline import Module
 from bittrigger.ir.serial import (
     Serial,
     Stream,
+    adders_in,
     biases,
-    columns_of,
+    built_in,
     crossings,
     inputs_read,
     shifts_in,
-    terms_of,
+    slots_of,
 )
 
 PICK_CHOICES = 8
@@ -32,10 +33,20 @@ class _Pick:
     name: str
     sources: list[str]
 
+    @property
+    def plain(self) -> list[str]:
+        """The signals, none inverted."""
+        return [source.removeprefix("~") for source in self.sources]
+
+    @property
+    def inverted(self) -> str:
+        """Which of them are inverted, the last one first."""
+        return "".join(str(int(source.startswith("~"))) for source in reversed(self.sources))
+
 
 @dataclass(frozen=True)
 class _Code:
-    """An operand code: its digit, and what the bits of it are picked from."""
+    """An operand code, or an operand of a lane: its digit, and what the bits of it are picked from."""
 
     name: str
     picks: list[_Pick]
@@ -68,6 +79,7 @@ class _Stage:
     number: int
     registers: list[tuple[str, str]]
     shifts: list[_Shift]
+    slots: list[_Code]
     sums: list[_Sum]
     first: str
     place: str
@@ -83,9 +95,8 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Lane:
-    """A lane: the column that it picks, the bits of its bias, its sum and carries, and its result."""
+    """A lane: the sum of its column, the bits of its bias, the sum with it and its carries, and its result."""
 
-    picks: list[_Pick]
     column: str
     tables: list[_Table]
     bias: str
@@ -127,7 +138,7 @@ def serial_text(vectors: BusLayout, module: Module, mark: str) -> str:
         mark=mark,
         name=module.name,
         layer=node.name,
-        adders=len(terms_of(plan.adders)),
+        adders=adders_in(plan),
         digit=plan.digit,
         lanes=plan.lanes,
         groups=plan.groups,
@@ -204,8 +215,8 @@ def _read(plan: Serial, stream: Stream, stage: int) -> str:
 
 
 def _stages(plan: Serial, group_bits: int) -> Iterator[_Stage]:
-    """The stages in order, up to that of the lanes."""
-    built, passing = terms_of(plan.adders), list(crossings(plan))
+    """The stages in order, up to that of the biases."""
+    built, passing, inside = built_in(plan), list(crossings(plan)), _Inside.of(plan)
     for stage in range(plan.delay + 1):
         registers = [
             (_at(plan, value, stage), _at(plan, value, stage - 1))
@@ -222,33 +233,86 @@ def _stages(plan: Serial, group_bits: int) -> Iterator[_Stage]:
             for value, (a, b) in built.items()
             if plan.stages[value - plan.n_in] == stage
         ]
-        now = "{group, phase}" if group_bits else "phase"
         shifts = [
             _Shift(_read(plan, stream, stage), _at(plan, stream.value, stage), stream.shift)
             for number, stream in shifts_in(plan)
             if number == stage
         ]
-        yield _Stage(stage, registers, shifts, sums, _first(stage), f"place_{stage - 1}" if stage else now)
+        now = "{group, phase}" if group_bits else "phase"
+        yield _Stage(
+            stage,
+            registers + inside.registers.get(stage, []),
+            shifts,
+            _slots(plan) if stage == plan.levels[0] else [],
+            sums + inside.sums.get(stage, []),
+            _first(stage),
+            f"place_{stage - 1}" if stage else now,
+        )
+
+
+def _slots(plan: Serial) -> list[_Code]:
+    """The operands of all lanes, each picked from those of its columns."""
+    return [
+        _slot(plan, f"c{lane}_{i}", slot) for lane in range(plan.lanes) for i, slot in enumerate(slots_of(plan, lane))
+    ]
+
+
+def _slot(plan: Serial, name: str, slot: tuple[Stream | None, ...]) -> _Code:
+    picks, bits = [], []
+    for k in range(plan.digit):
+        sources = [_column(plan, stream, k) for stream in slot]
+        if plan.groups > 1:
+            sources += [sources[-1]] * (plan.groups - len(slot))
+            picks.append(_Pick(f"{name}_p{k}", _filled(sources)))
+        bits.append(f"{name}_p{k}[turn]" if plan.groups > 1 else sources[0])
+    return _Code(name, picks, _joined(bits))
 
 
 def _column(plan: Serial, stream: Stream | None, k: int) -> str:
-    """A bit of the digit of a column, as the lanes read it."""
+    """A bit of the digit of an operand, as the lanes read it."""
     if stream is None:
         return "1'b0"
-    return f"{'~' if stream.inverted else ''}{_read(plan, stream, plan.delay)}[{k}]"
+    return f"{'~' if stream.inverted else ''}{_read(plan, stream, plan.levels[0])}[{k}]"
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """The adders in the lanes and the registers between them, by stage, and what the bias is added to, for each lane."""
+
+    sums: dict[int, list[_Sum]]
+    registers: dict[int, list[tuple[str, str]]]
+    ends: list[str]
+
+    @classmethod
+    def of(cls, plan: Serial) -> _Inside:
+        """Those of ``plan``: operands are added up in pairs, level by level."""
+        found = cls({}, {}, [])
+        for lane in range(plan.lanes):
+            names, stage = [f"c{lane}_{i}" for i in range(len(slots_of(plan, lane)))], plan.levels[0]
+            for level, number in enumerate(plan.levels[1:], 1):
+                if len(names) > 1:
+                    names, stage = [found.late(name, stage, number) for name in names], number
+                    sums = [f"t{lane}_{level}_{i}" for i in range(len(names) // 2)]
+                    pairs = zip(names[::2], names[1::2], strict=False)
+                    found.sums.setdefault(number, []).extend(
+                        _Sum(name, a, b, "00") for name, (a, b) in zip(sums, pairs, strict=True)
+                    )
+                    names = sums + names[2 * len(sums) :]
+            found.ends.append(found.late(names[0], stage, plan.delay))
+        return found
+
+    def late(self, name: str, born: int, stage: int) -> str:
+        """``name``, which is there in stage ``born``, as it is read in ``stage``."""
+        for number in range(born + 1, stage + 1):
+            self.registers.setdefault(number, []).append((f"{name}_r{number}", name))
+            name = f"{name}_r{number}"
+        return name
 
 
 def _lanes(plan: Serial, bias: list[int], node: Linear, phase_bits: int) -> Iterator[_Lane]:
-    columns = columns_of(plan.adders)
+    ends = _Inside.of(plan).ends
     for lane in range(plan.lanes):
         own = list(range(lane, plan.n_out, plan.lanes))
-        picks, column = [], []
-        for k in range(plan.digit):
-            sources = [_column(plan, columns[j], k) for j in own]
-            if plan.groups > 1:
-                sources += [sources[-1]] * (plan.groups - len(own))
-                picks.append(_Pick(f"q{lane}_{k}", _filled(sources)))
-            column.append(f"q{lane}_{k}[turn]" if plan.groups > 1 else sources[0])
         tables, bits = [], []
         for k in range(plan.digit):
             rows = [bias[j] >> plan.digit * phase + k & 1 for j in own for phase in range(1 << phase_bits)]
@@ -267,4 +331,4 @@ def _lanes(plan: Serial, bias: list[int], node: Linear, phase_bits: int) -> Iter
         low = int(node.bias[lane]) % (1 << plan.low) if plan.groups == 1 else 0
         result = [f"r{lane}[{plan.width - 1}:0]"]
         result = ([f"{plan.low}'d{low}"] if plan.low else []) + result
-        yield _Lane(picks, _joined(column), tables, _joined(bits), carries, _joined(sums), _joined(result))
+        yield _Lane(ends[lane], tables, _joined(bits), carries, _joined(sums), _joined(result))

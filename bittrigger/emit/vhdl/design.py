@@ -49,7 +49,7 @@ GENERICS: Mapping[str, Mapping[str, str]] = {
     "bittrigger_clip": {"WIDTH": "WIDTH", "OVER": "OVERS"},
     "bittrigger_weigh2": {name: name for name in ("WIDTH", "X", "SIGNED")},
     "bittrigger_digit": {"WIDTH": "WIDTH", "INVERT": "INVERT"},
-    "bittrigger_pick": {},
+    "bittrigger_pick": {"INVERT": "INVERT"},
     **{
         f"bittrigger_adder{count}_carry": {
             "WIDTH": "WIDTH",

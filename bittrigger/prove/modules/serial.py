@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.ir import adders as adder_graphs
 from bittrigger.ir.engine import FEEDING
+from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
@@ -43,16 +43,25 @@ def prove_digits(module: Module, vectors: BusLayout) -> str:
     """
     node, plan = _parts(module)
     scale = 1 << plan.shift + plan.low
-    found, offset = adder_graphs.linear_form(plan.adders)
-    wrong = np.flatnonzero((scale * found != node.weights).any(axis=0) | (offset != 0))
-    if wrong.size:
-        raise Unproven(f"the digits of column {int(wrong[0])} do not add up to it")
+    forms = list(np.eye(plan.n_in, dtype=np.int64))
+    for adder in plan.adders.adders:
+        if adder.constant:
+            raise Unproven("an adder of digits adds a constant")
+        forms.append(sum(_signed(forms[t.value] << t.shift, t.negative) for t in adder.terms))
+    for column, operands in enumerate(plan.columns):
+        total = sum((_signed(forms[t.value] << t.shift, t.inverted) for t in operands), np.zeros(plan.n_in, np.int64))
+        if (scale * total != node.weights[:, column]).any():
+            raise Unproven(f"the digits of column {column} do not add up to it")
     check_widths(module, vectors)
     if plan.width + plan.low != vectors.result(module).width:
         raise Unproven(f"{plan.width + plan.low} bits pass; a result has {vectors.result(module).width}")
     if plan.digit * plan.period < plan.width or plan.lanes * plan.groups < plan.n_out:
         raise Unproven("not all digits of all columns pass")
     return f"{len(plan.adders.adders)} adders, {plan.n_out} columns in {plan.groups} passes of {plan.period} cycles"
+
+
+def _signed(form: IntArray, negative: bool) -> IntArray:
+    return -form if negative else form
 
 
 def prove_serial(module: Module, vectors: BusLayout, netlist: Netlist, work: Path) -> str:
@@ -128,10 +137,16 @@ def _columns(aig: Aig, node: Linear, vectors: BusLayout, module: Module, taken: 
         values.append(total or [])
         wrong.append(error)
     found: Vector = []
-    for column, out in enumerate(plan.adders.outputs):
-        total = [FALSE] * bits if out.value is None else ([FALSE] * out.shift + values[out.value])[:bits]
-        error = 0 if out.value is None else wrong[out.value] << out.shift
+    for column, operands in enumerate(plan.columns):
+        slots = max(len(other) for other in plan.columns[column % plan.lanes :: plan.lanes])
+        words = [([FALSE] * t.shift + values[t.value])[:bits] for t in operands]
+        words = [[bit ^ t.inverted for bit in word] for t, word in zip(operands, words, strict=True)]
+        error = sum(-(wrong[t.value] << t.shift) - 1 if t.inverted else wrong[t.value] << t.shift for t in operands)
+        words += [[FALSE] * bits] * (slots - len(operands))
+        while len(words) > 1:
+            pairs = zip(words[::2], words[1::2], strict=False)
+            words = [aig.add(a, b) for a, b in pairs] + words[len(words) // 2 * 2 :]
         bias = (int(node.bias[column]) >> plan.low) - error
         found += constant(int(node.bias[column]) % (1 << plan.low), plan.low)
-        found += aig.add(total, constant(bias, bits))
+        found += aig.add(words[0] if words else [FALSE] * bits, constant(bias, bits))
     return found

@@ -44,7 +44,7 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
     ),
     "bittrigger_pick": (
         {"choices": ("input", 8), "index": ("input", 3), "chosen": ("output", 1)},
-        frozenset(),
+        frozenset({"INVERT"}),
     ),
 }
 """Ports and parameters of the modules of the firmware library."""
