@@ -59,9 +59,10 @@ def late(pipeline: Pipeline) -> tuple[str, ...]:
 
 def _remedy(layer: Layer) -> str:
     weights = layer.zeros + layer.non_zeros
-    if layer.kind == "linear" and weights == layer.n_in == layer.n_out:
+    if layer.kind == "linear" and layer.n_in == layer.n_out and weights == layer.copies * layer.n_in:
         return (
             "it scales each channel by itself (BatchNormalization or QBatchNormalization): scales that are powers of two cost "
-            "nothing, and without it the layer before can carry the bias alone"
+            "nothing, and without it the layer before can carry the bias alone; where no quantiser follows, --layer-precision "
+            f"'{layer.name}=fixed<16,6>' keeps fewer bits of it (another model)"
         )
     return _REMEDIES.get(layer.kind, "")
