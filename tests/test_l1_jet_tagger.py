@@ -70,10 +70,20 @@ def test_the_order_of_the_candidates_does_not_matter():
 
 def test_the_same_file_twice_and_no_test_file_are_refused(tmp_path):
     path = write_jets(tmp_path / "j.npz")
+    twin = write_jets(tmp_path / "twin.npz")
     with pytest.raises(ConfigError, match="both hold the same jets; expected files of two seeds"):
-        trigger_jets.load(path, path)
+        trigger_jets.load(path, twin)
     with pytest.raises(ConfigError, match="no test file: expected jets of another seed"):
         trigger_jets.load(path, None)
+
+
+def test_one_file_holds_a_fifth_out(tmp_path):
+    path = write_jets(tmp_path / "j.npz")
+    jets = trigger_jets.load(path, path)
+    assert (len(jets.train), len(jets.validation), len(jets.fresh.y)) == (216, 24, 60)
+    every = load_l1_jets(path)
+    both = np.concatenate([jets.known.particles, jets.fresh.particles]).reshape(300, -1)
+    assert np.array_equal(np.unique(both, axis=0), np.unique(every.particles.reshape(300, -1), axis=0))
 
 
 def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 from bittrigger.data import TriggerJets, load_l1_jets
 from bittrigger.data.l1_jets import COLUMNS, PARTICLES
 from bittrigger.errors import ConfigError
-from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer, absmean_ternary
+from bittrigger.layers import BitActivation, BitLinear, KeepMagnitude, StaticQuantizer, absmean_ternary
 from bittrigger.layers.keras_types import Model
 
 FEATURES = (
@@ -37,7 +37,7 @@ BITS = 6
 THRESHOLD_FACTOR = 0.7
 INPUT = StaticQuantizer(bits=8, signed=True, integer=2)
 
-VALIDATION_FRACTION, SPLIT_SEED = 0.1, 1
+VALIDATION_FRACTION, HELD_OUT, SPLIT_SEED = 0.1, 0.2, 1
 
 OBSERVABLES = (
     "pT",
@@ -57,7 +57,7 @@ Real = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Jets:
-    """Jets to train on, of which some choose the epoch, and jets of another file that are measured on alone."""
+    """Jets to train on, of which some choose the epoch, and others that are measured on alone."""
 
     known: TriggerJets
     fresh: TriggerJets
@@ -70,20 +70,31 @@ class Jets:
 
 
 def load(data: Path, test: Path | None) -> Jets:
-    """Return the jets; those of `data` are split in the same way for each seed of a training.
+    """Return the jets, split in the same way for each seed of a training; `data` as `test` holds a fifth of it out.
 
     Raises:
-        ConfigError: there is no such file, it is not of these jets, or both hold the same.
+        ConfigError: there is no such file, it is not of these jets, or two files hold the same.
     """
     if test is None:
         raise ConfigError("no test file: expected jets of another seed than --data; give them with --test")
-    known, fresh = load_l1_jets(data), load_l1_jets(test)
+    if test == data:
+        every = load_l1_jets(data)
+        rows = np.random.default_rng([SPLIT_SEED, 1]).permutation(len(every.y))
+        held = round(HELD_OUT * len(rows))
+        known, fresh = _of_rows(every, rows[held:]), _of_rows(every, rows[:held])
+    else:
+        known, fresh = load_l1_jets(data), load_l1_jets(test)
     shared = min(len(known.y), len(fresh.y))
     if np.array_equal(known.particles[:shared], fresh.particles[:shared]):
         raise ConfigError(f"--data {data} and --test {test}: both hold the same jets; expected files of two seeds")
     rows = np.random.default_rng(SPLIT_SEED).permutation(len(known.y))
     held = round(VALIDATION_FRACTION * len(rows))
     return Jets(known, fresh, rows[held:], rows[:held])
+
+
+def _of_rows(jets: TriggerJets, rows: npt.NDArray[np.int64]) -> TriggerJets:
+    arrays = {name: getattr(jets, name)[rows] for name in ("particles", "jet", "counts", "y")}
+    return replace(jets, **arrays)
 
 
 def features(jets: TriggerJets) -> Real:
@@ -132,8 +143,13 @@ def build_ternary(twin: Model) -> Model:
     relu = StaticQuantizer(bits=BITS, signed=False, integer=2)
 
     def layer(units: int, name: str, quantizer: StaticQuantizer) -> BitLinear:
-        kernel = absmean_ternary(THRESHOLD_FACTOR)
-        return BitLinear(units, input_quantizer=quantizer, kernel_quantizer=kernel, name=name)
+        return BitLinear(
+            units,
+            input_quantizer=quantizer,
+            kernel_quantizer=absmean_ternary(THRESHOLD_FACTOR),
+            kernel_constraint=KeepMagnitude(magnitude_of(twin, name)),
+            name=name,
+        )
 
     jet = tensor = tf.keras.Input(twin.input_shape[1:], name="jet")
     for i, units in enumerate(EACH, start=1):
@@ -145,6 +161,14 @@ def build_ternary(twin: Model) -> Model:
     ternary = tf.keras.Model(jet, layer(twin.output_shape[-1], "logits", relu)(tensor), name="l1_jet_tagger")
     for source in twin.layers:
         if source.weights:
-            for variable, value in zip(ternary.get_layer(source.name).weights[:2], source.get_weights(), strict=True):
-                variable.assign(value)
+            layer, (kernel, bias) = ternary.get_layer(source.name), source.get_weights()
+            layer.kernel.assign(kernel * (magnitude_of(twin, source.name) / np.abs(kernel).mean()))
+            layer.bias.assign(bias)
     return ternary
+
+
+def magnitude_of(twin: Model, name: str) -> float:
+    """The power of two next to the mean size of the weights of a layer that stay, at which its latent kernel is kept."""
+    sizes = np.abs(twin.get_layer(name).get_weights()[0])
+    kept = sizes[sizes >= min(THRESHOLD_FACTOR * sizes.mean(), sizes.max())]
+    return float(2.0 ** np.rint(np.log2(kept.mean())))
