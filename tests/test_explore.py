@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from designs import graph
@@ -115,3 +116,15 @@ def test_the_interval_between_events_is_an_axis(tmp_path):
     assert "an event every 4" in second.label
     with pytest.raises(ConfigError, match="an initiation interval of 4 cycles with a latency of 9"):
         wanted(latencies=(9,), clocks_mhz=(200.0,), intervals=(4,))
+
+
+def test_a_dask_cluster_finds_the_same_points(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs `pip install 'bittrigger[dask]'`")
+    from bittrigger.data.workers import dask_cluster
+
+    points = wanted(latencies=(None, 3))
+    options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, dask_cluster(cluster.scheduler_address) as pool:
+        found = explore({None: NETWORK}, points, tmp_path / "cluster", pool.executor)
+    here = run(tmp_path / "here", points)
+    assert [replace(trial, seconds=0.0) for trial in found] == [replace(trial, seconds=0.0) for trial in here]
