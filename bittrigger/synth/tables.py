@@ -74,17 +74,24 @@ class _Maker:
         result = self._wire()
         size = number.size()
         if size <= _LUT_BITS:
-            self._module.addLut(self._name(), number, result, self._yosys.Const.from_string(bits[::-1]))
+            self._cell(f"LUT{size}", [(f"I{k}", number.extract(k, 1)) for k in range(size)], result).setParam(
+                self._yosys.IdString("\\INIT"), self._yosys.Const.from_string(bits[::-1])
+            )
             return result
         half, below, top = len(bits) // 2, number.extract(0, size - 1), number.extract(size - 1, 1)
         parts = [self._table(part, below) for part in (bits[:half], bits[half:])]
         if size <= _BLOCK_BITS and not any(part.is_fully_const() for part in parts):
-            cell = self._module.addCell(self._name(), self._yosys.IdString(f"\\MUXF{size}"))
-            for port, signal in (("I0", parts[0]), ("I1", parts[1]), ("S", top), ("O", result)):
-                cell.setPort(self._yosys.IdString(f"\\{port}"), signal)
+            self._cell(f"MUXF{size}", [("I0", parts[0]), ("I1", parts[1]), ("S", top)], result)
         else:
             self._module.addMux(self._name(), *parts, top, result)
         return result
+
+    def _cell(self, kind: str, pins: list[tuple[str, Any]], result: Any) -> Any:  # noqa: ANN401
+        """A cell of the library whose output ``O`` is ``result``."""
+        cell = self._module.addCell(self._name(), self._yosys.IdString(f"\\{kind}"))
+        for port, signal in (*pins, ("O", result)):
+            cell.setPort(self._yosys.IdString(f"\\{port}"), signal)
+        return cell
 
     def _wire(self) -> Any:  # noqa: ANN401
         return self._yosys.SigSpec(self._module.addWire(self._name(), 1))
