@@ -26,12 +26,11 @@ def map_tables(libyosys: Any, design: Any) -> int:  # noqa: ANN401 - an untyped 
     """Replace the selections of a bit from a constant in the modules of ``design``; how many there were."""
     count = 0
     for module in design.selected_modules():
-        found = [cell for cell in module.selected_cells() if _is_table(libyosys, cell)]
-        if sum(cell.getPort(libyosys.IdString("\\A")).size() for cell in found) >= LEAST_BITS:
-            maker = _Maker(libyosys, module)
-            for cell in found:
+        maker = _Maker(libyosys, module)
+        for cell in module.selected_cells():
+            if _is_table(libyosys, cell):
                 maker.replace(cell)
-            count += len(found)
+                count += 1
     return count
 
 
