@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -51,6 +51,11 @@ test-torch:
 	.venv-torch/bin/pip install --quiet --editable '.[test]' torch
 	.venv-torch/bin/pip install --quiet --no-deps brevitas==0.13.4 dependencies==2.0.1
 	.venv-torch/bin/pytest tests/test_pytorch_bits.py
+
+test-hgq1:
+	$(PYTHON) -m venv .venv-hgq1
+	.venv-hgq1/bin/pip install --quiet --editable '.[keras,test]' HGQ==0.2.6 h5py
+	.venv-hgq1/bin/pytest tests/test_hgq1.py
 
 test-hgq2:
 	$(PYTHON) -m venv .venv-hgq2

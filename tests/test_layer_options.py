@@ -13,6 +13,7 @@ from bittrigger.frontend.attributes import (
     ALLOWED_LAYERS,
     AT_OUTPUT,
     BIT_ACTIVATION,
+    HGQ,
     INERT,
     OPERATORS,
     RECURRENT,
@@ -30,6 +31,8 @@ ARGUMENTS = {
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D", "QDepthwiseConv2DBatchnorm"), (1,)),
     **dict.fromkeys((*SEPARABLE, *TRANSPOSED, "Conv3D", "QConv2DBatchnorm"), (2, 1)),
     **dict.fromkeys(INERT, (0.1,)),
+    "FixedPointQuantizer": ((1, 3),),
+    "UnaryLUT": ((1, 1, 2), (1, 1, 2)),
     "Dot": (1,),
     "EinsumDense": ("ab,bc->ac", 3),
     "Embedding": (4, 2),
@@ -54,6 +57,10 @@ def made(name):
         return SimpleNamespace(
             get_config=lambda: {"name": "a", "trainable": True, "dtype": "float32", "function": "math.add"}
         )
+    if name in HGQ:
+        from bittrigger.frontend.keras_model.hgq import hgq_layers
+
+        return hgq_layers()[name](*ARGUMENTS[name])
     import qkeras
 
     return (getattr(layers, name, None) or getattr(qkeras, name))(*ARGUMENTS.get(name, ()))

@@ -56,6 +56,9 @@ EPSILON = "bittrigger_epsilon"
 CENTRED = "bittrigger_centred"
 """What is added to the variance of a vector, and whether its mean is taken off."""
 
+CAST = "bittrigger_cast"
+"""The rounding and the overflow mode of a quantiser with a type for each code."""
+
 GENERIC = "BittriggerLayer"
 """The class, in hls4ml's graph, of a layer that hls4ml itself does not read."""
 
@@ -90,6 +93,11 @@ SEPARABLE = ("SeparableConv1D", "SeparableConv2D", "QSeparableConv1D", "QSeparab
 TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose")
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "QSimpleRNN", "QLSTM", "QGRU")
+
+HGQ = ("FixedPointQuantizer", "UnaryLUT")
+"""Layers of the proxy models that HGQ writes."""
+HGQ_PACKAGE = "HGQ>"
+"""What Keras puts before their names."""
 
 LENGTHS = ("LayerNormalization", "UnitNormalization")
 """Layers that divide a vector by its length, or by its deviation."""
@@ -150,6 +158,7 @@ KINDS = (
     "embedding",
     "recurrent",
     "lengths",
+    "casts",
 )
 
 BIT_ACTIVATION = "BitActivation"
@@ -164,6 +173,7 @@ ALLOWED_LAYERS = (
     *TRANSPOSED,
     *RECURRENT,
     *LENGTHS,
+    *HGQ,
     "EinsumDense",
     "Embedding",
     "Activation",

@@ -19,6 +19,9 @@ from bittrigger.ir.fixed import IntArray, Interval
 MAX_POINTS = 1 << 28
 """Most codes, summed over the channels of a layer, that are tabulated: some seconds of work."""
 
+MAX_ENDS = 1 << 18
+"""Most ends of pieces at which TensorFlow's scalar code is compared with its vector code: some seconds of work."""
+
 MAX_RUNS = 1 << 24
 """Most pieces of all tables of a layer that are kept."""
 
@@ -308,6 +311,9 @@ def ambiguous_codes(steps: Sequence[Step], runs: Sequence[FloatSegments], frac: 
     """
     if not any(isinstance(step, Apply) and step.function.varies for step in steps):
         return 0
+    distinct = {id(run): run for run in runs}.values()
+    if (count := 2 * sum(len(run.first) for run in distinct)) > MAX_ENDS:
+        raise _too_many(steps[-1].layer, f"its tables have {count} ends, each of which is computed by itself")
     alike = all(isinstance(step, Apply) for step in steps)
     ends = {
         (0 if alike else channel, int(code)): float(value)

@@ -121,6 +121,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
     module, name, config = spec["module"], spec["class_name"], spec["config"]
     if module == "qkeras" and name in QUANTIZERS:
         return _quantizer(layer, name, config)
+    if module == "hgq":
+        return _table(config)
     if module == "bittrigger" and name == STATIC:
         return _static_quantizer(config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
@@ -280,6 +282,20 @@ def _line(name: str, config: Spec) -> tuple[float, float] | None:
     if config.get("use_real_tanh") or config.get("use_real_sigmoid"):
         return None
     return (1.0, 0.0) if name == "quantized_tanh" else (0.5, 0.5)
+
+
+def _table(config: Spec) -> Function:
+    """A table, read at the code of its operand as an unsigned number."""
+    table = np.array(config["table"], dtype=np.float64)
+
+    def double(values: FloatArray) -> FloatArray:
+        codes = np.rint(values * config["scale"]).astype(np.int64)
+        return np.asarray(table[codes % len(table)])
+
+    def single(values: Float32Array) -> Float32Array:
+        return double(values.astype(np.float64)).astype(np.float32)
+
+    return Function("UnaryLUT", single, double, rational=True)
 
 
 def _static_quantizer(config: Spec) -> Function:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
+from bittrigger.frontend.attributes import HGQ_PACKAGE, INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
 from bittrigger.frontend.flat.calls import Call, FlatModel, Operand, Shape
 
 MAX_CODES = 1 << 22
@@ -85,7 +85,7 @@ class _Walk:
 
     def _visit(self, node: Any, config: Config, read: list[_Result], lead: Shape, prefix: str) -> list[_Result]:
         """One use of a layer."""
-        layer, kind, outer = node.layer, str(config["class_name"]), lead
+        layer, kind, outer = node.layer, str(config["class_name"]).removeprefix(HGQ_PACKAGE), lead
         _check_arguments(node, kind)
         while kind in WRAPPERS:
             if kind == "TimeDistributed":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Overflow, Rounding, overflow, requantize, shift_round
+from bittrigger.frontend.nodes.casts import Cast
+from bittrigger.ir.fixed import FixedPoint, IntArray, Overflow, Rounding, overflow, requantize, shift_round
 
 _TYPE = re.compile(
     r"ap_(?P<unsigned>u?)(?P<kind>fixed|int)<(?P<width>\d{1,4})(?:,(?P<integer>-?\d{1,4}))?"
@@ -21,25 +21,8 @@ _ALLOWED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HlsType:
-    """A type: its codes, and how a value that is none of them is rounded and limited."""
-
-    fixed: FixedPoint
-    rounding: Rounding
-    overflow: Overflow
-
-    @property
-    def frac(self) -> int:
-        """Fractional bits of the codes."""
-        return self.fixed.frac
-
-    @property
-    def limits(self) -> Interval:
-        """The codes that an assignment can give."""
-        whole = self.fixed.interval
-        symmetric = self.overflow is Overflow.SAT_SYM and self.fixed.signed
-        return Interval(-whole.hi, whole.hi) if symmetric else whole
+HlsType = Cast
+"""A type of the C++."""
 
 
 def parse_type(text: str, owner: str) -> HlsType:

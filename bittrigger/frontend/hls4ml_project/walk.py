@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType, codes_of
 from bittrigger.frontend.hls4ml_project.project import Call, Config, Project
 from bittrigger.frontend.hls4ml_project.source import preprocessed, read_text, tokens
 from bittrigger.frontend.nodes.builder import Builder
-from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding, hull
-from bittrigger.ir.graph import Linear, Requantize, frozen_array
+from bittrigger.frontend.nodes.casts import assigned
+from bittrigger.ir.fixed import IntArray, Interval, Rounding, hull
+from bittrigger.ir.graph import Requantize
 
 MAX_WIDE = 1 << 12
 """Most elements that are added or scaled one by one, which is written as a matrix."""
-
-MAX_SHIFT = 62
-"""Most bits that an assignment drops or adds."""
 
 
 @dataclass(frozen=True)
@@ -156,61 +152,4 @@ class Walk:
             floor: least code after rounding, where the C++ takes the larger one first.
             copies: equal parts that ``source`` consists of.
         """
-        node = self.builder[source]
-        shift = node.frac - kind.frac
-        if abs(shift) > MAX_SHIFT:
-            raise UnsupportedModelError(
-                f"layer {name!r}: {node.frac} fractional bits become {kind.frac}; allowed are steps of 62"
-            )
-        free = Requantize(
-            name, (source,), node.size, shift, kind.rounding, -(1 << 61), (1 << 61) - 1, kind.frac, 0, copies
-        )
-        spans = self.builder.preview(free)
-        whole = hull([span.interval for span in spans])
-        low = whole.lo if floor is None else max(floor, whole.lo)
-        reached = Interval(low, max(low, whole.hi))
-        allowed = kind.limits
-        inside = reached.lo in allowed and reached.hi in allowed
-        if inside and not shift and floor is None:
-            return source
-        if inside or kind.overflow in (Overflow.SAT, Overflow.SAT_SYM):
-            lo = max(allowed.lo, reached.lo if floor is not None else allowed.lo)
-            return self.builder.add(self._requantize(free, lo, allowed.hi))
-        if kind.overflow is Overflow.SAT_ZERO:
-            raise UnsupportedModelError(
-                f"layer {name!r}: values beyond {kind.fixed} become 0 (AP_SAT_ZERO); allowed are AP_WRAP, AP_SAT and AP_SAT_SYM"
-            )
-        rounded = self.builder.add(self._requantize(free, reached.lo, reached.hi))
-        return self._wrapped(name, rounded, kind)
-
-    def _requantize(self, node: Requantize, lo: int, hi: int) -> Requantize:
-        return Requantize(
-            node.name, node.inputs, node.size, node.shift, node.rounding, lo, max(lo, hi), node.frac, 0, node.copies
-        )
-
-    def _wrapped(self, name: str, source: str, kind: HlsType) -> str:
-        """The codes of ``source`` modulo ``2**width``: less that power of two as often as it lies between them and the type."""
-        node = self.builder[source]
-        width, span = kind.fixed.width, kind.fixed.interval
-        turns = self.builder.add(
-            Requantize(
-                f"{name}_turns",
-                (source,),
-                node.size,
-                width,
-                Rounding.TRN,
-                -(1 << 61),
-                (1 << 61) - 1,
-                node.frac,
-                -span.lo,
-            )
-        )
-        pairs = np.stack([np.arange(node.size), node.size + np.arange(node.size)], axis=1)
-        joined = self.builder.wire(f"{name}_pairs", (source, turns), pairs)
-        weights = frozen_array(np.array([[1], [-(1 << width)]]))
-        rest = self.builder.add(
-            Linear(f"{name}_rest", (joined,), weights, frozen_array(np.zeros(1, dtype=np.int64)), node.frac, node.size)
-        )
-        return self.builder.add(
-            Requantize(f"{name}_wrapped", (rest,), node.size, 0, Rounding.TRN, span.lo, span.hi, node.frac)
-        )
+        return assigned(self.builder, name, source, kind, floor, copies)

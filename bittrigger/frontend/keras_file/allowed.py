@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, MODELS, OPERATORS, WRAPPERS
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, HGQ, HGQ_PACKAGE, MODELS, OPERATORS, WRAPPERS
 from bittrigger.frontend.keras_file.calls import check_calls
 from bittrigger.frontend.keras_file.numbers import check_call_numbers, check_quantizer
 from bittrigger.frontend.keras_layers.merges import OPERATIONS
@@ -28,7 +28,16 @@ COUNTED = frozenset(
 SCHEDULES = frozenset(["ConstantSparsity", "PolynomialDecay"])
 """How pruning goes on in training."""
 
-LAYERS = frozenset([*ALLOWED_LAYERS, *WRAPPERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
+LAYERS = frozenset(
+    [
+        *(HGQ_PACKAGE + name for name in HGQ),
+        *ALLOWED_LAYERS,
+        *WRAPPERS,
+        *AT_OUTPUT,
+        *OURS,
+        *(PACKAGE + name for name in OURS),
+    ]
+)
 QUANTIZERS = frozenset(
     [
         "quantized_bits",
@@ -125,6 +134,10 @@ _HELPERS = frozenset(
 )
 _SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | SCHEDULES | _HELPERS
+HGQ_MODULES = (
+    *("HGQ.proxy.fixed_point_quantizer", "HGQ.proxy.unary_lut"),
+    "bittrigger.frontend.keras_model.hgq",  # saved again
+)
 _MODULES = (*KERAS_2, "qkeras", "tensorflow", "tensorflow_model_optimization")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.:/>-]*")
@@ -329,10 +342,12 @@ def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
     kind = value.get("class_name")
     builtin = module == "builtins" and kind == "function"
     home = _is_one_of(kind, OURS) and module in MODULES
+    home = home or (_is_one_of(kind, HGQ) and module in HGQ_MODULES)
     if module is not None and not builtin and not home and str(module).split(".")[0] not in _MODULES:
         raise _refused(where, owner, "module", module)
     registered = value.get("registered_name")
     ours = _is_one_of(kind, OURS) and registered == f"{PACKAGE}{kind}"
+    ours = ours or (_is_one_of(kind, HGQ) and registered == f"{HGQ_PACKAGE}{kind}")
     if registered is not None and not ours and registered not in (kind, "function"):
         raise _refused(where, owner, "registered name", registered)
 

@@ -12,7 +12,7 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.attributes import unsupported_layer
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
 from bittrigger.frontend.flat.calls import Call
-from bittrigger.frontend.keras_layers import lengths, merges, positions, recurrent, weights
+from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
 from bittrigger.layers.pointwise import is_pointwise
 from bittrigger.system.legacy_keras import is_of_keras_2
 
@@ -78,6 +78,10 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
             return weights.prelu(call)
         case "Embedding":
             return weights.embedding(call)
+        case "FixedPointQuantizer":
+            return hgq.casts(call)
+        case "UnaryLUT":
+            return _function(hgq.table_spec(call))
         case _ if name in attributes.LENGTHS:
             return lengths.lengths(call)
         case _ if name in attributes.RECURRENT:
@@ -137,6 +141,8 @@ def static_spec(layer: Any) -> Facts | None:
 def _class(layer: Any) -> str:
     """The class of a layer of Keras or QKeras itself, or the full path of a class of somebody else."""
     kind = type(layer)
+    if kind.__module__.startswith(hgq.MODULES) and kind.__name__ in attributes.HGQ:
+        return str(kind.__name__)
     if is_of_keras_2(kind) or kind.__module__.split(".")[0] in ("qkeras", "tensorflow"):
         return str(kind.__name__)
     return f"{kind.__module__}.{kind.__name__}"

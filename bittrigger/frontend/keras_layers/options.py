@@ -128,6 +128,8 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     **{name: {"function": _READ} for name in OPERATORS},
     "PReLU": {"shared_axes": _READ},
     **dict.fromkeys(RECURRENT, _RECURRENT),
+    "FixedPointQuantizer": dict.fromkeys(("RND", "SAT", "shape", "overrides", "fusible"), _READ),
+    "UnaryLUT": dict.fromkeys(("kif_in", "kif_out"), _READ),
     **dict.fromkeys(LENGTHS, dict.fromkeys(("axis", "epsilon", "center", "scale"), _READ)),
     "Rescaling": {"scale": _READ, "offset": _READ},
     "Normalization": {**dict.fromkeys(("axis", "mean", "variance"), _READ), "invert": (False, None)},

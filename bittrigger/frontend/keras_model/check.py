@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, unsupported_layer
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE, unsupported_layer
 from bittrigger.frontend.flat.calls import Call, FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.options import check_options
@@ -62,7 +62,11 @@ def _check_tensors(model: Any) -> None:
 
 
 def _check_call(call: Call) -> None:
-    if call.class_name.removeprefix(PACKAGE) not in (*ALLOWED_LAYERS, *AT_OUTPUT, BIT_ACTIVATION):
+    if call.class_name.removeprefix(PACKAGE).removeprefix(HGQ_PACKAGE) not in (
+        *ALLOWED_LAYERS,
+        *AT_OUTPUT,
+        BIT_ACTIVATION,
+    ):
         raise unsupported_layer(call.name, call.class_name)
     check_options(call.name, call.class_name, call.config)
     _check_activation(call)

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from bittrigger.frontend.keras_model.hgq import hgq_layers
+
 
 class QActivationReader:
     """Makes a QActivation of its configuration; QKeras 0.9 itself fails on one with a quantiser object."""
@@ -31,7 +33,7 @@ def known_classes() -> dict[str, Any]:
 
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     utils._add_supported_quantized_objects(known)  # QKeras offers no public list of its classes
-    return known | {"QActivation": QActivationReader}
+    return known | hgq_layers() | {"QActivation": QActivationReader}
 
 
 def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *, weights: bool = True) -> Any:

@@ -16,7 +16,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
 from bittrigger.frontend.elementwise.functions import Spec, function_from_spec, internal_sigmoid
-from bittrigger.frontend.lower import choices, kernels, lengths, products, recurrent, sums
+from bittrigger.frontend.lower import casts, choices, kernels, lengths, products, recurrent, sums
 from bittrigger.frontend.lower.input_ports import Port, find_port
 from bittrigger.frontend.lower.softmax import SOFTMAX, softmax
 from bittrigger.frontend.lower.walk import Walk
@@ -205,6 +205,7 @@ _HANDLERS: dict[str, Callable[[Walk, Any], Signal]] = {
     "einsum": kernels.einsum,
     "recurrent": recurrent.recurrent,
     "lengths": lengths.lengths,
+    "casts": casts.casts,
     "batchnorm": _batchnorm,
     "function": _function,
     "parametric": _parametric,

@@ -50,6 +50,12 @@ def find_port(
     """
     if settings.input_precision is not None:
         return _port(node.name, parse_fixed(settings.input_precision), account)
+    if (kind := _cast_types(model_graph, node)) is not None and events is None:
+        account.choose(
+            f"input {node.name!r}: each of its values is rounded and limited to a type of its own; it takes {kind}, which "
+            "holds them all; choose another type with --input-precision"
+        )
+        return _port(node.name, kind, account)
     whole = bool(node.get_attr(attributes.WHOLE))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
@@ -72,6 +78,21 @@ def find_port(
         grid = Grid(0, -(-grid.lo >> grid.frac), grid.hi >> grid.frac)
     interval = Interval(grid.lo, grid.hi)
     return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
+
+
+def _cast_types(model_graph: Any, node: Any) -> FixedPoint | None:
+    """The narrowest type that holds the types of the only quantiser that reads ``node``, if that has several."""
+    readers = [reader for reader in model_graph.get_layers() if node.outputs[0] in reader.inputs]
+    if [attributes.read(reader, attributes.KIND) for reader in readers] != ["casts"]:
+        return None
+    signed, bits, integers = (np.asarray(array) for array in attributes.read(readers[0], attributes.PARAMETERS))
+    there = bits > 0
+    if not there.any():
+        return None
+    sign = bool(signed[there].any())
+    before = int((integers - signed)[there].max()) + sign
+    frac = int((bits - integers)[there].max())
+    return FixedPoint(sign, max(before + frac, 1), frac)
 
 
 def covering(events: FloatArray) -> FixedPoint:

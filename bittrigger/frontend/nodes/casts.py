@@ -1,0 +1,91 @@
+"""Assignments to ``ap_fixed`` types: codes rounded, and then limited or wrapped, as C++ and HGQ do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding, hull
+from bittrigger.ir.graph import Linear, Requantize, frozen_array
+
+MAX_SHIFT = 62
+"""Most bits that an assignment drops or adds."""
+
+_LOW, _HIGH = -(1 << 61), (1 << 61) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A type: its codes, and how a value that is none of them is rounded and limited."""
+
+    fixed: FixedPoint
+    rounding: Rounding
+    overflow: Overflow
+
+    @property
+    def frac(self) -> int:
+        """Fractional bits of the codes."""
+        return self.fixed.frac
+
+    @property
+    def limits(self) -> Interval:
+        """The codes that an assignment can give."""
+        whole = self.fixed.interval
+        symmetric = self.overflow is Overflow.SAT_SYM and self.fixed.signed
+        return Interval(-whole.hi, whole.hi) if symmetric else whole
+
+
+def assigned(  # noqa: PLR0917
+    builder: Builder, name: str, source: str, kind: Cast, floor: int | None = None, copies: int = 1
+) -> str:
+    """The codes of ``source`` assigned to variables of ``kind``.
+
+    Args:
+        builder: where the nodes are made.
+        name: of the nodes.
+        source: a node.
+        kind: the type.
+        floor: least code after rounding, where the C++ takes the larger one first.
+        copies: equal parts that ``source`` consists of.
+
+    Raises:
+        UnsupportedModelError: if the steps lie too far apart, or values beyond the type become 0.
+    """
+    node = builder[source]
+    shift = node.frac - kind.frac
+    if abs(shift) > MAX_SHIFT:
+        raise UnsupportedModelError(
+            f"layer {name!r}: {node.frac} fractional bits become {kind.frac}; allowed are steps of 62"
+        )
+    free = Requantize(name, (source,), node.size, shift, kind.rounding, _LOW, _HIGH, kind.frac, 0, copies)
+    whole = hull([span.interval for span in builder.preview(free)])
+    low = whole.lo if floor is None else max(floor, whole.lo)
+    reached = Interval(low, max(low, whole.hi))
+    allowed = kind.limits
+    inside = reached.lo in allowed and reached.hi in allowed
+    if inside and not shift and floor is None:
+        return source
+    if inside or kind.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+        lo = max(allowed.lo, reached.lo if floor is not None else allowed.lo)
+        return builder.add(replace(free, lo=lo, hi=max(lo, allowed.hi)))
+    if kind.overflow is Overflow.SAT_ZERO:
+        raise UnsupportedModelError(
+            f"layer {name!r}: values beyond {kind.fixed} become 0 (AP_SAT_ZERO); allowed are AP_WRAP, AP_SAT and AP_SAT_SYM"
+        )
+    return _wrapped(builder, name, builder.add(replace(free, lo=reached.lo, hi=reached.hi)), kind)
+
+
+def _wrapped(builder: Builder, name: str, source: str, kind: Cast) -> str:
+    """The codes of ``source`` modulo ``2**width``: less that power of two as often as it lies between them and the type."""
+    node = builder[source]
+    width, span, size = kind.fixed.width, kind.fixed.interval, node.size
+    counted = Requantize(f"{name}_turns", (source,), size, width, Rounding.TRN, _LOW, _HIGH, node.frac, offset=-span.lo)
+    turns = builder.add(counted)
+    pairs = np.stack([np.arange(size), size + np.arange(size)], axis=1)
+    joined = builder.wire(f"{name}_pairs", (source, turns), pairs)
+    weights, none = frozen_array(np.array([[1], [-(1 << width)]])), frozen_array(np.zeros(1, dtype=np.int64))
+    rest = builder.add(Linear(f"{name}_rest", (joined,), weights, none, node.frac, size))
+    return builder.add(Requantize(f"{name}_wrapped", (rest,), size, 0, Rounding.TRN, span.lo, span.hi, node.frac))
