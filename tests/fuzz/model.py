@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.quiet import mend_qkeras, quiet_tensorflow, without_autograph
 from fuzz.spec import Node, Options, Spec
 
 with quiet_tensorflow():
@@ -20,6 +20,8 @@ with quiet_tensorflow():
 
     QUANTIZERS: dict[str, Any] = {}
     qkeras.utils._add_supported_quantized_objects(QUANTIZERS)
+
+mend_qkeras()
 
 layers = tf.keras.layers
 Array = np.ndarray[Any, Any]
@@ -127,6 +129,24 @@ class _Global:
         return getattr(layers, f"Global{self.kind}Pooling{len(tensor.shape) - 2}D")(name=self.name)(tensor)
 
 
+def _recurrent(options: Options, name: str) -> Any:
+    gates = {} if options["cell"] == "QSimpleRNN" else {"recurrent_activation": options["gate"]}
+    if options["cell"] == "QGRU":
+        gates["reset_after"] = options["reset_after"]
+    return getattr(qkeras, options["cell"])(
+        options["units"],
+        activation=options["function"],
+        kernel_quantizer=options["kernel"],
+        recurrent_quantizer=options["kernel"],
+        bias_quantizer="quantized_bits(4,1,alpha=1)",
+        state_quantizer=options["state"],
+        return_sequences=options["sequences"],
+        go_backwards=options["backwards"],
+        name=name,
+        **gates,
+    )
+
+
 LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "qdense": _qdense,
     "dense": _dense,
@@ -178,6 +198,8 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "elu": lambda _, name: layers.ELU(name=name),
     "prelu": lambda _, name: layers.PReLU(name=name),
     "layernorm": lambda _, name: layers.LayerNormalization(name=name),
+    "unitnorm": lambda _, name: layers.UnitNormalization(name=name),
+    "recurrent": _recurrent,
     "lambda": lambda _, name: layers.Lambda(lambda x: x + 1, name=name),
 }
 """How each kind of layer but ``input`` is made."""
