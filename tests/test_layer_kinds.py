@@ -138,7 +138,9 @@ def test_quantisers_and_functions_of_qkeras(name):
     assert_exact(model_of(QActivation(FUNCTIONS[name]), (5,)))
 
 
-@pytest.mark.parametrize("name", ["relu6", "softplus", "swish", "gelu", "elu", "selu", "softsign", "tanh", "mish"])
+@pytest.mark.parametrize(
+    "name", ["relu6", "leaky_relu", "softplus", "swish", "gelu", "elu", "selu", "softsign", "tanh", "mish"]
+)
 def test_functions_in_front_of_a_quantiser(name):
     function = tf.nn.relu6 if name == "relu6" else name
     assert_exact(model_of(lambda x: quantised(layers.Activation(function)(x), "quantized_bits(6,2,alpha=1)"), (5,)))

@@ -172,6 +172,10 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+_OPERATORS = ("relu6", "leaky_relu")
+"""Functions that Keras takes by name, and that are TensorFlow's own."""
+
+
 def function_spec(layer: str, function: Any) -> Facts:
     """The plain description of an activation function or quantiser, from which it can be rebuilt.
 
@@ -192,10 +196,10 @@ def function_spec(layer: str, function: Any) -> Facts:
         check_saved_settings(layer, function)
         return spec
     name = str(getattr(function, "__name__", function))
-    if function is tf.nn.relu6:
+    if name in _OPERATORS and function is getattr(tf.nn, name):
         return {
             "module": "tensorflow",
-            "class_name": "nn.relu6",
+            "class_name": f"nn.{name}",
             "config": {"arguments": [[0, None]], "options": {}, "named": []},
         }
     for module, home in (("keras", tf.keras.activations), ("qkeras", qkeras.quantizers)):
