@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import test_tally
 from designs import build_of
 from test_engine import codes_for, network, random_network
 from test_prove import failures, replace_once
@@ -41,6 +42,7 @@ from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.serial import prove_digits
 from bittrigger.report import make_report
+from bittrigger.schedule.serial import serial_layers
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.synth.yosys import synthesize
@@ -258,3 +260,10 @@ def test_any_network_digit_by_digit(tmp_path, seed, monkeypatch):
     assert failures(prove(build, netlist=False)) == []
     codes = codes_for(build.graph)
     assert evaluate(build.graph, codes).shape[0] == len(codes)
+
+
+@pytest.mark.parametrize("ii", [4, 9])
+def test_sums_over_positions_are_left_to_those_that_add_them_as_they_come(ii):
+    assert "sum" not in [layer.name for layer in serial_layers(test_tally.network(), ii)]
+    pipeline = create_pipeline(test_tally.network(), Settings(clock_mhz=240.0, ii=ii))
+    assert next(module for module in pipeline.modules if module.node.name == "sum").tally
