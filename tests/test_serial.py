@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import test_tally
 from designs import build_of
+from library import elaborate
 from test_engine import codes_for, network, random_network
 from test_prove import failures, replace_once
 
@@ -18,8 +19,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
-from bittrigger.ir.fixed import Interval
-from bittrigger.ir.graph import Linear, evaluate
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, Linear, evaluate, frozen_array
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.serial import (
@@ -267,3 +268,19 @@ def test_sums_over_positions_are_left_to_those_that_add_them_as_they_come(ii):
     assert "sum" not in [layer.name for layer in serial_layers(test_tally.network(), ii)]
     pipeline = create_pipeline(test_tally.network(), Settings(clock_mhz=240.0, ii=ii))
     assert next(module for module in pipeline.modules if module.node.name == "sum").tally
+
+
+@pytest.mark.parametrize("ii", [6, 24])
+def test_biases_of_nothing_leave_no_signal_unread(tmp_path, ii, monkeypatch):
+    """Every bit of every bias is zero: no lane asks which cycle it is."""
+    steps_are_dear(monkeypatch)
+    kind = FixedPoint(False, 4, 0)
+    weights = frozen_array(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]]))
+    layer = Linear("sums", ("x",), weights, frozen_array(np.zeros(3, dtype=np.int64)), 0)
+    graph = Graph("plain", (Input("x", 3, kind, kind.interval), layer), ("sums",))
+    build = build_of(create_pipeline(graph, Settings(ii=ii)), tmp_path)
+    assert build.pipeline.modules[0].serial
+    sources = sorted((tmp_path / "rtl").glob("*.sv"))
+    (tmp_path / "all.f").write_text("".join(f"{path}\n" for path in sources))
+    code, messages = elaborate([tmp_path / "all.f"], "plain", "-Wall")
+    assert code == 0, messages

@@ -133,6 +133,9 @@ def serial_text(vectors: BusLayout, module: Module, mark: str) -> str:
     unread = ["held"] if len(read) < plan.n_in else []
     if plan.digit * plan.period > plan.width:
         unread += [f"r{lane}" for lane in range(plan.lanes)]
+    lanes = list(_lanes(plan, biases(node, plan, bus.element), node, phase_bits))
+    if not any(lane.tables for lane in lanes):
+        unread.append(f"place_{plan.delay}")
     return render(
         "serial.sv.j2",
         mark=mark,
@@ -158,7 +161,7 @@ def serial_text(vectors: BusLayout, module: Module, mark: str) -> str:
         codes=[_code(plan, code, own, signed=bus.element.signed) for code in read],
         stages=list(_stages(plan, group_bits)),
         lane_first=_first(plan.delay),
-        lane_list=list(_lanes(plan, biases(node, plan, bus.element), node, phase_bits)),
+        lane_list=lanes,
         library=plan.groups > 1,
         unread=unread,
     )
