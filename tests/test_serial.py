@@ -19,8 +19,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
-from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.graph import Graph, Input, Linear, evaluate, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, intervals
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.serial import (
@@ -43,6 +43,7 @@ from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.serial import prove_digits
 from bittrigger.report import make_report
+from bittrigger.schedule.engine import columns_apart
 from bittrigger.schedule.serial import serial_layers
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
@@ -284,3 +285,24 @@ def test_biases_of_nothing_leave_no_signal_unread(tmp_path, ii, monkeypatch):
     (tmp_path / "all.f").write_text("".join(f"{path}\n" for path in sources))
     code, messages = elaborate([tmp_path / "all.f"], "plain", "-Wall")
     assert code == 0, messages
+
+
+def test_a_table_begins_where_wider_ranges_do():
+    """Columns that are treated alike take the range of all; a table behind the next layer was made for narrower ones."""
+    kind = FixedPoint(True, 4, 0)
+    first = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1]])
+    nodes = (
+        Input("x", 3, kind, kind.interval),
+        Linear("dense", ("x",), frozen_array(first), frozen_array(np.zeros(3, dtype=np.int64)), 0),
+        Requantize("clip", ("dense",), 3, 0, Rounding.TRN, -16, 15, 0),
+        Linear("next", ("clip",), frozen_array(np.ones((3, 1), dtype=np.int64)), frozen_array(np.zeros(1)), 0),
+        Lookup("table", ("next",), ((-32, 1),), ((0, 1),), 0),
+    )
+    graph = Graph("wider", nodes, ("table",))
+    plan = Serial(3, 3, 1, 1, 6, 0, 0, graph_by_hand(), ((), (), ()), (), (0,), 0)
+    apart = columns_apart(graph, {"dense": plan})
+    ranges = intervals(apart)
+    assert ranges["next"][0].lo == -48
+    assert apart["table"].starts == ((-48, 1),)
+    codes = codes_for(graph)
+    assert (evaluate(apart, codes) == evaluate(graph, codes)).all()

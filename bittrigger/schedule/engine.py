@@ -115,7 +115,21 @@ def columns_apart(graph: Graph, planned: Mapping[str, Engine | Serial]) -> Graph
     apart = {node.name for name in late for node in followers(graph, name) if node.copies < node.size}
     if not apart:
         return graph
-    return replace(graph, nodes=tuple(_by_code(node) if node.name in apart else node for node in graph.nodes))
+    return _reaching(replace(graph, nodes=tuple(_by_code(n) if n.name in apart else n for n in graph.nodes)))
+
+
+def _reaching(graph: Graph) -> Graph:
+    """``graph`` with tables that begin at the lowest code of their ranges, which may be lower than any that comes."""
+    ranges = intervals(graph)
+
+    def lowered(node: Node) -> Node:
+        if not isinstance(node, Lookup):
+            return node
+        lows = [span.lo for span in copy_operand(node, ranges)]
+        starts = tuple((min(low, first), *rest) for low, (first, *rest) in zip(lows, node.starts, strict=True))
+        return replace(node, starts=starts)
+
+    return replace(graph, nodes=tuple(map(lowered, graph.nodes)))
 
 
 def _by_code(node: Node) -> Operation:
