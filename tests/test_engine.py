@@ -13,6 +13,7 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.matrix import matrix_graph, solve_matrix
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
+from bittrigger.device.timing import DEFAULT_DELAYS
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.engine import Engine, bias_table, weight_table
@@ -20,7 +21,7 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
-from bittrigger.schedule.engine import columns_apart, copy_luts, engines, followers, plans_for
+from bittrigger.schedule.engine import Spare, columns_apart, copy_luts, engines, followers, plans_for
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -214,10 +215,11 @@ def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
     first = graph.nodes[1]
     mixed = np.array(first.weights)
     mixed[0, 0] = 3
+    long = Spare(1000, 2, 2.4, DEFAULT_DELAYS)
     for other in (replace(first, weights=frozen_array(mixed)), replace(dense("first", "x", (6, 22), rng), copies=2)):
         changed = replace(graph, nodes=(graph.nodes[0], other), outputs=("first",))
-        assert engines(changed, {}, 1000, 2) == {}
-    apart = columns_apart(graph, engines(graph, {}, 1000, 2))
+        assert engines(changed, {}, {}, long) == {}
+    apart = columns_apart(graph, engines(graph, {}, {}, long))
     assert [node.copies for node in apart.nodes[1:]] == [1, 22, 1, 16, 1, 9, 1]
     codes = codes_for(graph)
     assert np.array_equal(evaluate(apart, codes), evaluate(graph, codes))
