@@ -100,6 +100,7 @@ BREAKS = {
     "a layer switches with the first": ("settings", r"turn\[[1-9]\]\)", "turn[0])", "settings"),
     "a write hits the next word": ("settings", r"place == (\d+)'d2\)", r"place == \1'd3)", "settings"),
     "a write is taken while layers switch": ("settings", "write & !waits", "write", "settings"),
+    "a column has another clock": ("settings", r"\.clk\(clk\)", ".clk(data[0])", "settings"),
     "busy ends early": ("settings", r"applies \| \(\|turn\)", "applies", "settings"),
     "what is written counts at once": ("held_dense_0", r"turn \? written0", "hits[0] ? data[{0}:0]", "held_dense_0"),
     "what counts is lost": ("held_dense_0", r"turn \? written0 : counts0", "written0", "held_dense_0"),

@@ -18,7 +18,7 @@ from bittrigger.prove.circuits.aig import Aig, Vector, constant
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.equivalence import BEFORE, decide
 from bittrigger.prove.circuits.order import check_ports
-from bittrigger.prove.circuits.stages import REGISTERS, Tracer
+from bittrigger.prove.circuits.stages import REGISTERS, Tracer, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
@@ -70,6 +70,8 @@ def prove_settings(pipeline: Pipeline, netlist: Netlist, work: Path) -> str:
     for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
         cells = _cells(netlist, module.held_name, place.columns)
         for column, cell in enumerate(cells):
+            if cell.inputs["clk"] != (clock_of(netlist),):
+                raise Unproven(f"{cell.name} is not clocked by clk")
             if (
                 cell.inputs["turn"] != (state["turn"][module.start],)
                 or cell.inputs["data"][: len(state["word"])] != state["word"]
