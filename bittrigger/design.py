@@ -232,7 +232,10 @@ def _settings(settings: Settings | None, chosen: dict[str, Any]) -> Settings:
         return Settings.given(**chosen)
     from dataclasses import asdict
 
-    return Settings.given(**{**asdict(settings), **chosen})
+    kept = asdict(settings)
+    if "part" in chosen:
+        del kept["own_part"]  # of the part that was
+    return Settings.given(**{**kept, **chosen})
 
 
 def _events(inputs: npt.ArrayLike) -> FloatArray:

@@ -6,13 +6,14 @@ what a value is checked against is imported when a ``Settings`` is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bittrigger.errors import ConfigError
 
 if TYPE_CHECKING:
+    from bittrigger.device.parts import Part
     from bittrigger.solver import SolverOptions
 
 DEFAULT_PART = "xcvu13p-flga2577-2-e"
@@ -54,6 +55,7 @@ class Settings:
 
     Attributes:
         part: FPGA, as Vivado spells it.
+        own_part: what is known of a ``part`` that the catalogue does not hold; from a file, see ``given``.
         clock_mhz: clock of the design; the pipeline is placed for it.
         budget: name of the Level-1 budget of the verdict, or None.
         effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
@@ -88,6 +90,7 @@ class Settings:
     """
 
     part: str = DEFAULT_PART
+    own_part: Part | None = None
     clock_mhz: float = DEFAULT_CLOCK_MHZ
     budget: str | None = None
     effort: str = "default"
@@ -119,6 +122,7 @@ class Settings:
         from bittrigger.device.timing import usable_ns
         from bittrigger.ir.fixed import parse_fixed
 
+        _take_own_part(self)
         _check_types(self)
         _check_tradeoff(self.latency_cycles, self.register_weight)
         _check_interval(self.ii, self.latency_cycles)
@@ -142,12 +146,17 @@ class Settings:
     def given(cls, *, clock_mhz: float | None = None, **values: Any) -> Settings:  # noqa: ANN401
         """Settings of which some are given; without a clock it is the budget's, else 360 MHz.
 
-        An ``ii`` may be text: a number, or ``auto`` for the longest interval that the budget allows.
+        An ``ii`` may be text: a number, or ``auto`` for the longest interval that the budget allows. A ``part`` may be a file
+        (.yaml, .yml): its facts are read, and are settings from then on.
 
         Raises:
             ConfigError: if one is unknown, out of range or of a wrong type.
         """
+        from bittrigger.device.part_file import taken_part
+
         _check_names(values)
+        if isinstance(values.get("part"), str):
+            values |= taken_part(values["part"])
         if clock_mhz is None:
             clock_mhz = _clock_of(values.get("budget"))
         if isinstance(values.get("ii"), str):
@@ -160,13 +169,18 @@ class Settings:
         return self.head_bits is not None or bool(self.layer_precision)
 
     @property
+    def device(self) -> Part:
+        """What is known of the FPGA: the facts of its own file, else those of the catalogue."""
+        from bittrigger.device.parts import find_part
+
+        return self.own_part or find_part(self.part)
+
+    @property
     def solver(self) -> SolverOptions:
         """What the solver is told; the kinds of adders follow from the part unless they are chosen."""
-        from bittrigger.device.parts import find_part
         from bittrigger.solver.options import SolverOptions
 
-        part = find_part(self.part)
-        adder_inputs = part.adder_inputs if self.adder_inputs is None else self.adder_inputs
+        adder_inputs = self.device.adder_inputs if self.adder_inputs is None else self.adder_inputs
         return SolverOptions(adder_inputs=adder_inputs, depth=self.depth, effort=self.effort, seed=self.seed)
 
 
@@ -191,12 +205,13 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise ConfigError(f"settings {path}: it holds no mapping; expected lines `name: value`")
-    _check_names(values, f"settings {path}: ")
+    _check_names(values, f"settings {path}: ", apart="own_part")
     return values
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "part": (str,),
+    "own_part": (object,),
     "clock_mhz": (int, float),
     "budget": (str, type(None)),
     "effort": (str,),
@@ -225,10 +240,34 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _check_names(values: dict[str, Any], where: str = "") -> None:
-    unknown = sorted(set(values) - set(_KINDS))
+def _check_names(values: dict[str, Any], where: str = "", *, apart: str = "") -> None:
+    allowed = [name for name in _KINDS if name != apart]
+    unknown = sorted(set(values) - set(allowed))
     if unknown:
-        raise ConfigError(f"{where}setting {unknown[0]!r} is unknown; allowed are {', '.join(_KINDS)}")
+        raise ConfigError(f"{where}setting {unknown[0]!r} is unknown; allowed are {', '.join(allowed)}")
+
+
+def _take_own_part(settings: Settings) -> None:
+    """Make the facts of an own part, a mapping where they come from a build, a ``Part``.
+
+    Raises:
+        ConfigError: if they will not do, or are those of another part.
+    """
+    own: object = settings.own_part
+    if own is None:
+        return
+    from bittrigger.device.part_file import part_of
+    from bittrigger.device.parts import Part
+
+    facts = asdict(own) if isinstance(own, Part) else own
+    if not isinstance(facts, dict):
+        raise ConfigError(f"setting 'own_part' is {str(own)[:60]!r}; allowed are the facts of a part, or none")
+    part = part_of(facts)
+    if settings.part not in (part.device, part.name):
+        raise ConfigError(
+            f"setting 'own_part' is of {part.device!r}, and the part is {str(settings.part)[:60]!r}; allowed is one and the same"
+        )
+    object.__setattr__(settings, "own_part", part)  # frozen for everybody else
 
 
 def _check_types(settings: Settings) -> None:

@@ -19,7 +19,9 @@ SYNTH = Resources.of(
 
 @pytest.fixture(scope="module")
 def report():
-    made = make_report(mlp((4, 3, 2)), SimpleNamespace(part="xcvu13p", budget="cms-phase2-correlator-layer2"), None)
+    made = make_report(
+        mlp((4, 3, 2)), SimpleNamespace(part="xcvu13p", own_part=None, budget="cms-phase2-correlator-layer2"), None
+    )
     return replace(made, totals=replace(made.totals, synth=SYNTH))
 
 

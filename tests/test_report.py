@@ -30,7 +30,7 @@ from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis
 
-SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", budget="atlas-phase2-l0-global")
+SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", own_part=None, budget="atlas-phase2-l0-global")
 
 
 @pytest.fixture(scope="module")

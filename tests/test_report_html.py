@@ -29,7 +29,7 @@ from bittrigger.settings import Settings
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis
 
-SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", budget="cms-phase2-correlator-layer2")
+SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", own_part=None, budget="cms-phase2-correlator-layer2")
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
     from bittrigger.emit.vhdl import emit_vhdl
     from bittrigger.synth.vivado_script import write_synthesis_list, write_vivado_script
 
-    emit_hls(pipeline, folder / "hls", HlsOptions(part=vivado_name(settings.part), reuse_factor=settings.reuse_factor))
+    part = settings.part if settings.own_part else vivado_name(settings.part)
+    emit_hls(pipeline, folder / "hls", HlsOptions(part=part, reuse_factor=settings.reuse_factor))
     emit_emulator(pipeline, folder / "emulator")
     rtl, synth, name = folder / "rtl", folder / "synth", pipeline.graph.name
     sources = [path.name for path in emit_verilog(pipeline, rtl) if path.parent == rtl and path.stem not in LIBRARY]
@@ -89,7 +90,7 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
     write_file_list(rtl / f"{name}_rtl.f", title, pipeline.origin, sources, ["."])
     if settings.hdl == "vhdl":
         emit_vhdl(rtl, name, folder / "vhdl")
-    write_vivado_script(pipeline, vivado_name(settings.part), rtl, synth)
+    write_vivado_script(pipeline, part, rtl, synth)
     write_synthesis_list(pipeline, rtl, synth)
     if pipeline.held:
         write_weights(folder / FILE, pipeline.graph)

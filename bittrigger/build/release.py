@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bittrigger.build.folder import Build
-from bittrigger.device.parts import find_part
 from bittrigger.emit.render import render
 
 
@@ -71,7 +70,7 @@ def _lines(head: str, entries: Sequence[str]) -> str:
 
 
 def _constraints(build: Build) -> str:
-    part = find_part(build.settings.part)
+    part = build.settings.device
     return render(
         "release.xdc.j2",
         name=build.graph.name,

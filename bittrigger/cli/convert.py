@@ -148,7 +148,8 @@ def command(
 
 def take_own_budget(chosen: dict[str, Any]) -> str | None:
     """A budget in a file judges and gives the clock, and is no setting: a build has to be readable where the file is not."""
-    from bittrigger.device.budgets import find_budget, is_file_name
+    from bittrigger.device.budgets import find_budget
+    from bittrigger.device.own_file import is_file_name
 
     name = chosen.get("budget")
     if not isinstance(name, str) or not is_file_name(name):

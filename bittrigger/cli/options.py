@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _DEFAULTS = {item.name: item.default for item in fields(Settings)} | {"clock_mhz": None}
 
 _HELP: dict[str, tuple[Any, str, str]] = {
-    "part": (str, "FPGA; see `bittrigger parts`.", ""),
+    "part": (str, "FPGA: a name of `bittrigger parts`, or a file.", ""),
     "clock_mhz": (float, "Clock.", "the budget's, else 360"),
     "budget": (str, "Level-1 budget to judge by: a name of `bittrigger budgets`, or a file.", ""),
     "effort": (str, "Search for small adder graphs: fast, default, max.", ""),

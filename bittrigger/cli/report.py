@@ -52,7 +52,8 @@ def command(
     pipeline, where LUTs go, adder graphs, weights, the card's accuracy, and what was proven and tested.
     """
     from bittrigger.build.folder import load_build
-    from bittrigger.device.budgets import find_budget, is_file_name
+    from bittrigger.device.budgets import find_budget
+    from bittrigger.device.own_file import is_file_name
     from bittrigger.errors import ConfigError
     from bittrigger.report.junit import report_cases
     from bittrigger.report.recount import report_of

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bittrigger.device.own_file import NUMBER, TEXT, WHOLE, check_mapping, is_file_name, read_mapping
 from bittrigger.errors import ConfigError
 
 BUNCH_CROSSING_NS = 25.0
@@ -148,15 +149,10 @@ BUDGETS: tuple[Budget, ...] = (
 )
 
 
-def is_file_name(name: str) -> bool:
-    """Whether ``name`` means a file and not an entry of the catalogue."""
-    return Path(name).suffix in (".yaml", ".yml")
-
-
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("latency_ns", "ii_ns", "clock_mhz"), (int, float)),
-    "lut": (int,),
-    **dict.fromkeys(("name", "title", "covers", "ii_note", "part", "source", "retrieved"), (str,)),
+    **dict.fromkeys(("latency_ns", "ii_ns", "clock_mhz"), NUMBER),
+    "lut": WHOLE,
+    **dict.fromkeys(("name", "title", "covers", "ii_note", "part", "source", "retrieved"), TEXT),
 }
 _NEEDED = ("name", "title", "source", "retrieved")
 
@@ -167,33 +163,8 @@ def read_budget(path: Path) -> Budget:
     Raises:
         ConfigError: if it cannot be read, lacks its name, title, source or date, or a field is unknown or of a wrong kind.
     """
-    from bittrigger.system.files import read_regular
-    from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
-
-    try:
-        data = plain_yaml(read_regular(path, MAX_BYTES))
-    except OSError as error:
-        raise ConfigError(f"budget {path}: it cannot be read: {error.strerror}; see `bittrigger budgets`") from error
-    except ValueError as error:
-        raise ConfigError(f"budget {path}: {str(error)[:200]}") from error
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise ConfigError(f"budget {path}: no mapping of names to values; see `bittrigger schema budget-file-1`")
-    values: dict[str, Any] = {
-        key: str(value) if key == "retrieved" else value for key, value in data.items() if value is not None
-    }
-    unknown = [key for key in values if key not in _KINDS]
-    if unknown:
-        raise ConfigError(f"budget {path}: field {unknown[0]!r} is unknown; allowed are {', '.join(_KINDS)}")
-    absent = [key for key in _NEEDED if not values.get(key)]
-    if absent:
-        raise ConfigError(f"budget {path}: no {absent[0]}; a budget says where its figures were read, and when")
-    for key, value in values.items():
-        numeric = int in _KINDS[key]
-        fits = isinstance(value, _KINDS[key]) and not isinstance(value, bool)
-        if not fits or (isinstance(value, int | float) and not 0 < value < 1e12):
-            raise ConfigError(
-                f"budget {path}: {key} {str(value)[:60]!r}; expected {'a positive number' if numeric else 'text'}"
-            )
+    values = read_mapping(path, "budget")
+    check_mapping(values, _KINDS, _NEEDED, f"budget {path}", "budget")
     empty: dict[str, Any] = dict.fromkeys(("latency_ns", "ii_ns", "lut", "clock_mhz", "part"))
     texts = {"covers": "what it is given for", "ii_note": "", "trust": "own"}
     return Budget(**(empty | texts | values))

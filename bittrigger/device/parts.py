@@ -9,6 +9,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from bittrigger.device.own_file import is_file_name
 from bittrigger.errors import ConfigError
 
 
@@ -122,6 +123,10 @@ def find_part(name: str) -> Part:
                     "such as xcvu13p-flga2577-2-e"
                 )
             return part
+    if is_file_name(name):
+        raise ConfigError(
+            f"part {name!r} is a file, which convert, solve and import-hls4ml take; expected a device here"
+        )
     known = [spelling for part in PARTS for spelling in (part.device, *part.aliases)]
     close = difflib.get_close_matches(device, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}? " if close else ""

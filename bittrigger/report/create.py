@@ -10,6 +10,7 @@ import numpy as np
 from bittrigger import __version__
 from bittrigger.device.budgets import BUNCH_CROSSING_NS
 from bittrigger.device.cost_model import Cost, estimate
+from bittrigger.device.parts import Part
 from bittrigger.ir.adders import depth
 from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import IntArray
@@ -32,6 +33,10 @@ class Settings(Protocol):
     @property
     def part(self) -> str:
         """FPGA."""
+
+    @property
+    def own_part(self) -> Part | None:
+        """What is known of it if it is in no catalogue."""
 
     @property
     def budget(self) -> str | None:
@@ -61,6 +66,7 @@ def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | N
         layers=layers,
         totals=_totals(pipeline, total, synthesis),
         missing=tuple(missing),
+        own_part=settings.own_part,
     )
 
 

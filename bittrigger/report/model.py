@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, fields
 
+from bittrigger.device.parts import Part, find_part
 from bittrigger.errors import BittriggerError
 
 
@@ -167,6 +168,7 @@ class Report:
         grade: what its bits equal.
         part: FPGA, as the user named it.
         budget: the Level-1 budget that it is judged by, or None.
+        own_part: what is known of a part that the catalogue does not hold.
     """
 
     design: str
@@ -177,6 +179,12 @@ class Report:
     layers: tuple[Layer, ...]
     totals: Totals
     missing: tuple[Missing, ...]
+    own_part: Part | None = None
+
+    @property
+    def device(self) -> Part:
+        """What is known of the FPGA."""
+        return self.own_part or find_part(self.part)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
-from bittrigger.device.parts import Part, find_part
+from bittrigger.device.parts import Part
 from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.model import Figure, Layer, Report, Resources
@@ -124,7 +124,7 @@ def _resource_rows(resources: Resources, part: Part, lut_limit: int | None) -> R
 
 
 def _total_rows(report: Report) -> Rows:
-    part = find_part(report.part)
+    part = report.device
     limit = find_budget(report.budget).lut if report.budget else None
     totals = report.totals
     rows: Rows = []
@@ -202,10 +202,18 @@ def foreign_part_text(report: Report) -> str | None:
     """What is to be said where the budget is that of another part than the build's; else None."""
     if report.budget is None:
         return None
-    budget, part = find_budget(report.budget), find_part(report.part)
-    if budget.part is None or find_part(budget.part).device == part.device:
+    budget, part = find_budget(report.budget), report.device
+    if budget.part is None or budget.part.lower().split("-")[0] in (part.device, *part.aliases):
         return None
     return f"the budget is of boards with {budget.part}; this build is for {part.device}: shares of the part are of another"
+
+
+def head_lines(report: Report) -> list[str]:
+    """What the bits equal, and where the figures of a part come from that the catalogue does not hold; a sentence each."""
+    own, lines = report.own_part, list(grade_lines(report.grade))
+    if own is not None:
+        lines.append(f"figures of {own.device}: {own.source}; read {own.retrieved}, as its file says")
+    return lines
 
 
 def _missing_lines(report: Report) -> list[str]:
@@ -266,7 +274,7 @@ def render_text(report: Report, console: Console) -> None:
             console.print(f"(too narrow for {', '.join(left_out)}; --format md has everything)")
 
     console.print(f"{report.design} on {report.part}")
-    for line in grade_lines(report.grade):
+    for line in head_lines(report):
         console.print(line, markup=False, highlight=False)
     show("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers])
     show("Resources", _TOTAL_HEAD, _total_rows(report))
@@ -293,7 +301,7 @@ def render_markdown(report: Report) -> str:
         lines = [head, ("---",) * len(head), *rows]
         return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines] + [""]
 
-    lines = [f"# {report.design} on {report.part}", "", *(f"- {line}" for line in grade_lines(report.grade)), ""]
+    lines = [f"# {report.design} on {report.part}", "", *(f"- {line}" for line in head_lines(report)), ""]
     lines += ["## Layers", ""]
     lines += table(_LAYER_HEAD, [_layer_row(layer) for layer in report.layers])
     lines += ["## Resources", "", *table(_TOTAL_HEAD, _total_rows(report))]

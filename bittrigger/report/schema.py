@@ -9,11 +9,17 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from bittrigger.errors import ReportError
+from bittrigger.device.part_file import part_of
+from bittrigger.device.parts import Part
+from bittrigger.errors import ConfigError, ReportError
 from bittrigger.report.model import Origin, Report
 
 SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
+
+
+_LEFT_OUT = {"own_part"}
+"""Fields that are not written where they are None."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -42,7 +48,16 @@ def load_report(path: Path) -> Report:
         if data.pop("schema") != SCHEMA:
             raise ReportError(f"{path}: written in another layout than {SCHEMA}; convert the model again")
         report: Report = _decode(Report, data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        ConfigError,
+    ) as error:
         raise ReportError(
             f"{path}: not a report of bittrigger ({str(error)[:300]}); convert the model again"
         ) from error
@@ -53,7 +68,8 @@ def _encode(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, Origin):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
+        said = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: _encode(item) for name, item in said.items() if name not in _LEFT_OUT or item is not None}
     return [_encode(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -63,12 +79,14 @@ def _decode(kind: Any, data: Any) -> Any:  # noqa: ANN401 - JSON
         return tuple(_decode(get_args(kind)[0], item) for item in data)
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        if set(data) != set(hints):
+        if set(data) | (_LEFT_OUT & set(hints)) != set(hints):
             raise ValueError(f"keys {sorted(set(data) ^ set(hints))} are too many or too few")
         make: Callable[..., Any] = kind  # type: ignore[assignment]  # a dataclass is called with its fields
-        return make(**{name: _decode(hint, data[name]) for name, hint in hints.items()})
+        return make(**{name: _decode(hint, data[name]) for name, hint in hints.items() if name in data})
     if kind is Origin:
         return Origin(data)
+    if kind == Part | None:
+        return None if data is None else part_of(data)
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if isinstance(data, bool) or not isinstance(data, (*allowed, int) if float in allowed else allowed):
         raise TypeError(f"{data!r} where {kind} is expected")

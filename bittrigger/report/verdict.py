@@ -6,7 +6,6 @@ import enum
 from dataclasses import dataclass, replace
 
 from bittrigger.device.budgets import Budget
-from bittrigger.device.parts import find_part
 from bittrigger.report.model import Figure, Report
 
 
@@ -72,7 +71,7 @@ def verdict(report: Report, budget: Budget) -> Verdict:
     """
     totals = report.totals
     best = totals.route if totals.route.lut.value is not None else totals.synth
-    part = find_part(report.part)
+    part = report.device
     criteria = [Criterion("latency", totals.latency_ns, budget.latency_ns, "ns")]
     if budget.ii_ns is not None:
         criteria.append(Criterion("initiation interval", totals.ii_ns, budget.ii_ns, "ns"))

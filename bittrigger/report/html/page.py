@@ -10,11 +10,9 @@ from markupsafe import Markup
 
 from bittrigger import __version__
 from bittrigger.device.budgets import find_budget
-from bittrigger.device.parts import find_part
 from bittrigger.ir.adders import depth
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import draw_svg
-from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.html.card import render_card
 from bittrigger.report.html.facts import Evidence
@@ -23,7 +21,7 @@ from bittrigger.report.html.timeline import draw_stage_times, draw_timeline
 from bittrigger.report.html.treemap import draw_treemap
 from bittrigger.report.html.weights import Weights, weights_of
 from bittrigger.report.model import Report, Resources
-from bittrigger.report.render import latency_text, margin_text, number, outcome_text
+from bittrigger.report.render import head_lines, latency_text, margin_text, number, outcome_text
 from bittrigger.report.verdict import Criterion, Verdict, verdict
 from bittrigger.system.resources import folder
 
@@ -95,13 +93,13 @@ def render_fragment(report: Report) -> str:
 def _common(report: Report, judged: Verdict | None) -> dict[str, object]:
     return {
         "report": report,
-        "part": find_part(report.part),
+        "part": report.device,
         "judged": judged,
         "outcome": "no budget" if judged is None else outcome_text(judged, report),
         "margin": None if judged is None else margin_text(judged),
         "tiles": _tiles(report),
         "latency": latency_text(report),
-        "grade": grade_lines(report.grade),
+        "grade": head_lines(report),
         "sources": _sources(report),
         "percent": _percent,
     }
