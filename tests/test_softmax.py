@@ -47,6 +47,8 @@ CASES = [
     (8, 3, 0, Grid(2, 0, 4), False),
     (10, 4, 1, Grid(6, 0, 63), False),
     (2, 6, 2, Grid(3, -40, 7), True),
+    (2, 30, 26, Grid(8, 0, 255), False),
+    (3, 1, 2, Grid(8, -128, 127), True),
 ]
 
 
@@ -84,7 +86,7 @@ def test_ties_go_to_the_even_code():
 def test_too_few_places_are_noticed():
     """Of powers with two bits behind the point no integer divides the sums."""
     exponentials = tables._exponentials(StridedInterval(-31, 31, 1), 2, 1 << 209)
-    bounds = list(tables._bounds(Grid(8, 0, 255), log=False))
+    bounds = list(tables._bounds(Grid(8, 0, 255), range(1, 256), log=False))
     assert tables._cuts("s", tables._powers(exponentials, 2, bounds[0]), 2, bounds, 2) is None
 
 
@@ -96,6 +98,26 @@ def test_what_is_too_large_is_refused(monkeypatch):
         UnsupportedModelError, match="layer 's': softmax is to be rounded exactly, and the sums of 4 of"
     ):
         tables.softmax_tables("s", 5, StridedInterval(-31, 31, 1), 2, Grid(8, 0, 255), log=False)
+
+
+@pytest.mark.parametrize(
+    ("classes", "top", "grid", "fact"),
+    [
+        (2, 10, Grid(16, -(1 << 31), (1 << 31) - 1), "its type has 2147483648 codes"),
+        (3, 10, Grid(-26, -8, 7), "the logarithms of its type reach beyond -4096"),
+        (3, 1 << 40, Grid(8, -128, 127), "its logits differ by 2199023255553 values"),
+    ],
+)
+def test_what_would_take_for_ever_is_refused_at_once(classes, top, grid, fact):
+    with pytest.raises(UnsupportedModelError, match=fact):
+        tables.softmax_tables("s", classes, StridedInterval(-top, top, 1), 2, grid, log=True)
+
+
+def test_steps_of_millions():
+    """Exponentials beyond every code are not written out: they have millions of digits."""
+    found = tables.softmax_tables("s", 3, StridedInterval(-10, 10, 1), -26, Grid(4, -128, 127), log=True)
+    assert [from_tables(found, (0, -1, 3), own) for own in range(3)] == [-128, -128, 0]
+    assert from_tables(found, (2, 2, 1), 0) == round(-16 * np.log(2))
 
 
 def logits(x, units=4, quantizer="quantized_bits(6,3,alpha=1)"):

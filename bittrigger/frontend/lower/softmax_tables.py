@@ -10,10 +10,13 @@ No tie is left open: by the theorem of Lindemann and Weierstrass ``S_i`` is rati
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import partial
 from math import comb
 
 import numpy as np
@@ -34,6 +37,12 @@ MAX_SORTED = 1 << 22
 
 MAX_SEARCHES = 1 << 26
 """Most searches among them: some seconds of work."""
+
+MAX_DIFFERENCES = 1 << 20
+"""Most differences of logits whose exponentials are computed, which takes 20 s."""
+
+MAX_DEPTH = 4096
+"""How far a logarithm may reach below 0."""
 
 MAX_HITS = 1 << 16
 """Most sums near one constant that are looked at; where there are more, another bit is taken."""
@@ -96,13 +105,19 @@ def softmax_tables(
     Raises:
         UnsupportedModelError: if tables, or the proof, become too large.
     """
-    bounds = list(_bounds(grid, log=log))
-    if not bounds or len(bounds) > MAX_BREAKPOINTS:
-        raise _refused(layer, f"its type has {len(bounds)} codes, of which up to {MAX_BREAKPOINTS} are allowed")
-    others = classes - 1
-    exponentials = _exponentials(span, frac, bounds[0].hi)
+    codes = _codes(grid, log=log)
+    if not 0 < len(codes) <= MAX_BREAKPOINTS:
+        raise _refused(layer, f"its type has {len(codes)} codes, of which up to {MAX_BREAKPOINTS} are allowed")
+    if log and -codes[0] > MAX_DEPTH * Fraction(2) ** grid.frac:
+        raise _refused(layer, f"the logarithms of its type reach beyond -{MAX_DEPTH}")
+    others, bounds = classes - 1, list(_bounds(grid, codes, log=log))
     if others == 1:
-        return _of_two(layer, exponentials, bounds)
+        return _of_two(layer, span, frac, bounds)
+    if len(_differences(span)) > MAX_DIFFERENCES:
+        raise _refused(layer, f"its logits differ by {len(_differences(span))} values")
+    exponentials = _exponentials(span, frac, bounds[0].hi)
+    if exponentials[span.lo][0] > bounds[0].hi:  # whatever comes, no code but the lowest is reached
+        return SoftmaxTables((span.lo,), (1,), (0,), (codes[0] - 1,), 0)
     width = (max(bounds[0].hi >> _PLACES, 1) * others).bit_length() + 1
     for places in range(grid.frac + 2, MAX_WIDTH - width):
         powers = _powers(exponentials, places, bounds[0])
@@ -122,11 +137,21 @@ def _refused(layer: str, fact: str) -> UnsupportedModelError:
     )
 
 
-def _bounds(grid: Grid, *, log: bool) -> Iterator[_Bound]:
-    """The largest sum of each code, for codes ascending from the second lowest, so that sums descend."""
-    one = 1 << _PLACES
+def _codes(grid: Grid, *, log: bool) -> range:
+    """The codes that occur, from the second lowest on."""
     top = min(grid.hi, 0 if log else 1 << grid.frac if grid.frac >= 0 else 1)
-    for code in range((grid.lo if log else max(grid.lo, 0)) + 1, top + 1):
+    return range((grid.lo if log else max(grid.lo, 0)) + 1, top + 1)
+
+
+def _differences(span: StridedInterval) -> range:
+    """The differences of ``span``."""
+    return range(span.lo, span.hi + 1, max(span.stride, 1))
+
+
+def _bounds(grid: Grid, codes: range, *, log: bool) -> Iterator[_Bound]:
+    """The largest sum of each of ``codes``, which ascend, so that sums descend."""
+    one = 1 << _PLACES
+    for code in codes:
         half = Fraction(2 * code - 1, 2) / Fraction(2) ** grid.frac
         if log:
             lo = _scaled(_CONTEXT.exp(_CONTEXT.divide(Decimal(-half.numerator), Decimal(half.denominator))))
@@ -144,40 +169,45 @@ def _scaled(value: Decimal) -> int:
 def _exponentials(span: StridedInterval, frac: int, most: int) -> dict[int, tuple[int, int]]:
     """Each difference that can occur, and between which values its exponential lies, up to the first that passes ``most``."""
     found: dict[int, tuple[int, int]] = {}
-    for code in range(span.lo, span.hi + 1, max(span.stride, 1)):
-        if code == 0:
-            found[code] = (1 << _PLACES, 1 << _PLACES)
-        else:
-            value = _scaled(_CONTEXT.exp(_CONTEXT.divide(Decimal(code), _CONTEXT.power(Decimal(2), frac))))
-            found[code] = (value - 1, value + 1)
+    for code in _differences(span):
+        found[code] = _exponential(code, frac, most)
         if found[code][0] > most:
             break
     return found
 
 
-def _of_two(layer: str, exponentials: dict[int, tuple[int, int]], bounds: Sequence[_Bound]) -> SoftmaxTables:
-    """One other class: the code is a function of the one difference."""
+def _exponential(code: int, frac: int, most: int) -> tuple[int, int]:
+    """Between which values the exponential of a difference lies; where it is far beyond ``most``, just beyond."""
+    if code == 0:
+        return (1 << _PLACES, 1 << _PLACES)
+    if code > math.ldexp(2 * MAX_DEPTH, frac):  # its digits would fill the memory
+        return (most + 1, most + 1)
+    value = _scaled(_CONTEXT.exp(_CONTEXT.divide(Decimal(code), _CONTEXT.power(Decimal(2), frac))))
+    return (value - 1, value + 1)
+
+
+def _of_two(layer: str, span: StridedInterval, frac: int, bounds: Sequence[_Bound]) -> SoftmaxTables:
+    """One other class: the code is a function of the one difference, whose steps are searched."""
+    differences, begin = _differences(span), 0
     starts: list[int] = []
     codes: list[int] = []
-    for difference, (lo, hi) in exponentials.items():
-        code = _code(layer, lo, hi, bounds)
-        if not codes or codes[-1] != code:
-            starts.append(difference)
-            codes.append(code)
-    return SoftmaxTables(tuple(starts), tuple(codes), (), (), 0)
 
-
-def _code(layer: str, lo: int, hi: int, bounds: Sequence[_Bound]) -> int:
-    """The code of a sum between ``lo`` and ``hi``."""
-    code = bounds[0].code - 1
-    for bound in bounds:
-        side = _side(lo, hi, bound)
+    def beyond(difference: int, bound: _Bound) -> bool:
+        side = _side(*_exponential(difference, frac, bounds[0].hi), bound)
         if side is None:
             raise _refused(layer, "200 bits do not decide a code")
-        if not side:
-            break
-        code = bound.code
-    return code
+        return not side
+
+    for bound in reversed(bounds):
+        end = bisect_left(differences, True, lo=begin, key=partial(beyond, bound=bound))
+        if end > begin:
+            starts.append(differences[begin])
+            codes.append(bound.code)
+        begin = end
+    if begin < len(differences):
+        starts.append(differences[begin])
+        codes.append(bounds[0].code - 1)
+    return SoftmaxTables(tuple(starts), tuple(codes), (), (), 0)
 
 
 def _side(lo: int, hi: int, bound: _Bound) -> bool | None:
