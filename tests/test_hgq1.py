@@ -7,10 +7,11 @@ import pytest
 from keras_models import layers, lowered, tf
 
 from bittrigger.compile.agreement import check_agreement
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_layers.hgq import OVERFLOWS, ROUNDINGS
 from bittrigger.frontend.keras_model.hgq import hgq_layers
+from bittrigger.ir.basis import Grade
 from bittrigger.ir.fixed import FixedPoint, Overflow, Rounding, requantize
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow and Keras
@@ -73,6 +74,26 @@ def test_the_readers_quantise_as_ap_fixed(rounding, overflow):
     wanted = requantize(codes, 4, kind, Rounding[rounding], Overflow[overflow])
     found = np.asarray(layer(tf.constant(codes[:, None] / 16, tf.float32)))[:, 0] * 4
     assert (found == wanted).all()
+
+
+@pytest.mark.parametrize("kind", [("RND", "SAT", 26), ("TRN", "WRAP", 16)])
+def test_where_float32_rounds_the_definition_counts(kind):
+    """Sums of 24 bits: what is added to them before they are cut, or wrapped, makes them even."""
+    *modes, bits = kind
+    port = tf.keras.Input((2,), name="x")
+    ends = [Quantiser((1, 2), "RND", "SAT", name="first"), Quantiser((1, 1), *modes, name="last")]
+    for layer, (sign, width) in zip(ends, ((0, 12), (1, bits)), strict=True):
+        layer.set_weights([np.full(layer.own_shape, value) for value in (sign, width, width)])
+    dense = layers.Dense(1, use_bias=False, name="d")
+    model = tf.keras.Model(port, ends[1](dense(ends[0](port))))
+    dense.set_weights([np.array([[4095.0], [1.0]])])
+    with pytest.raises(
+        Float32RoundsError, match=f"layer 'last': it makes ap_fixed<{bits},{bits}> of codes of up to 24 bits"
+    ):
+        lowered(model)
+    graph = lowered(model, require="ideal")
+    assert graph.basis.grade is Grade.IDEAL
+    assert check_agreement(model, graph).float64.events == 0
 
 
 def named_as_by_hgq(path):

@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.casts import Cast, assigned
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, Overflow, Rounding
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Overflow, Rounding
 from bittrigger.ir.wire import ZERO
+
+_MOST = 1 << FLOAT32_BITS
+_CUTTING = (Rounding.TRN, Rounding.TRN_ZERO, Rounding.RND_CONV)
+"""Roundings that add no half before they cut."""
 
 
 def casts(walk: Walk, node: Any) -> Signal:
@@ -30,6 +35,15 @@ def casts(walk: Walk, node: Any) -> Signal:
             continue
         kind = Cast(FixedPoint(bool(sign), width, width - whole), Rounding[rounding], Overflow[overflow])
         picked = walk.builder.wire(f"{node.name}_part", (part,), places)
+        peak = max(max(-span.lo, span.hi) for span in walk.builder.reach(picked))
+        if _float32_rounds(kind, peak, walk.builder[picked].frac):
+            walk.builder.account.rounds(
+                Float32RoundsError(
+                    f"layer {node.name!r}: it makes {kind.fixed} of codes of up to {peak.bit_length()} bits, and on the way "
+                    f"float32 rounds beyond {FLOAT32_BITS}; allowed is its definition; use fewer bits before it, or leave out "
+                    "--require exact"
+                )
+            )
         parts.append(assigned(walk.builder, node.name, picked, kind))
         order[places] = start + np.arange(len(places))
         start += len(places)
@@ -37,3 +51,15 @@ def casts(walk: Walk, node: Any) -> Signal:
         return Signal((walk.builder.wire(node.name, (part,), order),), source.shape)
     joined = walk.builder.joined(f"{node.name}_types", parts)
     return Signal((walk.builder.wire(node.name, (joined,), order),), source.shape)
+
+
+def _float32_rounds(kind: Cast, peak: int, frac: int) -> bool:
+    """Whether the layer's own arithmetic may round codes of a magnitude up to ``peak`` with ``frac`` fractional bits."""
+    shift, width = frac - kind.frac, kind.fixed.width
+    places = max(shift, 1)
+    if kind.rounding not in _CUTTING and (peak << places - shift) + (1 << places - 1) > _MOST:
+        return True
+    whole = (peak << -shift if shift < 0 else peak >> shift) + 1
+    if kind.overflow is Overflow.WRAP:
+        return whole + (1 << width - 1) > _MOST if kind.fixed.signed else max(whole, 1 << width) > _MOST
+    return whole > kind.limits.hi >= _MOST
