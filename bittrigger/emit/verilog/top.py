@@ -7,60 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.emit.verilog.held import held_pins, held_ports
-from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
-from bittrigger.ir.arrival import Arrival, word_fields
-from bittrigger.ir.engine import WEIGHT_BITS
+from bittrigger.emit.verilog.held import held_ports
+from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Source, pieces
+from bittrigger.emit.verilog.top_pins import Operand, at, connected
+from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
+from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.graph import Input
-from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.layout import Bus, BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, loads, stream_delays
+from bittrigger.ir.pipeline import Module, Pipeline, last_reads, loads, stream_delays
 from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
-from bittrigger.ir.tally import Tally
-from bittrigger.ir.window import used_codes
 from bittrigger.ir.wire import Wire
-
-
-@dataclass(frozen=True)
-class _Operand:
-    """A bus that a module reads, put together by wires.
-
-    Attributes:
-        parts: its parts, the first lowest; empty where ``places`` say it.
-        element: in a generate loop over instances and elements, the part of the bus and what it reads; else None.
-        size: elements of an instance.
-    """
-
-    name: str
-    width: int
-    parts: tuple[str, ...]
-    element: tuple[str, str] | None
-    size: int
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """The results of a folded module, some copies at a time.
-
-    Attributes:
-        name: the bus of those that are there now.
-        delays: registers as ``(name, next)``.
-        gathered: the parts that all codes consist of, the first lowest; empty where nothing reads them together.
-        feeder: the module that feeds the instances and its connections; None where these come from the layer before.
-        heads: the buses that it drives, and their widths.
-        alone: whether the feeder is the module itself, which has one instance and drives ``name``.
-    """
-
-    name: str
-    width: int
-    delays: tuple[tuple[str, str], ...]
-    gathered: tuple[str, ...]
-    feeder: str | None
-    connections: tuple[tuple[str, str], ...]
-    heads: tuple[tuple[str, int], ...]
-    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,9 +37,9 @@ class _Vector:
     slices: str
     instance: Module | None
     connections: tuple[tuple[str, str], ...]
-    operands: tuple[_Operand, ...]
+    operands: tuple[Operand, ...]
     delays: tuple[tuple[str, str], ...]
-    stream: _Stream | None = None
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -91,211 +49,6 @@ class _Row:
     bits: str
     name: str
     format: str
-
-
-def _at(name: str, delay: int) -> str:
-    """The codes of node ``name``, ``delay`` registers after they are there."""
-    return f"{name}_codes_d{delay}" if delay else f"{name}_codes"
-
-
-def _connected(
-    pipeline: Pipeline, vectors: BusLayout, module: Module, *, clocked: bool
-) -> tuple[list[tuple[str, str]], list[_Operand]]:
-    """The connections of an instance of ``module``, and the buses that are put together for it."""
-    pairs = [("clk", "clk")] if clocked else []
-    operands: list[_Operand] = []
-    if module.engine:
-        return _lane_pins(module, vectors), []
-    if module.serial:
-        return [], []  # see _stream
-    if module.tally:
-        return _tally_pins(pipeline, vectors, module, module.tally)
-    if module.is_folded:
-        (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
-        before = module.node.inputs[0]
-        read = f"{name}_head" if module.queue else _flowing(pipeline, before, module.start)
-        parts = [(read, bus), (f"{name}_stream", result)]
-        x, y = (text + (_lane(vector) if module.lanes > 1 else "") for text, vector in parts)
-        return [*pairs, (bus.name, x), ("y", y)], operands
-    names = tuple(dict.fromkeys(module.node.inputs))
-    for bus, node in zip(vectors.operands(module), names, strict=True):
-        if isinstance(pipeline.graph[node], Wire):
-            signal, operand = _wired(pipeline, vectors, module, node, bus, alone=len(names) == 1)
-            operands += [operand] if operand else []
-        else:
-            signal = _at(node, module.start - vectors.stages[node])
-            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.node.copies > 1 else ""
-        pairs.append((bus.name, signal))
-    if isinstance(module.node, Weigh | Hold):
-        pairs += held_pins(module)
-    result, name = vectors.result(module), _at(module.node.name, 0)
-    part = Places(0, result.size, 1).instance(result.element.width, result.size) if module.copies > 1 else ""
-    return [*pairs, ("y", name + part)], operands
-
-
-def _lane(bus: Bus) -> str:
-    """The part-select of an instance."""
-    return Places(0, bus.size, 1).instance(bus.element.width, bus.size)
-
-
-def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
-    """The connections of a lane of an engine."""
-    name, engine, result = module.node.name, module.engine, vectors.result(module)
-    bits = WEIGHT_BITS * engine.terms if engine else 0
-
-    def part(width: int) -> str:
-        return Places(0, 1, 1).instance(width, 1) if module.lanes > 1 else ""
-
-    return [
-        ("clk", "clk"),
-        *((port, f"{name}_{port}") for port in ("clear", "settle")),
-        ("x", f"{name}_step"),
-        ("weights", f"{name}_weights{part(bits)}"),
-        ("bias", f"{name}_bias{part(result.width)}"),
-        ("y", f"{name}_stream{part(result.width)}"),
-    ]
-
-
-def _tally_pins(
-    pipeline: Pipeline, vectors: BusLayout, module: Module, tally: Tally
-) -> tuple[list[tuple[str, str]], list[_Operand]]:
-    """The connections of one sum over positions, and the bus of what each of them reads."""
-    (bus,), name, before = vectors.operands(module), module.node.name, module.node.inputs[0]
-    stream, own, features = _flowing(pipeline, before, module.start), bus.element.width, len(tally.rows)
-    lows = [own * (features * lane + row) for row in tally.rows for lane in range(tally.lanes)]
-    parts = tuple(f"{stream}[{low + own - 1}:{low}]" for low in lows)
-    operand = _Operand(f"{name}_operand", len(parts) * own, parts, None, bus.size)
-    x, y = (
-        text + (_lane(vector) if features > 1 else "")
-        for text, vector in ((operand.name, bus), (_at(name, 0), vectors.result(module)))
-    )
-    return [("clk", "clk"), ("first", _there(pipeline, module.start)), ("x", x), ("y", y)], [operand]
-
-
-def _there(pipeline: Pipeline, stage: int) -> str:
-    """What is high where the first word of an event, or all of it, was let in ``stage`` cycles ago."""
-    return f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
-
-
-def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
-    """What feeds the instances of a folded module: the port, the bus of the top, its width."""
-    (bus,), name, engine = vectors.operands(module), module.node.name, module.engine
-    if module.serial:
-        return [("y", f"{name}_stream", module.lanes * vectors.result(module).width)]
-    if engine is None:
-        return [("y", f"{name}_head", module.lanes * bus.width)] if module.queue else []
-    widths = {
-        "clear": 1,
-        "settle": 1,
-        "step": engine.terms * bus.element.width,
-        "weights": module.lanes * engine.terms * WEIGHT_BITS,
-        "bias": module.lanes * vectors.result(module).width,
-    }
-    return [(port, f"{name}_{port}", width) for port, width in widths.items()]
-
-
-def _flowing(pipeline: Pipeline, name: str, stage: int) -> str:
-    """The results of a folded module as the next one reads them, copy by copy."""
-    delay = stage - pipeline.first_stage(name)
-    return f"{name}_stream_d{delay}" if delay else f"{name}_stream"
-
-
-def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_Stream, list[_Operand]]:
-    """What stands around a folded module, and the bus that is put together for its queue."""
-    (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
-    names = [f"{name}_stream", *(f"{name}_stream_d{k + 1}" for k in range(stream_delays(pipeline)[name]))]
-    gathered: list[str] = []
-    if name in last_reads(pipeline):
-        rest = (module.copies - (module.phases - 1) * module.lanes) * result.width
-        held = [f"{name}_held_{k}" for k in range(held_turns(pipeline).get(name, 0))]
-        gathered = [*(held or reversed(names[1 : module.phases])), f"{names[0]}[{rest - 1}:0]"]
-    connections: list[tuple[str, str]] = []
-    operands: list[_Operand] = []
-    if module.reads is not None:
-        stage, before = module.reads, module.node.inputs[0]
-        if module.window:
-            operands.append(_once(pipeline, vectors, module, bus))
-            signal = operands[-1].name
-        elif isinstance(pipeline.graph[before], Wire):
-            signal, operand = _wired(pipeline, vectors, module, before, bus, alone=True)
-            operands += [operand] if operand else []
-        else:
-            signal = _at(before, stage - vectors.stages[before])
-        connections = [("clk", "clk"), ("load", _there(pipeline, stage)), ("x", signal)]
-        connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
-    made = _Stream(
-        names[0],
-        module.lanes * result.width,
-        (*zip(names[1:], names, strict=False), *_held(pipeline, module)),
-        tuple(gathered),
-        module.feeder_name if connections else None,
-        tuple(connections),
-        tuple((signal, width) for _, signal, width in _heads(module, vectors)),
-        alone=module.serial is not None,
-    )
-    return made, operands
-
-
-def _arriving(pipeline: Pipeline, arrival: Arrival, bus: Bus) -> _Stream:
-    """The words of an input that comes so, and the registers that they pass until they are read."""
-    name = bus.name.removesuffix("_codes")
-    own = bus.width // arrival.positions
-    names = [f"{name}_stream", *(f"{name}_stream_d{k + 1}" for k in range(stream_delays(pipeline)[name]))]
-    gathered: list[str] = []
-    if name in last_reads(pipeline):
-        rest = (arrival.positions - pipeline.arriving * arrival.lanes) * own
-        gathered = [*reversed(names[1 : arrival.words]), f"{names[0]}[{rest - 1}:0]"]
-    delays = tuple(zip(names[1:], names, strict=False))
-    return _Stream(names[0], arrival.lanes * own, delays, tuple(gathered), None, (), ())
-
-
-def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
-    """The registers that hold the results of all turns but the last until the next event: each takes them when they are there."""
-    name = module.node.name
-    turns = range(held_turns(pipeline).get(name, 0))
-    stages = (module.stop + k * module.pace for k in turns)
-    return [
-        (f"{name}_held_{k}", f"{_there(pipeline, stage)} ? {name}_stream : {name}_held_{k}")
-        for k, stage in zip(turns, stages, strict=True)
-    ]
-
-
-def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> _Operand:
-    """The codes that the copies of a module read, each one time, as its queue takes them."""
-    stage = module.start - 1
-
-    def source(name: str) -> Source:
-        return Source(_at(name, stage - vectors.stages[name]), vectors.types[name])
-
-    used, _ = used_codes(pipeline.graph, module.node.inputs, module.node.copies)
-    name = f"{module.node.name}_operand"
-    return _Operand(name, len(used) * bus.element.width, tuple(pieces(used, source, bus.element)), None, bus.size)
-
-
-def _wired(
-    pipeline: Pipeline, vectors: BusLayout, module: Module, node: str, bus: Bus, *, alone: bool
-) -> tuple[str, _Operand | None]:
-    """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
-    stage = module.start if module.reads is None else module.reads
-
-    def source(name: str) -> Source:
-        return Source(_at(name, stage - vectors.stages[name]), vectors.types[name])
-
-    found = route(pipeline.graph, (node,))
-    places = regular(found, module.node.copies) if module.node.copies > 1 else None
-    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.node.copies
-    name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
-    signal = name + (own.instance(width, bus.size) if copies > 1 and not module.is_folded else "")
-    parts: tuple[str, ...] = ()
-    element = None
-    if places is not None and source(found.nodes[0]).element == bus.element:
-        base = source(found.nodes[0]).name
-        if (places.stride == 1 or bus.size == 1) and not module.is_folded:
-            return base + places.instance(width, bus.size), None
-        element = (own.element(width), base + places.element(width))
-    else:
-        parts = tuple(pieces(found, source, bus.element))
-    return signal, _Operand(name, copies * bus.width, parts, element, bus.size)
 
 
 def _joined(parts: list[str]) -> str:
@@ -320,17 +73,17 @@ def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[
         if node.name not in last and node.name not in folded:
             continue
         stage = vectors.stages[node.name]
-        bus = vectors.bus(node.name, _at(node.name, 0))
+        bus = vectors.bus(node.name, at(node.name, 0))
         maker = makers.get(node.name)
         connections, operands = (
-            _connected(pipeline, vectors, maker, clocked=maker.name in clocked) if maker else ([], [])
+            connected(pipeline, vectors, maker, clocked=maker.name in clocked) if maker else ([], [])
         )
         stream = None
         if maker and maker.is_folded:
-            stream, operands = _stream(pipeline, vectors, maker)
+            stream, operands = stream_of(pipeline, vectors, maker)
         if pipeline.arrival and isinstance(node, Input) and node.name in pipeline.arrival.ports:
-            stream = _arriving(pipeline, pipeline.arrival, bus)
-        delays = [(_at(node.name, k + 1), _at(node.name, k)) for k in range(last.get(node.name, stage) - stage)]
+            stream = arriving(pipeline, pipeline.arrival, bus)
+        delays = [(at(node.name, k + 1), at(node.name, k)) for k in range(last.get(node.name, stage) - stage)]
         signals.append(
             _Vector(
                 bus=bus,
@@ -359,7 +112,7 @@ def _leaving(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
     """The parts of ``out_data``, the lowest first."""
 
     def source(name: str) -> Source:
-        return Source(_at(name, pipeline.latency_cycles - vectors.stages[name]), vectors.types[name])
+        return Source(at(name, pipeline.latency_cycles - vectors.stages[name]), vectors.types[name])
 
     parts: list[str] = []
     for name in pipeline.graph.outputs:
@@ -384,7 +137,7 @@ def _unread(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
                     for element in np.unique(found.elements[found.sources == number]).tolist():
                         bits[name][element] = max(taken, bits[name].get(element, 0))
     whole = {name: vectors.sizes[name] * vectors.types[name].width for name in last}
-    return [_at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
+    return [at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
 
 
 def _settings(pipeline: Pipeline) -> dict[str, Any] | None:

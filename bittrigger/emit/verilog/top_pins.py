@@ -1,0 +1,148 @@
+"""What the pins of the instances in the top are connected to, and the buses that are put together for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.emit.verilog.held import held_pins
+from bittrigger.emit.verilog.operand_buses import Places, Source, pieces, regular
+from bittrigger.ir.engine import WEIGHT_BITS
+from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.routes import route
+from bittrigger.ir.tally import Tally
+from bittrigger.ir.wire import Wire
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A bus that a module reads, put together by wires.
+
+    Attributes:
+        parts: its parts, the first lowest; empty where ``places`` say it.
+        element: in a generate loop over instances and elements, the part of the bus and what it reads; else None.
+        size: elements of an instance.
+    """
+
+    name: str
+    width: int
+    parts: tuple[str, ...]
+    element: tuple[str, str] | None
+    size: int
+
+
+def at(name: str, delay: int) -> str:
+    """The codes of node ``name``, ``delay`` registers after they are there."""
+    return f"{name}_codes_d{delay}" if delay else f"{name}_codes"
+
+
+def there(pipeline: Pipeline, stage: int) -> str:
+    """What is high where the first word of an event, or all of it, was let in ``stage`` cycles ago."""
+    return f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
+
+
+def flowing(pipeline: Pipeline, name: str, stage: int) -> str:
+    """The results of a folded module as the next one reads them, copy by copy."""
+    delay = stage - pipeline.first_stage(name)
+    return f"{name}_stream_d{delay}" if delay else f"{name}_stream"
+
+
+def connected(
+    pipeline: Pipeline, vectors: BusLayout, module: Module, *, clocked: bool
+) -> tuple[list[tuple[str, str]], list[Operand]]:
+    """The connections of an instance of ``module``, and the buses that are put together for it."""
+    pairs = [("clk", "clk")] if clocked else []
+    operands: list[Operand] = []
+    if module.engine:
+        return _lane_pins(module, vectors), []
+    if module.serial:
+        return [], []  # see stream_of
+    if module.tally:
+        return _tally_pins(pipeline, vectors, module, module.tally)
+    if module.is_folded:
+        (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
+        before = module.node.inputs[0]
+        read = f"{name}_head" if module.queue else flowing(pipeline, before, module.start)
+        parts = [(read, bus), (f"{name}_stream", result)]
+        x, y = (text + (_lane(vector) if module.lanes > 1 else "") for text, vector in parts)
+        return [*pairs, (bus.name, x), ("y", y)], operands
+    names = tuple(dict.fromkeys(module.node.inputs))
+    for bus, node in zip(vectors.operands(module), names, strict=True):
+        if isinstance(pipeline.graph[node], Wire):
+            signal, operand = wired(pipeline, vectors, module, node, bus, alone=len(names) == 1)
+            operands += [operand] if operand else []
+        else:
+            signal = at(node, module.start - vectors.stages[node])
+            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.node.copies > 1 else ""
+        pairs.append((bus.name, signal))
+    if isinstance(module.node, Weigh | Hold):
+        pairs += held_pins(module)
+    result, name = vectors.result(module), at(module.node.name, 0)
+    part = Places(0, result.size, 1).instance(result.element.width, result.size) if module.copies > 1 else ""
+    return [*pairs, ("y", name + part)], operands
+
+
+def _lane(bus: Bus) -> str:
+    """The part-select of an instance."""
+    return Places(0, bus.size, 1).instance(bus.element.width, bus.size)
+
+
+def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
+    """The connections of a lane of an engine."""
+    name, engine, result = module.node.name, module.engine, vectors.result(module)
+    bits = WEIGHT_BITS * engine.terms if engine else 0
+
+    def part(width: int) -> str:
+        return Places(0, 1, 1).instance(width, 1) if module.lanes > 1 else ""
+
+    return [
+        ("clk", "clk"),
+        *((port, f"{name}_{port}") for port in ("clear", "settle")),
+        ("x", f"{name}_step"),
+        ("weights", f"{name}_weights{part(bits)}"),
+        ("bias", f"{name}_bias{part(result.width)}"),
+        ("y", f"{name}_stream{part(result.width)}"),
+    ]
+
+
+def _tally_pins(
+    pipeline: Pipeline, vectors: BusLayout, module: Module, tally: Tally
+) -> tuple[list[tuple[str, str]], list[Operand]]:
+    """The connections of one sum over positions, and the bus of what each of them reads."""
+    (bus,), name, before = vectors.operands(module), module.node.name, module.node.inputs[0]
+    stream, own, features = flowing(pipeline, before, module.start), bus.element.width, len(tally.rows)
+    lows = [own * (features * lane + row) for row in tally.rows for lane in range(tally.lanes)]
+    parts = tuple(f"{stream}[{low + own - 1}:{low}]" for low in lows)
+    operand = Operand(f"{name}_operand", len(parts) * own, parts, None, bus.size)
+    x, y = (
+        text + (_lane(vector) if features > 1 else "")
+        for text, vector in ((operand.name, bus), (at(name, 0), vectors.result(module)))
+    )
+    return [("clk", "clk"), ("first", there(pipeline, module.start)), ("x", x), ("y", y)], [operand]
+
+
+def wired(
+    pipeline: Pipeline, vectors: BusLayout, module: Module, node: str, bus: Bus, *, alone: bool
+) -> tuple[str, Operand | None]:
+    """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
+    stage = module.start if module.reads is None else module.reads
+
+    def source(name: str) -> Source:
+        return Source(at(name, stage - vectors.stages[name]), vectors.types[name])
+
+    found = route(pipeline.graph, (node,))
+    places = regular(found, module.node.copies) if module.node.copies > 1 else None
+    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.node.copies
+    name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
+    signal = name + (own.instance(width, bus.size) if copies > 1 and not module.is_folded else "")
+    parts: tuple[str, ...] = ()
+    element = None
+    if places is not None and source(found.nodes[0]).element == bus.element:
+        base = source(found.nodes[0]).name
+        if (places.stride == 1 or bus.size == 1) and not module.is_folded:
+            return base + places.instance(width, bus.size), None
+        element = (own.element(width), base + places.element(width))
+    else:
+        parts = tuple(pieces(found, source, bus.element))
+    return signal, Operand(name, copies * bus.width, parts, element, bus.size)
