@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras_models import QActivation, layers, lowered, tf
 
 from bittrigger.compile.agreement import check_agreement
-from bittrigger.errors import Float32RoundsError, UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.lower.boundaries import Comparison, Ratio, Reached, comparison
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.graph import evaluate
@@ -90,6 +90,14 @@ def test_at_an_output():
     assert str(wanted.basis.rounded[0]) == "ap_fixed<8,4>"
 
 
+def test_what_is_no_number_does_not_agree():
+    model = normalised(layers.LayerNormalization(name="n"))
+    graph = lowered(model, require="ideal")
+    model.get_layer("n").epsilon = 0.0
+    with pytest.raises(MismatchError, match=r"output 0: Keras gives nan for the inputs \[.*; allowed are numbers"):
+        check_agreement(model, graph)
+
+
 def test_the_definition_with_sixty_digits():
     getcontext().prec = 60
     layer = layers.LayerNormalization(name="n")
@@ -112,6 +120,7 @@ REFUSED = {
         lambda: normalised(layers.LayerNormalization(axis=1), shape=(3, 4)),
         "normalises along axes .1. of 3; allowed are the last ones; put a Permute",
     ),
+    "no epsilon": (lambda: normalised(layers.LayerNormalization(epsilon=0.0)), "it divides 0 by 0 where all codes"),
     "one code": (lambda: normalised(layers.LayerNormalization(), shape=(3, 1)), "normalises one code"),
     "many steps": (
         lambda: normalised(layers.LayerNormalization(), "quantized_bits(12,2,alpha=1)"),

@@ -52,7 +52,7 @@ def check_agreement(
         keep_activation: whether the graph holds a softmax or sigmoid at the end of the model.
 
     Raises:
-        MismatchError: if a single bit of a graph of the exact grade differs.
+        MismatchError: if a single bit of a graph of the exact grade differs, or Keras gives no number.
         ConfigError: if ``inputs`` do not fit the model.
     """
     values = _events(model, graph, inputs)
@@ -65,7 +65,9 @@ def check_agreement(
                 wanted = round_outputs(graph, keras_outputs(bare, part))
                 _compare(start, part, wanted, outputs_of(graph, Oracle(graph), part))
             return Measured(len(values), Distance(0, 0.0))
-        single = _distance(round_outputs(graph, keras_outputs(bare, values)), found)
+        wanted = round_outputs(graph, keras_outputs(bare, values))
+        _check_finite(values, wanted)
+        single = _distance(wanted, found)
         return Measured(len(values), single, _from_double(bare, graph, values, found))
 
 
@@ -109,7 +111,18 @@ def _from_double(model: Any, graph: Graph, values: npt.NDArray[np.float32], foun
 def _distance(values: FloatArray, found: FloatArray) -> Distance:
     """How far ``values`` are from the firmware's, `(events, n_outputs)` both."""
     apart = np.abs(values - found)
-    return Distance(int((apart > 0).any(axis=1).sum()), float(apart.max(initial=0.0)))
+    return Distance(int((values != found).any(axis=1).sum()), float(apart[np.isfinite(apart)].max(initial=0.0)))
+
+
+def _check_finite(events: npt.NDArray[np.float32], wanted: FloatArray) -> None:
+    """Refuse a model that gives no number: there is none that firmware could be compared with."""
+    lacking = np.argwhere(~np.isfinite(wanted))
+    if lacking.size:
+        event, column = (int(k) for k in lacking[0])
+        raise MismatchError(
+            f"event {event}, output {column}: Keras gives {wanted[event, column]!r} for the inputs {events[event].tolist()}; "
+            "allowed are numbers; change what divides by 0 or overflows there"
+        )
 
 
 def _between(graph: Graph, events: FloatArray) -> FloatArray:

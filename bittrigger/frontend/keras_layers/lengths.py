@@ -19,7 +19,7 @@ def lengths(call: Call) -> Facts:
     """Its factors and offsets, one for each code of a vector, and what is added to the variance.
 
     Raises:
-        UnsupportedModelError: if its axes are not the last ones.
+        UnsupportedModelError: if its axes are not the last ones, or its epsilon is 0.
     """
     layer, shape = call.layer, call.own_input_shape
     given = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
@@ -36,10 +36,16 @@ def lengths(call: Call) -> Facts:
         array = np.asarray(getattr(layer, what), dtype=np.float32).ravel() if own else np.full(size, value, np.float32)
         check_finite(call.name, what, array)
         arrays.append(array)
+    epsilon = float(np.float32(layer.epsilon)) if centred else 0.0
+    if centred and not epsilon > 0:
+        raise UnsupportedModelError(
+            f"layer {call.name!r}: epsilon is {layer.epsilon}, so that it divides 0 by 0 where all codes are the same; allowed "
+            "are positive numbers; leave it at 0.001"
+        )
     return {
         attributes.KIND: "lengths",
         attributes.PARAMETERS: arrays,
-        attributes.EPSILON: float(np.float32(layer.epsilon)) if centred else 0.0,
+        attributes.EPSILON: epsilon,
         attributes.CENTRED: centred,
         attributes.SHAPE: list(call.own_shape),
     }
