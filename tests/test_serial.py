@@ -60,11 +60,14 @@ def steps_are_dear(patch):
 
 @pytest.fixture(scope="module", params=[9, 40])
 def built(tmp_path_factory, request):
-    """One pass with digits of several bits, and several passes; signed and unsigned codes, a scale, a second reader."""
+    """One pass with digits of several bits, and several passes; signed and unsigned codes, a scale, a second reader.
+
+    Other prices hold while it is made alone: tests that come between those of the fixture have their own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         steps_are_dear(patch)
         pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=request.param))
-        yield build_of(pipeline, tmp_path_factory.mktemp("digits"), synth=True)
+        return build_of(pipeline, tmp_path_factory.mktemp("digits"), synth=True)
 
 
 def test_digits_hold_the_interval(built):
