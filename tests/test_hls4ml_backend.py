@@ -209,7 +209,7 @@ def test_a_pass_of_the_user_runs(hls4ml, model, tmp_path):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (layers.UnitNormalization(name="norm"), "layer 'norm': class UnitNormalization is not supported"),
+        (layers.GroupNormalization(1, name="norm"), "layer 'norm': class GroupNormalization is not supported"),
         (lambda x: tf.cumsum(x, axis=1), "operator tf.math.cumsum of 1 tensors; allowed are"),
     ],
 )

@@ -150,7 +150,7 @@ def test_the_verb_counts_layers_that_do_not_convert(tmp_path: Path, suffix: str)
         "paper": 30,
     }
     with pytest.raises(
-        UnsupportedModelError, match="layer 'norm': class 'LayerNormalization' is not allowed, so the file was"
+        UnsupportedModelError, match="layer 'attention': class 'MultiHeadAttention' is not allowed, so the file was"
     ):
         load_model(path)
 

@@ -264,7 +264,13 @@ class Emulator:
                 f"{self.source}: no emulator {self.library!r} ({top.name} is missing); convert the model again"
             )
         layers = sorted(path.name for path in self.source.glob("*.cpp") if not path.name.startswith(self.library))
-        text = render("emulator_layers.cpp.j2", library=self.library, sources=[top.name, *layers], nodes=nodes)
+        text = render(
+            "emulator_layers.cpp.j2",
+            library=self.library,
+            sources=[top.name, *layers],
+            nodes=nodes,
+            held=bool(held_nodes(self.graph)),
+        )
         compiler = require_tool("g++")
         key = digest(
             compiler_version(compiler), compiler_environment(), text, *(path.read_bytes() for path in self._files())
