@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 
 class BittriggerError(Exception):
     """Something a person can act on; the command line prints it without a traceback and exits with 1."""
@@ -62,3 +64,12 @@ class TamperError(BittriggerError):
 
 class InternalError(Exception):
     """An invariant of bittrigger is broken: a bug of ours, shown with its traceback."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+
+
+def excerpt(value: object) -> str:
+    """``repr(value)`` for a message, of a hundred characters or so where somebody's file gives a value of millions."""
+    return _SHORT.repr(value)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, excerpt
 
 if TYPE_CHECKING:
     from bittrigger.device.parts import Part
@@ -130,7 +130,7 @@ class Settings:
         usable_ns(self.clock_mhz)
         _ = self.solver
         if self.hdl not in HDLS:
-            raise ConfigError(f"hdl {self.hdl!r} is unknown; allowed are {', '.join(HDLS)}")
+            raise ConfigError(f"hdl {excerpt(self.hdl)} is unknown; allowed are {', '.join(HDLS)}")
         if self.budget is not None:
             find_budget(self.budget)
         if self.input_precision is not None:
@@ -244,7 +244,7 @@ def _check_names(values: dict[str, Any], where: str = "", *, apart: str = "") ->
     allowed = [name for name in _KINDS if name != apart]
     unknown = sorted(set(values) - set(allowed))
     if unknown:
-        raise ConfigError(f"{where}setting {unknown[0]!r} is unknown; allowed are {', '.join(allowed)}")
+        raise ConfigError(f"{where}setting {excerpt(unknown[0])} is unknown; allowed are {', '.join(allowed)}")
 
 
 def _take_own_part(settings: Settings) -> None:
@@ -261,11 +261,11 @@ def _take_own_part(settings: Settings) -> None:
 
     facts = asdict(own) if isinstance(own, Part) else own
     if not isinstance(facts, dict):
-        raise ConfigError(f"setting 'own_part' is {str(own)[:60]!r}; allowed are the facts of a part, or none")
+        raise ConfigError(f"setting 'own_part' is {excerpt(own)}; allowed are the facts of a part, or none")
     part = part_of(facts)
     if settings.part not in (part.device, part.name):
         raise ConfigError(
-            f"setting 'own_part' is of {part.device!r}, and the part is {str(settings.part)[:60]!r}; allowed is one and the same"
+            f"setting 'own_part' is of {part.device!r}, and the part is {excerpt(settings.part)}; allowed is one and the same"
         )
     object.__setattr__(settings, "own_part", part)  # frozen for everybody else
 
@@ -276,11 +276,11 @@ def _check_types(settings: Settings) -> None:
         kinds = _KINDS[item.name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             allowed = " or ".join("none" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise ConfigError(f"setting {item.name!r} is {value!r}; allowed is {allowed}")
+            raise ConfigError(f"setting {item.name!r} is {excerpt(value)}; allowed is {allowed}")
     for layer, factor in settings.reuse_factor.items():
         if not isinstance(layer, str) or not isinstance(factor, int):
             raise ConfigError(
-                f"setting 'reuse_factor' holds {layer!r}: {factor!r}; allowed are layer names with integers"
+                f"setting 'reuse_factor' holds {excerpt(layer)}: {excerpt(factor)}; allowed are layer names with integers"
             )
 
 
@@ -290,17 +290,17 @@ def _check_layer_types(types: dict[str, str]) -> None:
     for layer, kind in types.items():
         if not isinstance(layer, str) or not isinstance(kind, str):
             raise ConfigError(
-                f"setting 'layer_precision' holds {layer!r}: {kind!r}; allowed are layer names with types"
+                f"setting 'layer_precision' holds {excerpt(layer)}: {excerpt(kind)}; allowed are layer names with types"
             )
         if not 1 < parse_fixed(kind).width <= MAX_LAYER_BITS:
             raise ConfigError(
-                f"setting 'layer_precision' gives {layer!r} the type {kind}; allowed are 2 to {MAX_LAYER_BITS} bits"
+                f"setting 'layer_precision' gives {excerpt(layer)} the type {kind}; allowed are 2 to {MAX_LAYER_BITS} bits"
             )
 
 
 def _check_grade(settings: Settings) -> None:
     if settings.require not in GRADES:
-        raise ConfigError(f"setting 'require' is {settings.require!r}; allowed are {' and '.join(GRADES)}")
+        raise ConfigError(f"setting 'require' is {excerpt(settings.require)}; allowed are {' and '.join(GRADES)}")
     if settings.head_bits is not None and not 2 <= settings.head_bits <= MAX_HEAD_BITS:
         raise ConfigError(f"setting 'head_bits' is {settings.head_bits}; allowed are 2 to {MAX_HEAD_BITS}")
     if settings.logits and settings.keep_activation:
@@ -315,7 +315,7 @@ def _check_held(settings: Settings) -> None:
         ("reloadable", settings.reloadable, RELOADABLE),
     ):
         if value is not None and value not in allowed:
-            raise ConfigError(f"setting {name!r} is {value!r}; allowed is {', '.join(allowed)}, or none")
+            raise ConfigError(f"setting {excerpt(name)} is {excerpt(value)}; allowed is {', '.join(allowed)}, or none")
     held = settings.tunable or settings.reloadable
     if settings.bias_bits is not None and not (held and 2 <= settings.bias_bits <= MAX_BIAS_BITS):
         raise ConfigError(
@@ -353,7 +353,7 @@ def _check_interval(ii: int, latency_cycles: int | None) -> None:
 
 def _check_port(port: str, ii: int) -> None:
     if port not in PORTS:
-        raise ConfigError(f"port {port!r} is unknown; allowed are {', '.join(PORTS)}")
+        raise ConfigError(f"port {excerpt(port)} is unknown; allowed are {', '.join(PORTS)}")
     if port == STREAM and ii == 1:
         raise ConfigError(
             "port 'stream' with an event every cycle, which leaves one cycle for all positions; allowed are intervals of 2 "
@@ -378,7 +378,7 @@ def _interval_of(text: str, budget: object, clock_mhz: float) -> int:
     if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_CYCLES)) + 2:
         return int(text)
     if text != "auto":
-        raise ConfigError(f"initiation interval {text[:40]!r}; allowed are a number of cycles, and 'auto'")
+        raise ConfigError(f"initiation interval {excerpt(text)}; allowed are a number of cycles, and 'auto'")
     from bittrigger.device.budgets import find_budget
 
     period_ns = find_budget(budget).ii_ns if isinstance(budget, str) else None

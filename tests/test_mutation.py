@@ -93,11 +93,11 @@ def chosen(path, old, new, line_has):
     ("path", "old", "new", "line_has"),
     [
         ("bittrigger/emit/verilog/requantize.py", "-", "+", "node.shift - 1"),
-        ("hls_templates/top.sv.j2", "2", "1", "else valid <= {valid["),
+        ("hls_templates/top.sv.j2", "2", "1", 'else {{ name }} <= {{ "{%s['),
         ("hls_templates/requantize.cpp.j2", "+", "-", "+"),
         ("bittrigger/emit/emulator/requantize.py", "<<", ">>", "half = 1 <<"),
         ("firmware/ultrascale/bittrigger_adder3.sv", "&", "|", "assign saved[0]"),
-        ("firmware/ultrascale/bittrigger_grow2.sv", "^", "|", "wide_a[i] ^ wide_b[i]"),
+        ("firmware/ultrascale/bittrigger_adder2_carry.sv", "^", "|", "wide_a[i] ^ wide_b[i]"),
         ("firmware/vhdl/ultrascale/bittrigger_clip.vhd", ">", ">=", "row / 8 > 0 or row mod 2"),
         ("hls_templates/engine_lane.sv.j2", "+", "-", "= sum + added"),
         ("bittrigger/emit/vhdl/expression.py", "-", "+", "high - 1, low, constant"),

@@ -97,3 +97,9 @@ def test_an_estimate_is_of_what_would_be_built(root, tmp_path):
     settings = Settings(effort="fast")
     _, report = convert(path, tmp_path / "build", settings, synthesize=False)
     assert estimate_luts(load_model(path), settings) == report.totals.estimate.lut.value
+
+
+def test_an_enormous_value_is_told_in_a_short_message():
+    with pytest.raises(ConfigError) as caught:
+        Settings(reuse_factor="f" * 100_000)
+    assert len(str(caught.value)) < 300

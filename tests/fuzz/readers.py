@@ -134,7 +134,7 @@ def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     arguments = _damaged(random, good, folder, target)
-    before = _files(folder)
+    before = _files(folder) - KEPT
     answer = reader.run(arguments)
     wrong = ""
     if answer["trace"]:
@@ -146,7 +146,7 @@ def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) 
     elif float(str(answer["grown_mb"])) > MAX_GROWTH_MB:
         wrong = f"memory grew by {answer['grown_mb']} MB"
     elif answer["exit"] and _files(folder) - KEPT != before:
-        wrong = f"left behind: {sorted(_files(folder) - KEPT - before)}"
+        wrong = f"left behind or gone: {sorted((_files(folder) - KEPT) ^ before)}"
     return Verdict(target, seed, answer["exit"] in (1, 2, 3), wrong, float(str(answer["grown_mb"])))
 
 
