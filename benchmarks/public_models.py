@@ -65,7 +65,14 @@ KERAS_MODELS = (
     ),
     *(
         PublicModel(place, "fastmachinelearning/example-models", f"keras/{place}")
-        for place in ("hgq_jet_classifier.h5", "hgq_mnist_homogeneous.h5", "qkeras-v3_3layer.keras")
+        for place in (
+            *("hgq_jet_classifier.h5", "hgq_mnist_homogeneous.h5", "hgq_mnist_heterogeneous.h5"),
+            "qkeras-v3_3layer.keras",
+        )
+    ),
+    *(
+        PublicModel(f"OpenML jets 3.1_{k}", "Lrozzy/hls4ml_OpenML", f"model_3.1_{k}/hls4ml_prj/keras_model.keras")
+        for k in range(1, 6)
     ),
 )
 """Files of Keras, QKeras and HGQ."""
