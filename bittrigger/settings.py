@@ -118,7 +118,6 @@ class Settings:
     bias_bits: int | None = None
 
     def __post_init__(self) -> None:
-        from bittrigger.device.budgets import find_budget
         from bittrigger.device.timing import usable_ns
         from bittrigger.ir.fixed import parse_fixed
 
@@ -132,7 +131,7 @@ class Settings:
         if self.hdl not in HDLS:
             raise ConfigError(f"hdl {excerpt(self.hdl)} is unknown; allowed are {', '.join(HDLS)}")
         if self.budget is not None:
-            find_budget(self.budget)
+            _check_budget(self.budget)
         if self.input_precision is not None:
             parse_fixed(self.input_precision)
         parse_fixed(self.input_default)
@@ -359,6 +358,19 @@ def _check_port(port: str, ii: int) -> None:
             "port 'stream' with an event every cycle, which leaves one cycle for all positions; allowed are intervals of 2 "
             "cycles and more; give --ii, or leave out --port"
         )
+
+
+def _check_budget(name: str) -> None:
+    """A budget of the catalogue: what a build keeps of a file would be a path, which another machine does not have."""
+    from bittrigger.device.budgets import find_budget
+    from bittrigger.device.own_file import is_file_name
+
+    if is_file_name(name):
+        raise ConfigError(
+            f"setting 'budget' is {excerpt(name)}, a file; allowed are names of `bittrigger budgets`; judge by a file with "
+            "--budget of convert, import-hls4ml or report"
+        )
+    find_budget(name)
 
 
 def _clock_of(budget: object) -> float:

@@ -103,3 +103,12 @@ def test_an_enormous_value_is_told_in_a_short_message():
     with pytest.raises(ConfigError) as caught:
         Settings(reuse_factor="f" * 100_000)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("make", [Settings, Settings.given], ids=["of a manifest", "of a person"])
+def test_a_file_is_no_setting_of_a_budget(tmp_path, make):
+    """A build keeps no path, and a manifest of a stranger opens none."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\ntitle: Mine\nclock_mhz: 360\nsource: minutes\nretrieved: 2026-11-30\n")
+    with pytest.raises(ConfigError, match=r"setting 'budget' is '.*mine.yaml', a file; allowed are names"):
+        make(budget=str(path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.convert import STAGES
+from bittrigger.cli.convert import STAGES, take_own_budget
 from bittrigger.cli.options import chosen_settings, design_options
 from bittrigger.cli.progress import searching
 
@@ -55,6 +56,7 @@ def command(
     from bittrigger.report.schema import report_json
     from bittrigger.simulate.compare import raise_first
 
+    own = take_own_budget(chosen)
     settings = chosen_settings(chosen)
     console = terminal()
     with busy(f"reading {project}") as say, searching(say, STAGES["solve"], settings.effort):
@@ -76,6 +78,7 @@ def command(
         console.print(f"The project's own C++ and the integers: {compared} events, every bit equal")
     outcomes = run(build, ("all",), None, events=events, seed=0, model=None)[0] if simulate else []
     proof = run_proof(build, console, netlist=not no_synth) if prove else None
+    report = replace(report, budget=own or report.budget)
     show(report, "text", console, build, evidence=False)
     console.print(f"Build in {output}", markup=False)
     facts = {"design": report.design, "folder": str(output), "stage_seconds": build.stage_seconds}
