@@ -55,7 +55,6 @@ class Settings:
 
     Attributes:
         part: FPGA, as Vivado spells it.
-        own_part: what is known of a ``part`` that the catalogue does not hold; from a file, see ``given``.
         clock_mhz: clock of the design; the pipeline is placed for it.
         budget: name of the Level-1 budget of the verdict, or None.
         effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
@@ -84,13 +83,13 @@ class Settings:
         reloadable: ``weights`` keeps the ternary weights there too, and with them their layers' biases.
         bias_bits: bits of the register of a bias; None takes for each layer one more than its biases need.
         name: name of the design, made an identifier; None takes it from the file.
+        own_part: what is known of a ``part`` that the catalogue does not hold; from a file, see ``given``.
 
     Raises:
         ConfigError: if a value is unknown, out of range or of a wrong type.
     """
 
     part: str = DEFAULT_PART
-    own_part: Part | None = None
     clock_mhz: float = DEFAULT_CLOCK_MHZ
     budget: str | None = None
     effort: str = "default"
@@ -116,6 +115,7 @@ class Settings:
     tunable: str | None = None
     reloadable: str | None = None
     bias_bits: int | None = None
+    own_part: Part | None = None
 
     def __post_init__(self) -> None:
         from bittrigger.device.timing import usable_ns
@@ -210,7 +210,6 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "part": (str,),
-    "own_part": (object,),
     "clock_mhz": (int, float),
     "budget": (str, type(None)),
     "effort": (str,),
@@ -236,6 +235,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tunable": (str, type(None)),
     "reloadable": (str, type(None)),
     "bias_bits": (int, type(None)),
+    "own_part": (object,),
 }
 
 

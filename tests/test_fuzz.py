@@ -206,7 +206,7 @@ def test_a_reader_that_crashes_is_seen(tmp_path, monkeypatch):
         return {"exit": 1, "error": "error: no", "trace": "", "grown_mb": 0.0}
 
     monkeypatch.setattr(reader, "run", leaves_a_file)
-    assert check_one(reader, tmp_path, tmp_path / "case", "matrix", 0).wrong == "left behind: ['stale']"
+    assert check_one(reader, tmp_path, tmp_path / "case", "matrix", 0).wrong == "left behind or gone: ['stale']"
 
 
 def test_a_reader_that_dies_or_hangs_is_seen(monkeypatch):
