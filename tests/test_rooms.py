@@ -21,7 +21,7 @@ PLAN = {
     "synth": "device emit errors ir system",
     "report": "build settings device emit errors ir synth system",
     "build": "settings device emit errors ir synth schedule solver system",
-    "layers": "errors",
+    "layers": "errors system",
     "frontend": "settings build errors ir layers system",
     "simulate": "build emit errors frontend ir patterns report synth system",
     "prove": "settings build report errors ir synth system",

@@ -1,12 +1,13 @@
 """BitLinear and its quantizers as Keras layers, and their export to stock QKeras layers.
 
-Importing this package imports nothing else; its names import TensorFlow and QKeras the first time they are asked for.
+Importing this package imports no other library; its names import TensorFlow and QKeras the first time they are asked for.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from bittrigger.system.lazily import attributes
 
 if TYPE_CHECKING:
     from bittrigger.layers.activations import BitActivation, StaticQuantizer
@@ -43,38 +44,19 @@ __all__ = [
     "stock_layers",
 ]
 
-_LAZY = {
-    "BitActivation": "bittrigger.layers.activations",
-    "StaticQuantizer": "bittrigger.layers.activations",
-    "AdderCostReport": "bittrigger.layers.adder_cost",
-    "adder_bits": "bittrigger.layers.adder_cost",
-    "model_adder_bits": "bittrigger.layers.adder_cost",
-    "AttentionSettings": "bittrigger.layers.attention",
-    "bit_attention": "bittrigger.layers.attention",
-    "BitConv1D": "bittrigger.layers.bit_linear",
-    "BitConv2D": "bittrigger.layers.bit_linear",
-    "BitLinear": "bittrigger.layers.bit_linear",
-    "BitHepLinear": "bittrigger.layers.bithep",
-    "DynamicQuantizer": "bittrigger.layers.dynamic",
-    "export_stock": "bittrigger.layers.export",
-    "InputScale": "bittrigger.layers.input_scale",
-    "KeepMagnitude": "bittrigger.layers.quantizers",
-    "absmean_binary": "bittrigger.layers.quantizers",
-    "absmean_ternary": "bittrigger.layers.quantizers",
-    "stock_layers": "bittrigger.layers.stock",
-    "model_widths": "bittrigger.layers.widths",
-}
-"""Names that need TensorFlow, and the modules that define them."""
-
-
-def __getattr__(name: str) -> object:
-    """Return a name of this package that needs TensorFlow, importing its module now.
-
-    Raises:
-        AttributeError: the package has no such name.
-    """
-    module = _LAZY.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    attribute: object = getattr(importlib.import_module(module), name)
-    return attribute
+__getattr__ = attributes(
+    __name__,
+    {
+        "activations": ("BitActivation", "StaticQuantizer"),
+        "adder_cost": ("AdderCostReport", "adder_bits", "model_adder_bits"),
+        "attention": ("AttentionSettings", "bit_attention"),
+        "bit_linear": ("BitConv1D", "BitConv2D", "BitLinear"),
+        "bithep": ("BitHepLinear",),
+        "dynamic": ("DynamicQuantizer",),
+        "export": ("export_stock",),
+        "input_scale": ("InputScale",),
+        "quantizers": ("KeepMagnitude", "absmean_binary", "absmean_ternary"),
+        "stock": ("stock_layers",),
+        "widths": ("model_widths",),
+    },
+)

@@ -5,9 +5,9 @@ Importing this package needs NumPy only. What works on models imports TensorFlow
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from bittrigger.system.lazily import attributes
 from bittrigger.train.costs import LayerCost, ModelCost, model_costs
 from bittrigger.train.fitting import FitResult, FitSettings, fit
 from bittrigger.train.metrics import accuracy, log_odds, one_vs_rest_auc, roc_auc
@@ -33,21 +33,4 @@ __all__ = [
     "split_by_seed",
 ]
 
-_LAZY = {
-    "Calibration": "bittrigger.train.calibration",
-    "calibrate": "bittrigger.train.calibration",
-}
-"""Names that need TensorFlow, and the modules that define them."""
-
-
-def __getattr__(name: str) -> object:
-    """Return a name of this package that needs TensorFlow, importing its module now.
-
-    Raises:
-        AttributeError: the package has no such name.
-    """
-    module = _LAZY.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    attribute: object = getattr(importlib.import_module(module), name)
-    return attribute
+__getattr__ = attributes(__name__, {"calibration": ("Calibration", "calibrate")})
