@@ -9,11 +9,11 @@ python benchmarks/cms_jet_tagger.py --synth --simulate
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from spent import cpu_seconds
 
 from bittrigger.compile.convert import convert
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
@@ -74,23 +74,18 @@ def _set_weights(model: tf.keras.Model) -> None:
             )
 
 
-def _cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
 def row(name: str, *, synthesize: bool, simulate: bool) -> str:
     """What one form takes, as a row of the table."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "baseline.h5"
         tagger(*FORMS[name]).save(path)
-        started = _cpu_seconds()
+        started = cpu_seconds()
         build, report = convert(path, Path(scratch) / "build", Settings(), synthesize=synthesize)
-        converted = _cpu_seconds()
+        converted = cpu_seconds()
         if simulate:
             codes = random_codes(build.graph, EVENTS, 0)
             raise_first(run_executors(build, ("oracle", "rtl"), codes))
-        simulated = f"{_cpu_seconds() - converted:.0f}" if simulate else "-"
+        simulated = f"{cpu_seconds() - converted:.0f}" if simulate else "-"
         totals, grade = report.totals, report.grade
         lut = totals.synth.lut if synthesize else totals.estimate.lut
         return (

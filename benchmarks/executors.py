@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from networks import network
+from spent import cpu_seconds
 
 from bittrigger import __version__
 from bittrigger.build.folder import Build, load_build
@@ -69,14 +69,9 @@ class Row:
 
 def cost(action: Callable[[], object]) -> Cost:
     """What ``action`` took."""
-
-    def cpu() -> float:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.process_time() + children.ru_utime + children.ru_stime
-
-    wall, used = time.perf_counter(), cpu()
+    wall, used = time.perf_counter(), cpu_seconds()
     action()
-    return Cost(round(time.perf_counter() - wall, 2), round(cpu() - used, 2))
+    return Cost(round(time.perf_counter() - wall, 2), round(cpu_seconds() - used, 2))
 
 
 def measure(name: str, build: Build, scratch: Path) -> Row:

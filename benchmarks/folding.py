@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 from pathlib import Path
 
 from networks import network
+from spent import cpu_seconds, peak_gb
 
 from bittrigger.compile.convert import convert
 from bittrigger.prove import prove
@@ -31,9 +31,9 @@ HEAD = (
 
 def measure(model: Path, settings: Settings, folder: Path) -> tuple[int, str]:
     """The LUTs of a design, and its row of the table without the column that compares."""
-    before = spent()
+    before = cpu_seconds()
     build, report = convert(model, folder, settings)
-    seconds, memory = spent() - before, peak_gb()
+    seconds, memory = cpu_seconds() - before, peak_gb()
     proof = prove(build)
     proof.raise_unless_proven()
     totals = report.totals
@@ -47,17 +47,6 @@ def measure(model: Path, settings: Settings, folder: Path) -> tuple[int, str]:
     )
     rest = " | ".join(map(str, (*facts, f"{memory:.1f}"))) + " |"
     return int(totals.synth.lut.value or 0), rest
-
-
-def spent() -> float:
-    """Seconds of the processor that this process and its children that have ended took."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
-def peak_gb() -> float:
-    """The most memory that this process, or one of its children, has had."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
 
 
 def main() -> None:

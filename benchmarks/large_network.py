@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import resource
 from pathlib import Path
 
 import numpy as np
+from spent import cpu_seconds, peak_gb
 
 from bittrigger.build.folder import save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
@@ -50,9 +50,9 @@ def main() -> None:
     write_firmware(pipeline, options.build, settings)
     used = synthesize(pipeline, options.build / "rtl", options.build / "synth").total
     save_build(options.build, pipeline, settings, {})
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    seconds, memory = sum(each.ru_utime + each.ru_stime for each in spent), max(each.ru_maxrss for each in spent) / 1e6
-    print(f"{used.lut:,} LUT, {used.ff:,} FF, {pipeline.latency_cycles} cycles; {seconds:.0f} CPU s, {memory:.1f} GB")
+    print(
+        f"{used.lut:,} LUT, {used.ff:,} FF, {pipeline.latency_cycles} cycles; {cpu_seconds():.0f} CPU s, {peak_gb():.1f} GB"
+    )
 
 
 if __name__ == "__main__":
