@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from bittrigger.errors import InternalError, ToolError
 
 Jagged: TypeAlias = Any
 """An awkward array: events x particles, or jets x constituents."""
+
+Event = TypeVar("Event")
 
 GENERATORS = ("pythia8mc", "fastjet", "awkward")
 
@@ -43,6 +45,14 @@ def start_pythia(lines: Iterable[str], seed: int, hooks: object = None) -> Any: 
     if not pythia.init():
         raise ToolError("Pythia does not initialise; install the version of `bittrigger[data]` again")
     return pythia
+
+
+def each_event(pythia: Any, count: int, batch: int, read: Callable[[Jagged], list[Event]]) -> list[Event]:  # noqa: ANN401
+    """What ``read`` makes of the particles of a batch, one entry an event, for so many events."""
+    found: list[Event] = []
+    while len(found) < count:
+        found += read(pythia.nextBatch(min(batch, count - len(found))).prt)
+    return found
 
 
 def gather(

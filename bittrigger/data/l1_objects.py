@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from bittrigger.data import l1_algorithms, l1_towers
-from bittrigger.data.events import GENERATORS, start_pythia
+from bittrigger.data.events import GENERATORS, each_event, start_pythia
 from bittrigger.data.l1_algorithms import find_objects
 from bittrigger.data.l1_towers import PHI_TOWERS, Deposits, deposit, overlay, turned
 from bittrigger.data.model import Array, Block, DataSet, Part
@@ -58,25 +58,18 @@ def crossings(block: Block, random: np.random.Generator) -> Iterator[tuple[Array
 
     The pile-up is drawn from a pool of the block's own: as many inelastic events as rows, within limits.
     """
+    read = partial(deposit, random=random)
     pool_size = max(POOL[0], min(POOL[1], block.rows))
-    pool = _events(start_pythia([*BEAMS, *INELASTIC], block.pythia_seed(1)), pool_size, _POOL_BATCH, random)
+    pool = each_event(start_pythia([*BEAMS, *INELASTIC], block.pythia_seed(1)), pool_size, _POOL_BATCH, read)
     signal: list[Deposits] = []
     if block.kind in SIGNAL:
-        signal = _events(start_pythia([*BEAMS, *SIGNAL[block.kind]], block.pythia_seed()), block.rows, _BATCH, random)
+        signal = each_event(start_pythia([*BEAMS, *SIGNAL[block.kind]], block.pythia_seed()), block.rows, _BATCH, read)
     for i in range(block.rows):
         collisions = [
             turned(pool[j], int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2)))
             for j in random.integers(len(pool), size=random.poisson(PILEUP))
         ]
         yield *overlay(collisions + signal[i : i + 1]), len(pool) + len(signal)
-
-
-def _events(pythia: Any, count: int, batch: int, random: np.random.Generator) -> list[Deposits]:  # noqa: ANN401
-    """The deposits of so many events."""
-    found: list[Deposits] = []
-    while len(found) < count:
-        found += deposit(pythia.nextBatch(min(batch, count - len(found))).prt, random)
-    return found
 
 
 L1_OBJECTS = DataSet(

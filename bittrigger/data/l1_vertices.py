@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from bittrigger.data.events import GENERATORS, flat, start_pythia
+from bittrigger.data.events import GENERATORS, Jagged, each_event, flat, start_pythia
 from bittrigger.data.model import Array, Block, DataSet, Part
 
 KINDS = ("ttbar",)
@@ -34,8 +34,9 @@ Tracks = Array
 def generate(block: Block) -> Part:
     """The crossings of a block: ``x`` `(rows, 256)` int16, the pT of the tracks of each bin in 0.25 GeV; ``z`` `(rows,)` cm."""
     random = block.random()
-    pool = _events(start_pythia([*_BEAMS, *_INELASTIC], block.pythia_seed(1)), _POOL, random)
-    hard = _events(start_pythia([*_BEAMS, *_HARD], block.pythia_seed()), block.rows, random)
+    read = partial(_tracks, random=random)
+    pool = each_event(start_pythia([*_BEAMS, *_INELASTIC], block.pythia_seed(1)), _POOL, _BATCH, read)
+    hard = each_event(start_pythia([*_BEAMS, *_HARD], block.pythia_seed()), block.rows, _BATCH, read)
     rows, z = np.zeros((block.rows, BINS), np.int16), np.zeros(block.rows, np.float32)
     for i, own in enumerate(hard):
         others = [pool[j] for j in random.integers(len(pool), size=random.poisson(_PILEUP))]
@@ -55,15 +56,7 @@ def histogram(z_cm: Array, pt_gev: Array) -> Array:
     return units
 
 
-def _events(pythia: Any, count: int, random: np.random.Generator) -> list[Tracks]:  # noqa: ANN401
-    """The tracks of so many events."""
-    found: list[Tracks] = []
-    while len(found) < count:
-        found += _tracks(pythia.nextBatch(min(_BATCH, count - len(found))).prt, random)
-    return found
-
-
-def _tracks(particles: Any, random: np.random.Generator) -> list[Tracks]:  # noqa: ANN401
+def _tracks(particles: Jagged, random: np.random.Generator) -> list[Tracks]:
     """The tracks of each event of a batch."""
     import awkward as ak
 

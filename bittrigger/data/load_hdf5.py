@@ -42,8 +42,7 @@ def load_jets150(*paths: Path) -> Constituents:
         ConfigError: if no file is given, one is not such a file or is damaged, or a class has no jet.
     """
     files = [_jets150(path) for path in _given(paths, "jetImage_7_150p_0_10000.h5")]
-    momenta, labels = (np.concatenate([file[i] for file in files]) for i in range(2))
-    return _constituents(paths, momenta, labels, CLASSES, _JETS150)
+    return _constituents(paths, files, CLASSES, _JETS150)
 
 
 def load_jets150_features(*paths: Path) -> Table:
@@ -73,8 +72,7 @@ def load_top_landscape(*paths: Path) -> Constituents:
         ConfigError: if no file is given, one is not such a file or is damaged, or a class has no jet.
     """
     files = [_top(path) for path in _given(paths, "test.h5")]
-    momenta, labels = (np.concatenate([file[i] for file in files]) for i in range(2))
-    return _constituents(paths, momenta, labels, TOP_CLASSES, _TOP)
+    return _constituents(paths, files, TOP_CLASSES, _TOP)
 
 
 def is_top_landscape(path: Path) -> bool:
@@ -165,9 +163,10 @@ def _top(path: Path) -> tuple[Array, Array]:
 
 
 def _constituents(
-    paths: tuple[Path, ...], momenta: Array, labels: Array, classes: tuple[str, ...], source: str
+    paths: tuple[Path, ...], files: list[tuple[Array, Array]], classes: tuple[str, ...], source: str
 ) -> Constituents:
-    """Jets of four-momenta E, px, py, pz `(n, slots, 4)`; what has no transverse momentum is no constituent."""
+    """Jets of the files' four-momenta E, px, py, pz `(n, slots, 4)` and labels; without transverse momentum is no constituent."""
+    momenta, labels = (np.concatenate([file[i] for file in files]) for i in range(2))
     where = paths[0]
     check_finite(where, "constituents", momenta)
     y = check_labels(where, labels, classes)
