@@ -15,7 +15,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from networks import network
+from networks import ROOT
 from spent import cpu_seconds, peak_gb
 
 from bittrigger.compile.convert import convert
@@ -52,7 +52,7 @@ def measure(model: Path, settings: Settings, folder: Path) -> tuple[int, str]:
 def main() -> None:
     """Measure each model at each interval."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", type=Path, default=[network(name) for name in NAMES])
+    parser.add_argument("models", nargs="*", type=Path, default=[ROOT / "models" / name / "model.h5" for name in NAMES])
     parser.add_argument("--interval", nargs="+", type=int, default=[1, 9, 54])
     parser.add_argument("--port", default="whole")
     parser.add_argument("--cold", action="store_true", help="Keep nothing from one run to the next.")

@@ -1,6 +1,6 @@
 """What it costs to keep weights or biases in registers, beside the same network with constants: each design proven.
 
-python benchmarks/reload.py                                  # models/jet_tagger
+python benchmarks/reload.py                                  # jet_tagger of benchmarks/networks
 python benchmarks/reload.py -- model.h5                      # others
 """
 
@@ -10,6 +10,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from networks import network
+
 from bittrigger.compile.convert import convert
 from bittrigger.ir.held_bus import held_nodes, writes
 from bittrigger.prove import prove
@@ -18,7 +20,6 @@ from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.sta import analyse
 from bittrigger.synth.yosys import netlist_files
 
-MODELS = Path(__file__).parent.parent / "models"
 FORMS = (("constants", {}), ("biases", {"tunable": "bias"}), ("weights", {"reloadable": "weights"}))
 HEAD = (
     "| model | in registers | numbers | LUT | of constants | FF | latency (cycles) | logic levels "
@@ -45,7 +46,7 @@ def measure(model: Path, chosen: dict[str, str], folder: Path) -> tuple[int, int
 def main() -> None:
     """Measure each model in each form."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", type=Path, default=[MODELS / "jet_tagger" / "model.h5"])
+    parser.add_argument("models", nargs="*", type=Path, default=[network("jet_tagger")])
     options = parser.parse_args()
     print(HEAD)
     print("|" + "---|" * HEAD.count("|", 1))
