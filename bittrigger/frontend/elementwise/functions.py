@@ -292,10 +292,7 @@ def _table(config: Spec) -> Function:
         codes = np.rint(values * config["scale"]).astype(np.int64)
         return np.asarray(table[codes % len(table)])
 
-    def single(values: Float32Array) -> Float32Array:
-        return double(values.astype(np.float64)).astype(np.float32)
-
-    return Function("UnaryLUT", single, double, rational=True)
+    return Function("UnaryLUT", _in_single(double), double, rational=True)
 
 
 def _static_quantizer(config: Spec) -> Function:
@@ -317,10 +314,12 @@ def _on_grid(text: str, grid: Grid) -> Function:
         codes = np.clip(np.ldexp(values, grid.frac), grid.lo, grid.hi)
         return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float64)
 
-    def single(values: Float32Array) -> Float32Array:
-        return double(values.astype(np.float64)).astype(np.float32)
+    return Function(text, _in_single(double), double, grid, plain=True, rational=True)
 
-    return Function(text, single, double, grid, plain=True, rational=True)
+
+def _in_single(double: Callable[[FloatArray], FloatArray]) -> Callable[[Float32Array], Float32Array]:
+    """``double`` on arrays of single precision, of which its results are numbers too."""
+    return lambda values: double(values.astype(np.float64)).astype(np.float32)
 
 
 def _is_plain(name: str, config: Spec) -> bool:
