@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
-from bittrigger.cli.options import chosen_settings, design_options
+from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
 from bittrigger.cli.progress import searching
 
 if TYPE_CHECKING:
@@ -144,21 +144,6 @@ def command(
     if check:
         raise_unless_fitting(fits)
         report.raise_unless_passed()
-
-
-def take_own_budget(chosen: dict[str, Any]) -> str | None:
-    """A budget in a file judges and gives the clock, and is no setting: a build has to be readable where the file is not."""
-    from bittrigger.device.budgets import find_budget
-    from bittrigger.device.own_file import is_file_name
-
-    name = chosen.get("budget")
-    if not isinstance(name, str) or not is_file_name(name):
-        return None
-    budget = find_budget(name)
-    chosen["budget"] = None
-    if chosen.get("clock_mhz") is None:
-        chosen["clock_mhz"] = budget.clock_mhz
-    return name
 
 
 def _write_machine_files(

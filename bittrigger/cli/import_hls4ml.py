@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.convert import STAGES, take_own_budget
-from bittrigger.cli.options import chosen_settings, design_options
+from bittrigger.cli.convert import STAGES
+from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
 from bittrigger.cli.progress import searching
 
 

@@ -105,3 +105,18 @@ def chosen_settings(chosen: dict[str, Any], **defaults: Any) -> Settings:  # noq
     values = {} if config is None else read_settings(config)
     given = {name: value for name, value in chosen.items() if value is not None}
     return Settings.given(**{**defaults, **values, **given})
+
+
+def take_own_budget(chosen: dict[str, Any]) -> str | None:
+    """A budget in a file judges and gives the clock, and is no setting: a build has to be readable where the file is not."""
+    from bittrigger.device.budgets import find_budget
+    from bittrigger.device.own_file import is_file_name
+
+    name = chosen.get("budget")
+    if not isinstance(name, str) or not is_file_name(name):
+        return None
+    budget = find_budget(name)
+    chosen["budget"] = None
+    if chosen.get("clock_mhz") is None:
+        chosen["clock_mhz"] = budget.clock_mhz
+    return name
