@@ -168,7 +168,7 @@ def _squares_and_sum(walk: Walk, name: str, part: str, size: int, copies: int) -
     top = max(0, *(span.hi for span in builder.reach(mirrored)))
     count = 2 * size * copies
     halves = builder.add(Requantize(f"{name}_halves", (mirrored,), count, 0, Rounding.TRN, 0, top, frac, copies=copies))
-    square = squares(walk, f"{name}", halves, np.arange(count))
+    square = squares(walk, name, halves, np.arange(count))
     signed = np.concatenate([np.eye(size, dtype=np.int64), -np.eye(size, dtype=np.int64)])
     weights = np.concatenate([signed, np.ones((2 * size, 1), dtype=np.int64)], axis=1)
     zeros = np.zeros(size + 1, dtype=np.int64)

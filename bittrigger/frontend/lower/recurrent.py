@@ -155,7 +155,7 @@ def _lstm(cell: _Cell, event: str, state: _State, number: int) -> _State:
     """Gates in Keras' order: input, forget, carry, output; without a carry there is nothing to forget."""
     units, name = cell.units, cell.name
     wanted = (0, 3) if state.carry is None else (0, 3, 1)
-    gates = _gated(cell, event, state.hidden, wanted, number)
+    gates = _gated(cell, number, _terms(cell, event, state.hidden, *wanted), cell.bias[cell.columns(*wanted)])
     total = _sums(cell, f"{name}_carried_{number}", _terms(cell, event, state.hidden, 2), cell.bias[cell.columns(2)])
     candidate = _applied(cell, total, cell.activation, f"{name}_candidate_{number}")
     added = [_times(cell, f"{name}_added_{number}", gates, candidate, 0)]
@@ -173,8 +173,7 @@ def _gru(cell: _Cell, event: str, state: _State, number: int) -> _State:
     outer = np.atleast_2d(cell.bias)[0]
     none = np.zeros(units, np.float32)
     both = cell.columns(0, 1)
-    total = _sums(cell, f"{name}_gates_{number}", _terms(cell, event, state.hidden, 0, 1), outer[both] + inner[both])
-    gates = _applied(cell, total, cell.gate or cell.activation, f"{name}_gates_{number}")
+    gates = _gated(cell, number, _terms(cell, event, state.hidden, 0, 1), outer[both] + inner[both])
     own = cell.columns(2)
     terms, frac = [(event, cell.kernel[:, own])], cell.frac
     if cell.reset_after and (state.hidden is not None or inner[own].any()):
@@ -225,10 +224,10 @@ def _rest(cell: _Cell) -> IntArray:
     return np.concatenate([-np.eye(cell.units, dtype=np.int64), np.zeros((cell.units, cell.units), dtype=np.int64)])
 
 
-def _gated(cell: _Cell, event: str, hidden: str | None, gates: tuple[int, ...], number: int) -> str:
-    columns = cell.columns(*gates)
-    total = _sums(cell, f"{cell.name}_gates_{number}", _terms(cell, event, hidden, *gates), cell.bias[columns])
-    return _applied(cell, total, cell.gate or cell.activation, f"{cell.name}_gates_{number}")
+def _gated(cell: _Cell, number: int, terms: Terms, bias: Any) -> str:
+    """The node of the gates of one step."""
+    name = f"{cell.name}_gates_{number}"
+    return _applied(cell, _sums(cell, name, terms, bias), cell.gate or cell.activation, name)
 
 
 def _sums(cell: _Cell, name: str, terms: Terms, bias: Any, places: int | None = None) -> Signal:
