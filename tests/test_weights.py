@@ -66,6 +66,17 @@ def test_a_retrained_network_becomes_a_file(desk, bits, tmp_path):
     said("simulate", desk / "build", "--weights", tmp_path / "other.txt", "-x", "emulator", "-x", "rtl-fast", "-n", 300)
 
 
+def test_what_was_declared_is_so_for_a_retrained_network(tmp_path):
+    declared = ("--layer-precision", "second=fixed<8,5>", "--log-odds", "0/1,2/3")
+    said(
+        *("convert", written(tmp_path, "tagger"), "-o", tmp_path / "build", "--reloadable", "weights", "--no-synth"),
+        *declared,
+    )
+    said("weights", written(tmp_path, "other", seed=4), tmp_path / "build", "-o", tmp_path / "other.txt")
+    build = load_build(tmp_path / "build")
+    assert read_weights(tmp_path / "other.txt", build.graph) != build.graph
+
+
 def refused(kind, match, *words):
     with pytest.raises(kind, match=match):
         CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)

@@ -10,26 +10,13 @@ import click
 
 from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
 from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
-from bittrigger.cli.progress import searching
+from bittrigger.cli.progress import STAGES, searching
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.prove import Proof
     from bittrigger.report import Report
     from bittrigger.simulate.compare import Outcome
-
-STAGES = {
-    "load": "reading the model",
-    "heads": "changing the outputs as asked",
-    "declared": "rounding what was declared",
-    "parse": "parsing it with hls4ml",
-    "lower": "lowering it to integers",
-    "check": "comparing the integers with Keras, every bit",
-    "solve": "finding adder graphs",
-    "emit": "writing C++ and SystemVerilog",
-    "synth": "synthesising with Yosys",
-    "report": "writing the report",
-}
 
 
 @click.command()

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.convert import STAGES
 from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
-from bittrigger.cli.progress import searching
+from bittrigger.cli.progress import STAGES, searching
 
 
 @click.command("import-hls4ml")

@@ -1,4 +1,4 @@
-"""The progress of a long search for adder graphs: LUTs so far, until it ends by itself or by Ctrl-C."""
+"""What is going on: the stages in words, and of a long search for adder graphs the LUTs so far, until it ends or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+
+STAGES = {
+    "load": "reading the model",
+    "heads": "changing the outputs as asked",
+    "declared": "rounding what was declared",
+    "parse": "parsing it with hls4ml",
+    "lower": "lowering it to integers",
+    "check": "comparing the integers with Keras, every bit",
+    "solve": "finding adder graphs",
+    "emit": "writing C++ and SystemVerilog",
+    "synth": "synthesising with Yosys",
+    "report": "writing the report",
+}
+"""What each stage of a conversion does."""
 
 LINE_S = 10.0
 """Least time between two lines where standard error is no terminal."""

@@ -7,14 +7,7 @@ from pathlib import Path
 import click
 
 from bittrigger.cli.console import busy, json_option, terminal, write_json
-
-STAGES = {
-    "load": "reading the model",
-    "heads": "rounding the kernels at the outputs",
-    "parse": "parsing it with hls4ml",
-    "lower": "lowering it to integers",
-    "check": "comparing the integers with Keras, every bit",
-}
+from bittrigger.cli.progress import STAGES
 
 
 @click.command()
