@@ -314,7 +314,7 @@ def _check_held(settings: Settings) -> None:
         ("reloadable", settings.reloadable, RELOADABLE),
     ):
         if value is not None and value not in allowed:
-            raise ConfigError(f"setting {excerpt(name)} is {excerpt(value)}; allowed is {', '.join(allowed)}, or none")
+            raise ConfigError(f"setting {name!r} is {excerpt(value)}; allowed is {', '.join(allowed)}, or none")
     held = settings.tunable or settings.reloadable
     if settings.bias_bits is not None and not (held and 2 <= settings.bias_bits <= MAX_BIAS_BITS):
         raise ConfigError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, excerpt
 
 Kinds = Mapping[str, tuple[type, ...]]
 """The types that the value of each field may have."""
@@ -52,7 +52,7 @@ def check_mapping(values: Mapping[str, Any], kinds: Kinds, needed: tuple[str, ..
     """
     unknown = [key for key in values if key not in kinds]
     if unknown:
-        raise ConfigError(f"{where}: field {str(unknown[0])[:60]!r} is unknown; allowed are {', '.join(kinds)}")
+        raise ConfigError(f"{where}: field {excerpt(unknown[0])} is unknown; allowed are {', '.join(kinds)}")
     absent = [key for key in needed if not values.get(key)]
     if absent:
         raise ConfigError(f"{where}: no {absent[0]}; a {what} says where its figures were read, and when")
@@ -61,7 +61,7 @@ def check_mapping(values: Mapping[str, Any], kinds: Kinds, needed: tuple[str, ..
         if fits and kinds[key] is NAMES:
             fits = all(isinstance(name, str) for name in value)
         if not fits or (isinstance(value, int | float) and not 0 < value < LARGEST):
-            raise ConfigError(f"{where}: {key} {str(value)[:60]!r}; expected {_expected(kinds[key])}")
+            raise ConfigError(f"{where}: {key} {excerpt(str(value))}; expected {_expected(kinds[key])}")
 
 
 def _expected(kinds: tuple[type, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bittrigger.device.own_file import NAMES, TEXT, WHOLE, check_mapping, is_file_name, read_mapping
 from bittrigger.device.parts import PARTS, Part
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, excerpt
 
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("device", "name", "family", "source", "retrieved"), TEXT),
@@ -45,14 +45,14 @@ def part_of(data: Mapping[str, Any], where: str = "setting 'own_part'") -> Part:
     check_mapping(values, _KINDS, _NEEDED, where, "part")
     device, name = values["device"], values.get("name")
     if _DEVICE.fullmatch(device) is None:
-        raise ConfigError(f"{where}: device {device[:60]!r}; expected small letters and digits, such as xcvu13p")
+        raise ConfigError(f"{where}: device {excerpt(device)}; expected small letters and digits, such as xcvu13p")
     if name is not None and not (_NAME.fullmatch(name) and name.lower().startswith(device) and len(name) < _MAX_TEXT):
-        raise ConfigError(f"{where}: name {name[:60]!r}; expected a part of {device} as Vivado spells it, or none")
+        raise ConfigError(f"{where}: name {excerpt(name)}; expected a part of {device} as Vivado spells it, or none")
     if any(len(value) > _MAX_TEXT for value in values.values() if isinstance(value, str)):
         raise ConfigError(f"{where}: a text of more than {_MAX_TEXT} letters; shorten it")
     aliases = tuple(values.get("aliases", ()))
     if wrong := next((alias for alias in aliases if _DEVICE.fullmatch(alias) is None), None):
-        raise ConfigError(f"{where}: alias {wrong[:60]!r}; expected small letters and digits, such as xcu250")
+        raise ConfigError(f"{where}: alias {excerpt(wrong)}; expected small letters and digits, such as xcu250")
     known = {spelling for part in PARTS for spelling in (part.device, *part.aliases)}
     if taken := next((spelling for spelling in (device, *aliases) if spelling in known), None):
         raise ConfigError(
