@@ -29,6 +29,7 @@ from bittrigger.layers import (
     absmean_ternary,
     export_stock,
 )
+from bittrigger.train import roc_auc
 
 Array = npt.NDArray[Any]
 POSITIONS, FEATURES, CLASSES = 16, 21, 5
@@ -97,7 +98,7 @@ def image(path: Path, epochs: int) -> tuple[Any, str]:
     model = tf.keras.Model(seen, BitLinear(1, name="score", **ternary(6, 3, relu))(net), name="calorimeter_cnn")
     test = train(model, x, [y], [tf.keras.losses.BinaryCrossentropy(from_logits=True)], epochs)
     scores = model.predict(x[test], verbose=0)[:, 0]
-    return model, f"AUC {auc(scores, y[test]):.3f} of signals against zero bias"
+    return model, f"AUC {roc_auc(scores, y[test] == 1):.3f} of signals against zero bias"
 
 
 def vertex(path: Path, epochs: int) -> tuple[Any, str]:
@@ -143,13 +144,6 @@ def train(model: Any, x: Array, targets: list[Array], losses: list[Any], epochs:
     model.compile(tf.keras.optimizers.Adam(2e-3), loss=losses)
     model.fit(x[rows], [target[rows] for target in targets], batch_size=128, epochs=epochs, verbose=0)
     return order[:cut]
-
-
-def auc(scores: Array, y: Array) -> float:
-    """The share of pairs of a signal and another that are in order; ties count half."""
-    signal, other = scores[y == 1], np.sort(scores[y == 0])
-    below, upto = (np.searchsorted(other, signal, side=side) for side in ("left", "right"))
-    return float((below + upto).mean() / 2 / len(other))
 
 
 MAKERS: dict[str, Callable[[Path, int], tuple[Any, str]]] = {"tagger": tagger, "image": image, "vertex": vertex}
