@@ -36,7 +36,7 @@ from bittrigger.train.recipes import (
     versions,
     write_text,
 )
-from bittrigger.train.study import Run, run_study, spread_of, summary_rows
+from bittrigger.train.study import Run, Spread, run_study, spread_of, summary_rows
 
 BUDGET = "cms-phase2-correlator-layer2"
 FLOAT_EPOCHS, EPOCHS = 25, 25
@@ -116,19 +116,22 @@ def best_of(runs: Sequence[Run], variant: str) -> Run:
     return max((run for run in runs if run.variant == variant), key=lambda run: run.figures["validation AUC"] or 0.0)
 
 
-def gain(runs: Sequence[Run], kind: str) -> str:
-    """How much more area attention gives, seed by seed, in words."""
+def gain(runs: Sequence[Run], kind: str) -> Spread | None:
+    """How much more area attention gives, seed by seed."""
     areas = {(run.variant, run.seed): run.figures["AUC"] or 0.0 for run in runs}
     seeds = dict.fromkeys(run.seed for run in runs)
-    found = spread_of(areas[f"{ATTENTION}-{kind}", seed] - areas[f"{DEEP_SETS}-{kind}", seed] for seed in seeds)
+    return spread_of(areas[f"{ATTENTION}-{kind}", seed] - areas[f"{DEEP_SETS}-{kind}", seed] for seed in seeds)
+
+
+def gain_text(runs: Sequence[Run], kind: str) -> str:
+    """The same in hundredths, in words."""
+    found = gain(runs, kind)
     return "not known" if found is None else found.text(2, 100.0)
 
 
 def verdict(runs: Sequence[Run]) -> str:
     """The first paragraph of the card, where attention buys no more than the spread of the seeds; else nothing."""
-    areas = {(run.variant, run.seed): run.figures["AUC"] or 0.0 for run in runs}
-    seeds = dict.fromkeys(run.seed for run in runs)
-    found = spread_of(areas[f"{ATTENTION}-ternary", seed] - areas[f"{DEEP_SETS}-ternary", seed] for seed in seeds)
+    found = gain(runs, "ternary")
     if found is None or found.mean > 2 * (found.deviation or 0.0):
         return ""
     return """**On these jets attention buys nothing that can be told from the spread of the seeds**: a network without it, of
@@ -173,7 +176,7 @@ On {len(y)} fresh test jets, mean and standard deviation over {seeds} seeds; the
 of the test sample, at most {error:.1f} points of accuracy, is common to all. The first two rows need no network:
 
 {markdown_table(["score", "weights", *COLUMNS], [*without, *rows])}
-Seed by seed attention gives {gain(runs, "float")} points of AUC more in float32, and {gain(runs, "ternary")} as ternary
+Seed by seed attention gives {gain_text(runs, "float")} points of AUC more in float32, and {gain_text(runs, "ternary")} as ternary
 network (mean and deviation over the seeds). The jets are {len(jets.train)} to train, with {FLOAT_EPOCHS} epochs of the float
 network and {EPOCHS} of the ternary one from its weights: more jets may favour attention more. Shapes and widths are the first
 that were tried.
