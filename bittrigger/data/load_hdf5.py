@@ -14,6 +14,7 @@ from bittrigger.data.samples import Constituents, Provenance, Table, jets_of
 from bittrigger.errors import ConfigError
 
 __all__ = [
+    "HDF5",
     "TOP_CLASSES",
     "is_top_landscape",
     "load_jets150",
@@ -21,6 +22,9 @@ __all__ = [
     "load_top_landscape",
     "read_hdf5",
 ]
+
+HDF5 = (".h5", ".hdf5")
+"""What names of such files end in."""
 
 TOP_CLASSES = ("qcd", "top")
 
@@ -77,7 +81,7 @@ def load_top_landscape(*paths: Path) -> Constituents:
 
 def is_top_landscape(path: Path) -> bool:
     """Whether a file is HDF5 by its name and holds a table of pandas, as those of the top tagging reference do."""
-    if path.suffix not in {".h5", ".hdf5"} or not path.is_file():
+    if path.suffix not in HDF5 or not path.is_file():
         return False
     import h5py
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bittrigger.data.archive import read_record
 from bittrigger.data.checks import check_finite, check_lengths, read_checked
-from bittrigger.data.load_hdf5 import read_hdf5
+from bittrigger.data.load_hdf5 import HDF5, read_hdf5
 from bittrigger.data.model import Array
 from bittrigger.data.samples import Provenance, Showers
 from bittrigger.data.showers import VOXELS
@@ -29,7 +29,7 @@ def load_showers(path: Path, *, voxels: int = VOXELS) -> Showers:
     Raises:
         ConfigError: if the file is not such a one, or damaged, or holds an energy that is none.
     """
-    public = path.suffix in {".h5", ".hdf5"}
+    public = path.suffix in HDF5
     if public:
         arrays = dict(zip(_NAMES, read_hdf5(path, _NAMES), strict=True))
     else:

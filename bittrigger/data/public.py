@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bittrigger.data.load_hdf5 import load_jets150_features
+from bittrigger.data.load_hdf5 import HDF5, load_jets150_features
 from bittrigger.data.load_openml import load_openml_jets
 from bittrigger.data.samples import Table
 
-__all__ = ["HDF5", "public_jets"]
-
-HDF5 = (".h5", ".hdf5")
+__all__ = ["public_jets"]
 
 
 def public_jets(path: Path) -> Table | None:

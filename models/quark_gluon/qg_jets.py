@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bittrigger.data import Constituents, load_energyflow, load_quark_gluon, load_top_landscape
 from bittrigger.data.archive import members
+from bittrigger.data.load_hdf5 import HDF5
 from bittrigger.errors import ConfigError
 from bittrigger.train import accuracy, roc_auc
 
@@ -70,7 +71,7 @@ def load(data: Path, test: Path | None) -> Jets:
 
 def _read(path: Path) -> Constituents:
     """The jets of a file of `bittrigger data make quark-gluon`, of EnergyFlow, or of the top tagging reference (HDF5)."""
-    if path.suffix in {".h5", ".hdf5"}:
+    if path.suffix in HDF5:
         return load_top_landscape(path)
     if path.is_file() and any(member.name == "X" for member in members(path)):
         return load_energyflow(path)
