@@ -15,6 +15,7 @@ from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.passes.lower_trees import lower_trees
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
+from bittrigger.simulate.compare import run_executors
 from bittrigger.solver import SolverOptions, solve
 from bittrigger.synth.yosys import synthesize
 
@@ -204,3 +205,9 @@ def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
         synthesize(pipeline, folder / "rtl", folder / "synth")
     save_build(folder, pipeline, settings, {})
     return load_build(folder)
+
+
+def disagreements(build, executors, codes):
+    """The errors of those of ``executors`` that do not give the oracle's bits for ``codes`` `(events, n_inputs)`."""
+    outcomes = run_executors(build, executors, codes, look_into=False)
+    return [str(outcome.error) for outcome in outcomes if not outcome.agrees]

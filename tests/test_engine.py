@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of
+from designs import build_of, disagreements
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
@@ -113,8 +113,7 @@ def test_a_layer_takes_the_cheapest_form_that_holds_the_interval(built):
 
 @pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
 def test_every_executor_agrees(built, executor):
-    outcomes = run_executors(built, [executor], codes_for(built.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, [executor], codes_for(built.graph)) == []
 
 
 def test_it_is_proven(built):
@@ -234,8 +233,7 @@ def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     assert modules["last"].adders is not None
     build = build_of(pipeline, tmp_path)
     assert load_build(tmp_path).pipeline.latency_cycles == pipeline.latency_cycles
-    outcomes = run_executors(build, ["csim", "emulator", "rtl-fast"], codes_for(build.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(build, ["csim", "emulator", "rtl-fast"], codes_for(build.graph)) == []
 
 
 def test_solve_takes_an_interval_too():
@@ -286,8 +284,7 @@ def test_any_network_step_by_step(tmp_path, seed, monkeypatch):
     settings = Settings(ii=int(rng.integers(8, 70)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0])))
     build = build_of(create_pipeline(random_network(rng), settings), tmp_path)
     assert any(module.engine for module in build.pipeline.modules)
-    outcomes = run_executors(build, ["rtl-fast"], codes_for(build.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(build, ["rtl-fast"], codes_for(build.graph)) == []
     assert failures(prove(build, netlist=False)) == []
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of, places
+from designs import build_of, disagreements, places
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
@@ -33,7 +33,6 @@ from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.settings import Settings
-from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize
 
@@ -108,8 +107,7 @@ def test_a_module_is_made_once_and_counted_as_often_as_it_is_there(built):
 def test_every_executor_agrees(built, executor):
     graph = built.graph
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 200, 4)])
-    outcomes = run_executors(built, [executor], codes, look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, [executor], codes) == []
 
 
 def test_it_is_proven(built):

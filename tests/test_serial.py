@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import test_tally
-from designs import build_of
+from designs import build_of, disagreements
 from library import elaborate
 from test_engine import codes_for, network, random_network
 from test_prove import failures, replace_once
@@ -46,7 +46,6 @@ from bittrigger.report import make_report
 from bittrigger.schedule.engine import columns_apart
 from bittrigger.schedule.serial import serial_layers
 from bittrigger.settings import Settings
-from bittrigger.simulate.compare import run_executors
 from bittrigger.synth.yosys import synthesize
 
 
@@ -97,8 +96,7 @@ def test_digits_hold_the_interval(built):
 
 @pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
 def test_every_executor_agrees(built, executor):
-    outcomes = run_executors(built, [executor], codes_for(built.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, [executor], codes_for(built.graph)) == []
 
 
 def test_it_is_proven_reported_and_read_again(built):
@@ -260,8 +258,7 @@ def test_any_network_digit_by_digit(tmp_path, seed, monkeypatch):
     steps_are_dear(monkeypatch)
     settings = Settings(ii=int(rng.integers(4, 60)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0])))
     build = build_of(create_pipeline(random_network(rng), settings), tmp_path)
-    outcomes = run_executors(build, ["rtl-fast"], codes_for(build.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(build, ["rtl-fast"], codes_for(build.graph)) == []
     assert failures(prove(build, netlist=False)) == []
     codes = codes_for(build.graph)
     assert evaluate(build.graph, codes).shape[0] == len(codes)

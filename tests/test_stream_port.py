@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of
+from designs import build_of, disagreements
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
@@ -85,8 +85,7 @@ def test_what_follows_the_words_has_no_queue(built):
 
 def test_every_executor_agrees_and_everything_is_proven(built):
     codes = corner_codes(built.graph)
-    outcomes = run_executors(built, ["csim", "emulator", "rtl", "rtl-fast", "gates"], codes, look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, ["csim", "emulator", "rtl", "rtl-fast", "gates"], codes) == []
     proof = prove(built)
     proof.raise_unless_proven()
     claims = {(claim.subject, claim.kind) for claim in proof.claims}

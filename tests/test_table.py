@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from designs import build_of, tables
+from designs import build_of, disagreements, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures, replace_once
@@ -21,7 +21,6 @@ from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.report.hints import late
 from bittrigger.settings import Settings
-from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize
 
@@ -80,8 +79,7 @@ def test_a_search_takes_a_fraction_of_a_tree():
 def test_every_executor_agrees(built, executor):
     graph = built.graph
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 1000, 4)])
-    outcomes = run_executors(built, [executor], codes, look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, [executor], codes) == []
 
 
 def test_it_is_proven(built):
@@ -114,8 +112,7 @@ def test_a_search_in_a_folded_layer(ii, clock_mhz, tmp_path):
     assert table.is_folded
     assert len(table.stages) == 3
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 100, 4)])
-    outcomes = run_executors(build, ["rtl-fast", "emulator"], codes, look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(build, ["rtl-fast", "emulator"], codes) == []
     assert prove(build, netlist=False).proven
 
 

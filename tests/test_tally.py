@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of
+from designs import build_of, disagreements
 from test_engine import network as stepwise
 from test_prove import failures, replace_once
 
@@ -27,7 +27,6 @@ from bittrigger.report import make_report
 from bittrigger.schedule import schedule
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
-from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 POSITIONS, FEATURES = 8, 6
@@ -85,8 +84,7 @@ def test_positions_are_added_up_as_they_come(built):
 
 @pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
 def test_every_executor_agrees(built, executor):
-    outcomes = run_executors(built, [executor], codes_for(built.graph), look_into=False)
-    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert disagreements(built, [executor], codes_for(built.graph)) == []
 
 
 def test_it_is_proven_and_read_again(built):
