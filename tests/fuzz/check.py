@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import traceback
 from collections import Counter
@@ -31,6 +30,7 @@ from bittrigger.prove.sources import structure
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
+from fuzz.child import cpu_seconds
 from fuzz.gates import Yosys
 from fuzz.natives import KINDS, Natives, compile_natives
 from fuzz.spec import Spec, digest
@@ -99,14 +99,6 @@ class Record:
 def as_json(record: Record) -> dict[str, Any]:
     """``record`` in types of JSON."""
     return asdict(record)
-
-
-def cpu_seconds() -> float:
-    """CPU seconds of this process and of those it has waited for."""
-    return sum(
-        used.ru_utime + used.ru_stime
-        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from bittrigger.simulate.simulators.program import Program
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.recipe import script
 from bittrigger.synth.yosys import design_sources, synthesize
-
-SERVER = Path(__file__).with_name("yosys_server.py")
+from fuzz.child import Child
 
 
 @dataclass
@@ -27,7 +24,10 @@ class Yosys:
 
     folder: Path
     cpu_s: float = 0.0
-    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    _child: Child = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._child = Child("fuzz.yosys_server", (str(self.folder / "yosys.log"),))
 
     def run(self, path: Path) -> None:
         """Run the commands in ``path``.
@@ -35,24 +35,17 @@ class Yosys:
         Raises:
             ToolError: if one fails.
         """
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{path}\n")
-        process.stdin.flush()
-        answer = process.stdout.readline().split()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        answer = self._child.ask(str(path)).split()
         if answer[:1] != ["done"]:
             self.close()
             tail = (self.folder / "yosys.log").read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
             raise ToolError(f"Yosys failed on {path}:\n" + "\n".join(tail))
         self.cpu_s += float(answer[1])
 
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, str(SERVER), str(self.folder / "yosys.log")]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self._process
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
 
     def rtl(self, pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
         """As ``bittrigger.prove.sources.rtl.read_rtl``.
@@ -65,13 +58,6 @@ class Yosys:
         path.write_text("\n".join(rtl_commands(pipeline.graph.name, sources, result)) + "\n", encoding="utf-8")
         self.run(path)
         return collect_rtl(pipeline, result)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
     def gates(self, build: Build, codes: IntArray) -> IntArray:
         """Synthesise ``build`` and run its netlist on ``codes`` `(events, n_inputs)`.

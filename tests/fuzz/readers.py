@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import selectors
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import click
 import numpy as np
 
 from fuzz import damage, fronts
+from fuzz.child import Child
 
 TIMEOUT_S = 60.0
 MAX_GROWTH_MB = 800.0
@@ -49,46 +49,20 @@ class Verdict:
 class Reader:
     """A process that runs command lines, started again when it has died."""
 
-    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    _child: Child = field(default_factory=lambda: Child("fuzz.reader_child", stderr=subprocess.DEVNULL), repr=False)
 
     def run(self, arguments: list[str]) -> dict[str, object]:
         """The answer of ``fuzz.reader_child``; its ``trace`` says so if the process died or took too long."""
-        if self._process is None:
-            command = [sys.executable, "-m", "fuzz.reader_child"]
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                env=_environment(),
-            )
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(arguments) + "\n")
-        process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline() if selector.select(TIMEOUT_S) else ""
+        line = self._child.ask(json.dumps(arguments), TIMEOUT_S)
         if line:
             return dict(json.loads(line))
-        hung = process.poll() is None
+        hung = self._child.runs
         self.close()
         return {"exit": None, "error": "", "trace": "took too long" if hung else "the process died", "grown_mb": 0.0}
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._child.close()
 
 
 def prepare(folder: Path) -> None:

@@ -1,27 +1,20 @@
 """Runs Yosys scripts one after another in one process that has read the cell library once.
 
-``python yosys_server.py LOG``: each line of standard input is a script; ``done SECONDS`` with the CPU time that it took goes
+``python -m fuzz.yosys_server LOG``: each line of standard input is a script; ``done SECONDS`` with the CPU time that it took goes
 to the descriptor that standard output had at the start. A failing command ends the process, as it does in pyosys.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from pathlib import Path
 
 from pyosys import libyosys
 
+from fuzz.child import cpu_seconds
+
 LIBRARY = "fuzz_cells"
-
-
-def cpu_seconds() -> float:
-    """Seconds of CPU time of this process and of those that it has waited for."""
-    return sum(
-        used.ru_utime + used.ru_stime
-        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
 
 
 def main(log: Path) -> None:
