@@ -78,7 +78,7 @@ def _with_dynamic(spec: Spec) -> Spec:
     least = random.randint(-3, 1)
     bounds = random.choice([[None, None], [least, least + random.randint(0, 4)]])
     options: Options = {"bits": random.randint(2, 6), "signed": random.random() < 0.5, "bounds": bounds}
-    return _changed(spec, place, replace(spec.nodes[place], kind="dynamic", options=options))
+    return spec.with_node(place, replace(spec.nodes[place], kind="dynamic", options=options))
 
 
 def _wild(random: Random, spec: Spec) -> Spec:  # noqa: C901, PLR0911, PLR0912 - one return a way to go wrong
@@ -92,7 +92,7 @@ def _wild(random: Random, spec: Spec) -> Spec:  # noqa: C901, PLR0911, PLR0912 -
     match random.randrange(12):
         case 0:
             kind = random.choice(["elu", "prelu", "layernorm", "lambda", "repeat", "softmax"])
-            return _changed(spec, step, Node(kind, spec.nodes[step].name, spec.nodes[step].inputs))
+            return spec.with_node(step, Node(kind, spec.nodes[step].name, spec.nodes[step].inputs))
         case 1:
             last = spec.nodes[spec.outputs[-1]]
             end = random.choice([Node("softmax", "end_"), Node("activation", "end_", (), {"function": "sigmoid"})])
@@ -103,10 +103,10 @@ def _wild(random: Random, spec: Spec) -> Spec:  # noqa: C901, PLR0911, PLR0912 -
             return replace(spec, input_precision=precision)
         case 3:
             change = {"kernel": random.choice(["ternary(alpha='auto')", "bernoulli()", "quantized_bits(24,0,alpha=1)"])}
-            return _changed(spec, dense, spec.nodes[dense].changed(**change))
+            return spec.with_node(dense, spec.nodes[dense].changed(**change))
         case 4:
             change = {"weights": random.choice(["zeros", "nan", "extreme"]), "spread": 100.0}
-            return _changed(spec, dense, spec.nodes[dense].changed(**change))
+            return spec.with_node(dense, spec.nodes[dense].changed(**change))
         case 5:
             wrong = ["quantized_bits(4,1,alpha='auto')", "bernoulli()", "quantized_relu(30,2)", "quantized_bits(3,-2)"]
             wrong += [
@@ -116,32 +116,28 @@ def _wild(random: Random, spec: Spec) -> Spec:  # noqa: C901, PLR0911, PLR0912 -
                 "ternary(alpha=0.3)",
             ]
             wrong += ["quantized_sigmoid(4,use_real_sigmoid=True)", "quantized_bits(4,1,alpha=1,qnoise_factor=0.5)"]
-            return _changed(spec, step, spec.nodes[step].changed(quantizer=random.choice(wrong)))
+            return spec.with_node(step, spec.nodes[step].changed(quantizer=random.choice(wrong)))
         case 6:
             node = spec.nodes[dense]
             kept = {
                 "units": node.options["units"],
                 "activation": random.choice(["relu", "tanh", "sigmoid", "swish", None]),
             }
-            return _changed(spec, dense, replace(node, kind="dense", options=kept | {"weights": "ties"}))
+            return spec.with_node(dense, replace(node, kind="dense", options=kept | {"weights": "ties"}))
         case 7:
-            return _changed(spec, dense, spec.nodes[dense].changed(bias=None, use_bias=True))
+            return spec.with_node(dense, spec.nodes[dense].changed(bias=None, use_bias=True))
         case 8:
             name = random.choice(["input", "x" * 300, "input_1_relu", "a\tb", ""])
-            return _changed(spec, dense, replace(spec.nodes[dense], name=name))
+            return spec.with_node(dense, replace(spec.nodes[dense], name=name))
         case 9:
             two = [k for k, node in enumerate(spec.nodes) if len(node.inputs) == 2]
             if not two:
-                return _changed(spec, dense, spec.nodes[dense].changed(calls=2))
+                return spec.with_node(dense, spec.nodes[dense].changed(calls=2))
             node = spec.nodes[random.choice(two)]
             other = random.choice(["multiply", "maximum", "average"])
-            return _changed(spec, spec.nodes.index(node), replace(node, kind=other))
+            return spec.with_node(spec.nodes.index(node), replace(node, kind=other))
         case 10:
             text = random.choice(["quantized_relu(4,1)", "softmax", "tanh", "relu", "bernoulli()", "sigmoid"])
-            return _changed(spec, dense, spec.nodes[dense].changed(activation=text))
+            return spec.with_node(dense, spec.nodes[dense].changed(activation=text))
         case _:
             return replace(spec, clock_mhz=random.choice([1.0, 40.0, 700.0]))
-
-
-def _changed(spec: Spec, place: int, node: Node) -> Spec:
-    return replace(spec, nodes=(*spec.nodes[:place], node, *spec.nodes[place + 1 :]))

@@ -128,13 +128,13 @@ def _narrower(spec: Spec) -> Iterator[Spec]:
     for place, node in enumerate(spec.nodes):
         units = node.options.get("units")
         for smaller in _smaller(units) if units else ():
-            yield _with(spec, place, node.changed(units=smaller))
+            yield spec.with_node(place, node.changed(units=smaller))
         shape = node.options.get("shape")
         if node.kind == "input" and shape:
             for smaller in _smaller(shape[0]):
-                yield _with(spec, place, node.changed(shape=[smaller, *shape[1:]]))
+                yield spec.with_node(place, node.changed(shape=[smaller, *shape[1:]]))
             if len(shape) > 1:
-                yield _with(spec, place, node.changed(shape=shape[:1]))
+                yield spec.with_node(place, node.changed(shape=shape[:1]))
 
 
 def _smaller(size: int) -> list[int]:
@@ -150,7 +150,7 @@ def _simpler_settings(spec: Spec) -> Iterator[Spec]:
     if named != spec.nodes:
         yield replace(spec, nodes=named)
     for place, node in enumerate(spec.nodes):
-        yield _with(spec, place, replace(node, name=f"{node.kind}_{place}"))
+        yield spec.with_node(place, replace(node, name=f"{node.kind}_{place}"))
 
 
 def _simpler_layers(spec: Spec) -> Iterator[Spec]:
@@ -158,24 +158,20 @@ def _simpler_layers(spec: Spec) -> Iterator[Spec]:
         options = node.options
         for key, value in _PLAIN.items():
             if key in options and options[key] != value:
-                yield _with(spec, place, node.changed(**{key: value}))
+                yield spec.with_node(place, node.changed(**{key: value}))
         for key, texts in _SIMPLE.items():
             value = options.get(key)
             if value is None or value in texts:
                 continue
             for text in texts:
-                yield _with(spec, place, node.changed(**{key: text}))
+                yield spec.with_node(place, node.changed(**{key: text}))
             yield from _fewer_bits(spec, place, key, value)
         if node.kind in ("qdense", "dense"):
             for kept in _smaller(options.get("kept", 64)):
-                yield _with(spec, place, node.changed(kept=kept))
+                yield spec.with_node(place, node.changed(kept=kept))
 
 
 def _fewer_bits(spec: Spec, place: int, key: str, text: str) -> Iterator[Spec]:
     found = _FIRST_NUMBER.search(text)
     for smaller in _smaller(int(found[0])) if found else ():
-        yield _with(spec, place, spec.nodes[place].changed(**{key: _FIRST_NUMBER.sub(str(smaller), text, count=1)}))
-
-
-def _with(spec: Spec, place: int, node: Node) -> Spec:
-    return replace(spec, nodes=(*spec.nodes[:place], node, *spec.nodes[place + 1 :]))
+        yield spec.with_node(place, spec.nodes[place].changed(**{key: _FIRST_NUMBER.sub(str(smaller), text, count=1)}))

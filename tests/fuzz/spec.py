@@ -69,6 +69,10 @@ class Spec:
         links = all(node.inputs == (place,) for place, node in enumerate(self.nodes[1:]))
         return links and self.outputs == (len(self.nodes) - 1,)
 
+    def with_node(self, place: int, node: Node) -> Spec:
+        """This network with ``node`` in the place of layer ``place``."""
+        return replace(self, nodes=(*self.nodes[:place], node, *self.nodes[place + 1 :]))
+
     def readers(self, place: int) -> list[int]:
         """Positions of the layers that read layer ``place``."""
         return [k for k, node in enumerate(self.nodes) if place in node.inputs]
