@@ -106,13 +106,15 @@ def scales(count=7):
     return graph
 
 
+def ternary(rng, n_in, n_out):
+    """Random weights and biases of a layer."""
+    return frozen_array(rng.integers(-1, 2, (n_in, n_out))), frozen_array(rng.integers(-9, 10, n_out))
+
+
 def places():
     """Every way in which copies read codes: windows with zeros, by steps, a crop, nodes of other widths; wires that leave."""
     rng = np.random.default_rng(5)
     signed, narrow = FixedPoint(True, 6, 2), FixedPoint(False, 3, 1)
-
-    def ternary(n_in, n_out):
-        return frozen_array(rng.integers(-1, 2, (n_in, n_out))), frozen_array(rng.integers(-9, 10, n_out))
 
     x = np.arange(12).reshape(4, 3)
     windows = np.concatenate([np.concatenate([np.full((1, 3), ZERO), x[:-1]]), x], axis=1)
@@ -122,15 +124,15 @@ def places():
         Input("x", 12, signed, Interval(-31, 31)),
         Input("y", 3, narrow, Interval(0, 5)),
         Wire("windows", ("x",), frozen_array(windows.ravel()), 2),
-        Linear("conv", ("windows",), *ternary(6, 4), 2, copies=4),
+        Linear("conv", ("windows",), *ternary(rng, 6, 4), 2, copies=4),
         Requantize("relu", ("conv",), 16, 1, Rounding.RND_CONV, -8, 15, 1, copies=4),
         Lookup("steps", ("conv",), tables, levels, 1, copies=4),
         Wire("turned", ("relu",), frozen_array(np.arange(16).reshape(4, 4).T.ravel()), 1),
         Linear("sums", ("turned",), frozen_array(np.ones((4, 1))), frozen_array([3]), 1, copies=4),
         Wire("crop", ("x",), frozen_array(np.arange(3, 9)), 2),
-        Linear("inner", ("crop",), *ternary(3, 2), 2, copies=2),
+        Linear("inner", ("crop",), *ternary(rng, 3, 2), 2, copies=2),
         Wire("mixed", ("steps", "sums", "y"), frozen_array([16, 3, 21, ZERO, 18, 0, 22, 1, 19, 17, 2, 20]), 1),
-        Linear("last", ("mixed",), *ternary(6, 3), 1, copies=2),
+        Linear("last", ("mixed",), *ternary(rng, 6, 3), 1, copies=2),
         Extremum("most", ("turned",), 1, copies=4),
         Wire("ranks", ("y", "relu", "steps"), frozen_array([0, 5, 20, 1, 6, 21]), 1),
         Extremum("least", ("ranks",), 1, least=True, copies=2),

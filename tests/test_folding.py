@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of, disagreements
+from designs import build_of, disagreements, ternary
 from test_prove import failures, replace_once
 from test_wrappers import beats_of
 
@@ -45,23 +45,20 @@ def folding_net():
     rng = np.random.default_rng(7)
     kind = FixedPoint(True, 5, 0)
 
-    def ternary(n_in, n_out):
-        return frozen_array(rng.integers(-1, 2, (n_in, n_out))), frozen_array(rng.integers(-9, 10, n_out))
-
     places = np.arange(35).reshape(7, 5)
     before = np.concatenate([np.full((1, 5), ZERO), places[:-1]])
     nodes = (
         Input("x", 21, kind, Interval(-15, 15)),
-        Linear("each", ("x",), *ternary(3, 6), 0, copies=7),
+        Linear("each", ("x",), *ternary(rng, 3, 6), 0, copies=7),
         Requantize("relu", ("each",), 42, 1, Rounding.RND_CONV, 0, 15, -1, copies=7),
-        Linear("again", ("relu",), *ternary(6, 5), -1, copies=7),
+        Linear("again", ("relu",), *ternary(rng, 6, 5), -1, copies=7),
         Lookup("steps", ("again",), ((-999, 0, 9),) * 5, ((0, 1, 3), (1, 0, 2), (0, 2, 3), (3, 1, 0), (0, 3, 1)), 0, 7),
         Wire("windows", ("steps",), frozen_array(np.concatenate([before, places], axis=1).ravel()), 0),
-        Linear("conv", ("windows",), *ternary(10, 6), 0, copies=7),
+        Linear("conv", ("windows",), *ternary(rng, 10, 6), 0, copies=7),
         Requantize("clip", ("conv",), 42, 0, Rounding.TRN, -8, 7, 0, copies=7),
         Wire("turned", ("clip",), frozen_array(np.arange(42).reshape(7, 6).T.ravel()), 0),
         Extremum("top", ("turned",), 0, copies=6),
-        Linear("last", ("top",), *ternary(6, 2), 0),
+        Linear("last", ("top",), *ternary(rng, 6, 2), 0),
     )
     graph = Graph("folded", nodes, ("last", "again"))
     verify(graph)
