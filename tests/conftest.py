@@ -79,6 +79,13 @@ def root():
     return ROOT
 
 
+@pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    """The cache folder, which is not there yet and of this test alone."""
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture(scope="session")
 def jet_tagger():
     """The folder of the five-class jet tagger."""

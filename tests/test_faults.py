@@ -32,12 +32,6 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def program(path, text):
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -52,18 +46,18 @@ def is_right(name, folder):
 
 @pytest.mark.parametrize("name", EXECUTORS)
 @pytest.mark.parametrize("end", ["exit 0", "kill -9 $$"], ids=["writes nothing", "is killed"])
-def test_a_compiler_that_fails_in_silence(name, end, folder, cache, monkeypatch):
-    compiler = program(cache.parent / "g++", f'case "$*" in *--version*|*-dM*) echo fake; exit 0;; esac\n{end}')
+def test_a_compiler_that_fails_in_silence(name, end, folder, empty_cache, monkeypatch):
+    compiler = program(empty_cache.parent / "g++", f'case "$*" in *--version*|*-dM*) echo fake; exit 0;; esac\n{end}')
     with monkeypatch.context() as patch:
         patch.setenv("BITTRIGGER_GXX", compiler)
         with pytest.raises(ToolError, match="wrote n|failed with exit code"):
             is_right(name, folder)
-    assert not [path for path in cache.rglob("*") if path.suffix in (".so", ".gch")]
+    assert not [path for path in empty_cache.rglob("*") if path.suffix in (".so", ".gch")]
 
 
-def test_the_run_after_a_compiler_that_failed_is_right(folder, cache, tmp_path, monkeypatch):
+def test_the_run_after_a_compiler_that_failed_is_right(folder, empty_cache, tmp_path, monkeypatch):
     """The same program as the broken one, so that nothing but its results tells them apart."""
-    assert not cache.exists()
+    assert not empty_cache.exists()
     broken = tmp_path / "broken"
     broken.touch()
     compiler = program(

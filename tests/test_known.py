@@ -16,9 +16,8 @@ FAST = Settings(effort="fast")
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "designs"
+def cache(empty_cache):
+    return empty_cache / "designs"
 
 
 def placed(build):

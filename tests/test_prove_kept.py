@@ -27,9 +27,8 @@ def question(folder, *, equal=True, size=4):
 
 
 @pytest.fixture
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "proofs"
+def cache(empty_cache):
+    return empty_cache / "proofs"
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ def build(tmp_path_factory):
     return pipeline, folder, synthesize(pipeline, folder / "rtl", folder / "synth")
 
 
-@pytest.fixture
-def empty_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def run_one(tmp_path, text, name="example"):
     """Synthesise hand-written Verilog as the top ``example``."""
     pipeline = dataclasses.replace(mlp((2, 1)), modules=())
