@@ -25,6 +25,8 @@ __all__ = [
     "QBatchNormalization",
     "QDense",
     "assert_exact",
+    "compiled",
+    "layer_of",
     "layers",
     "lowered",
     "model_of",
@@ -56,6 +58,24 @@ def randomize(model, seed=0, scale=1.0):
         if values:
             layer.set_weights(values)
     return model
+
+
+def compiled():
+    """A small model as its user would save it: compiled, with layers of both libraries, called d, n, a and o."""
+
+    def branch(x):
+        x = QDense(4, kernel_quantizer="ternary()", bias_quantizer="quantized_bits(6,1,alpha=1)", name="d")(x)
+        x = layers.BatchNormalization(name="n")(x)
+        return layers.Dense(2, name="o", activation="relu")(QActivation("quantized_relu(4,1)", name="a")(x))
+
+    model = randomize(model_of(branch))
+    model.compile("adam", "mse")
+    return model
+
+
+def layer_of(config, name):
+    """The entry of layer ``name`` in the configuration of a model."""
+    return next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
 
 
 def lowered(model, **options):

@@ -12,7 +12,7 @@ import h5py
 import hostile_models as hostile
 import numpy as np
 import pytest
-from keras_models import QActivation, QDense, layers, model_of, randomize
+from keras_models import compiled
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_file import hdf5
@@ -23,14 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    def branch(x):
-        x = QDense(4, kernel_quantizer="ternary()", bias_quantizer="quantized_bits(6,1,alpha=1)", name="d")(x)
-        x = layers.BatchNormalization(name="n")(x)
-        return layers.Dense(2, name="o", activation="relu")(QActivation("quantized_relu(4,1)", name="a")(x))
-
     folder = tmp_path_factory.mktemp("models")
-    model = randomize(model_of(branch))
-    model.compile("adam", "mse")
+    model = compiled()
     for name in ("m.h5", "m.keras"):
         model.save(folder / name)
     return folder

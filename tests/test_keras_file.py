@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from keras_models import QActivation, QDense, layers, model_of, randomize
+from keras_models import QActivation, compiled, layer_of, model_of, randomize
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_file.read import load_model
@@ -22,14 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def model():
-    def branch(x):
-        x = QDense(4, kernel_quantizer="ternary()", bias_quantizer="quantized_bits(6,1,alpha=1)", name="d")(x)
-        x = layers.BatchNormalization(name="n")(x)
-        return layers.Dense(2, name="o", activation="relu")(QActivation("quantized_relu(4,1)", name="a")(x))
-
-    made = randomize(model_of(branch))
-    made.compile("adam", "mse")
-    return made
+    return compiled()
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +52,6 @@ def spoil(path, change):
         change(config)
         file.attrs["model_config"] = json.dumps(config)
     return path
-
-
-def layer_of(config, name):
-    return next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])

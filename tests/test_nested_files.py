@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from keras_models import layers, tf
+from keras_models import layer_of, layers, tf
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_file.allowed import MAX_LAYERS, check_config
@@ -23,10 +23,6 @@ def nested():
     inner = tf.keras.Sequential([tf.keras.Input((3,)), layers.Dense(2, name="d")], name="inner")
     port = tf.keras.Input((4, 3), name="x")
     return config_of(tf.keras.Model(port, layers.TimeDistributed(inner, name="each")(port) * 2.0))
-
-
-def layer_of(config, name):
-    return next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
 
 
 def refused(config, match):
