@@ -143,7 +143,7 @@ def test_a_stored_graph_is_read_back_and_proven_again(tmp_path):
     )
     write_solution(solution, tmp_path / "out", synthesize=False, overwrite=False)
     path = tmp_path / "out" / "design.json"
-    graph, solved = load_design(path)
+    graph, solved, _ = load_design(path)
     assert solved == {"matrix": solution.adders}
     assert np.array_equal(graph["matrix"].weights, WEIGHTS)
     data = json.loads(path.read_text())
@@ -174,7 +174,7 @@ def interrupted(folder, *lines):
 def test_an_interrupted_search_keeps_the_best_graph_so_far(tmp_path):
     done = interrupted(tmp_path, "main(['solve', 'W.npy', '--effort', 'max', '-o', 'out'])")
     assert done.returncode == 0, done.stderr
-    graph, solved = load_design(tmp_path / "out" / "design.json")
+    graph, solved, _ = load_design(tmp_path / "out" / "design.json")
     adders.verify(solved["matrix"], graph["matrix"].weights, graph["matrix"].bias)
 
 

@@ -145,7 +145,7 @@ def test_a_design_is_kept_and_proven_again_when_it_is_read(built, tmp_path):
     adders = {module.node.name: module.adders for module in built.pipeline.modules if module.adders is not None}
     path = tmp_path / "design.json"
     save_design(path, built.graph, adders)
-    graph, found = load_design(path)
+    graph, found, _ = load_design(path)
     codes = random_codes(graph, 50, 1)
     assert np.array_equal(evaluate(graph, codes), evaluate(built.graph, codes))
     assert found == adders

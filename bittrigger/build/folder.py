@@ -28,7 +28,7 @@ from typing import Any
 from bittrigger import __version__
 from bittrigger.build.exchange import exchanged, recover
 from bittrigger.build.manifest import check_seal, read_file, seal
-from bittrigger.build.store import load_design, parse_serial, save_design
+from bittrigger.build.store import adders_of, load_design, save_design
 from bittrigger.build.weights import FILE, write_weights
 from bittrigger.device.parts import vivado_name
 from bittrigger.errors import ConfigError
@@ -98,9 +98,7 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
 
 def save_stored(folder: Path, pipeline: Pipeline) -> None:
     """Write the design of a build: what everything else in it follows from, together with the settings."""
-    solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
-    serial = {module.node.name: module.serial.adders for module in pipeline.modules if module.serial}
-    save_design(folder / DESIGN, pipeline.graph, solved, serial)
+    save_design(folder / DESIGN, pipeline.graph, *adders_of(pipeline))
 
 
 def save_build(
@@ -150,8 +148,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         origin = Origin(**manifest.get("origin", {"version": ""}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
-    graph, solved = load_design(folder / DESIGN)
-    serial = parse_serial((folder / DESIGN).read_text(encoding="utf-8"), graph, folder / DESIGN)
+    graph, solved, serial = load_design(folder / DESIGN)
     stream = settings.port == STREAM
     schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii, stream=stream, serial=serial)
     return Build(folder, settings, seconds, replace(schedule.apply(graph, solved), origin=origin), provenance)

@@ -21,9 +21,13 @@ from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Round
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.naming import identifier
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.serial import fits_serial
 from bittrigger.ir.wire import Wire
+
+Design = tuple[Graph, dict[str, AdderGraph], dict[str, AdderGraph]]
+"""A graph, the adder graphs of its layers, and those of the signs of layers that are multiplied digit by digit."""
 
 SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
@@ -325,7 +329,14 @@ def design_text(graph: Graph, adders: dict[str, AdderGraph], serial: dict[str, A
     return json.dumps(data, separators=(",", ":")) + "\n"
 
 
-def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
+def adders_of(pipeline: Pipeline) -> tuple[dict[str, AdderGraph], dict[str, AdderGraph]]:
+    """The adder graphs of the layers of ``pipeline``, and those of layers that are multiplied digit by digit; as saved."""
+    modules = pipeline.modules
+    adders = {module.node.name: module.adders for module in modules if module.adders is not None}
+    return adders, {module.node.name: module.serial.adders for module in modules if module.serial}
+
+
+def load_design(path: Path) -> Design:
     """Read what ``save_design`` wrote; see ``parse_design``.
 
     Raises:
@@ -338,7 +349,7 @@ def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
     return parse_design(text, path)
 
 
-def parse_design(text: str, path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
+def parse_design(text: str, path: Path) -> Design:
     """The design in ``text``, which came from ``path``; every adder graph is proven equal to the matrix of its layer again.
 
     Raises:
@@ -349,31 +360,22 @@ def parse_design(text: str, path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
         graph = _graph(data)
-        adders = {name: adders_from_json(value) for name, value in data["adders"].items()}
+        adders, serial = (
+            {name: adders_from_json(value) for name, value in solved.items()}
+            for solved in (data["adders"], data.get("serial", {}))
+        )
         _check(graph, adders)
+        _check_serial(graph, serial)
     except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
-    return graph, adders
+    return graph, adders, serial
 
 
-def parse_serial(text: str, graph: Graph, path: Path) -> dict[str, AdderGraph]:
-    """The adder graphs of the layers of ``graph`` that are multiplied digit by digit; each is proven equal to its signs again.
-
-    Args:
-        text: of a design, which came from ``path``.
-
-    Raises:
-        ConfigError: if one is not that of its layer.
-    """
-    try:
-        found = {name: adders_from_json(value) for name, value in json.loads(text).get("serial", {}).items()}
-        for name, solved in found.items():
-            layer = graph[name]
-            if not isinstance(layer, Linear) or not fits_serial(solved):
-                raise ValueError(f"{name!r} is not multiplied digit by digit")
-            verify_adders(solved, np.sign(layer.weights), np.zeros(layer.weights.shape[1], dtype=np.int64))
-    except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
-    return found
+def _check_serial(graph: Graph, serial: dict[str, AdderGraph]) -> None:
+    """Refuse what is no layer that is multiplied digit by digit; each adder graph is proven equal to the signs of its weights."""
+    for name, solved in serial.items():
+        layer = graph[name]
+        if not isinstance(layer, Linear) or not fits_serial(solved):
+            raise ValueError(f"{name!r} is not multiplied digit by digit")
+        verify_adders(solved, np.sign(layer.weights), np.zeros(layer.weights.shape[1], dtype=np.int64))

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from bittrigger.build.store import design_text, parse_design, parse_serial
+from bittrigger.build.store import adders_of, design_text, parse_design
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
@@ -83,8 +83,7 @@ def find(key: str, settings: Settings) -> Pipeline | None:
         return None
     try:
         latency, _, text = found.decode().partition("\n")
-        graph, adders = parse_design(text, Path(DESIGNS.kind))
-        serial = parse_serial(text, graph, Path(DESIGNS.kind))
+        graph, adders, serial = parse_design(text, Path(DESIGNS.kind))
         stream = settings.port == STREAM
         schedule = Schedule(
             settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii, stream=stream, serial=serial
@@ -96,6 +95,5 @@ def find(key: str, settings: Settings) -> Pipeline | None:
 
 def keep(key: str, pipeline: Pipeline) -> None:
     """Keep the design of ``pipeline``, which has been compared with Keras."""
-    adders = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
-    serial = {module.node.name: module.serial.adders for module in pipeline.modules if module.serial}
-    DESIGNS.keep({key: f"{pipeline.latency_cycles}\n{design_text(pipeline.graph, adders, serial)}".encode()})
+    text = design_text(pipeline.graph, *adders_of(pipeline))
+    DESIGNS.keep({key: f"{pipeline.latency_cycles}\n{text}".encode()})

@@ -31,17 +31,16 @@ TESTS = Path(__file__).resolve().parents[1]
 
 def designs(folder, names):
     """The pipelines of the designs in ``folder``, those of ``names`` if there are any; plain trees are lowered anew."""
-    from bittrigger.build.store import load_design, parse_serial
+    from bittrigger.build.store import load_design
     from bittrigger.passes.lower_trees import lower_graph_to_trees
     from bittrigger.schedule.schedule import Schedule
 
     paths = {path.stem: path for path in sorted(folder.glob("*.json"))}
     for path in [paths[name] for name in names] or paths.values():
         settings = json.loads(path.with_suffix(".settings").read_text())
-        graph, adders = load_design(path)
+        graph, adders, serial = load_design(path)
         if settings["trees"]:
             adders = lower_graph_to_trees(graph)
-        serial = parse_serial(path.read_text(), graph, path)
         schedule = Schedule(settings["clock_mhz"], ii=settings["ii"], serial=serial)
         yield path.stem, schedule.apply(graph, adders), settings
 
