@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bittrigger.emit.verilog.held import held_ports
-from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Source, pieces
-from bittrigger.emit.verilog.top_pins import Operand, at, connected
+from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, pieces
+from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources
 from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.graph import Input
@@ -110,10 +110,7 @@ def _rows(buses: list[Bus]) -> list[_Row]:
 
 def _leaving(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
     """The parts of ``out_data``, the lowest first."""
-
-    def source(name: str) -> Source:
-        return Source(at(name, pipeline.latency_cycles - vectors.stages[name]), vectors.types[name])
-
+    source = sources(vectors, pipeline.latency_cycles)
     parts: list[str] = []
     for name in pipeline.graph.outputs:
         if isinstance(pipeline.graph[name], Wire):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bittrigger.emit.verilog.held import held_pins
@@ -35,6 +36,11 @@ class Operand:
 def at(name: str, delay: int) -> str:
     """The codes of node ``name``, ``delay`` registers after they are there."""
     return f"{name}_codes_d{delay}" if delay else f"{name}_codes"
+
+
+def sources(vectors: BusLayout, stage: int) -> Callable[[str], Source]:
+    """What gives the bus of a node as it is read in ``stage``."""
+    return lambda name: Source(at(name, stage - vectors.stages[name]), vectors.types[name])
 
 
 def there(pipeline: Pipeline, stage: int) -> str:
@@ -126,11 +132,7 @@ def wired(
     pipeline: Pipeline, vectors: BusLayout, module: Module, node: str, bus: Bus, *, alone: bool
 ) -> tuple[str, Operand | None]:
     """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
-    stage = module.start if module.reads is None else module.reads
-
-    def source(name: str) -> Source:
-        return Source(at(name, stage - vectors.stages[name]), vectors.types[name])
-
+    source = sources(vectors, module.start if module.reads is None else module.reads)
     found = route(pipeline.graph, (node,))
     places = regular(found, module.node.copies) if module.node.copies > 1 else None
     own, width, copies = Places(0, bus.size, 1), bus.element.width, module.node.copies

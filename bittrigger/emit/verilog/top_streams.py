@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.operand_buses import Source, pieces
-from bittrigger.emit.verilog.top_pins import Operand, at, there, wired
+from bittrigger.emit.verilog.operand_buses import pieces
+from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
 from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import WEIGHT_BITS
 from bittrigger.ir.layout import Bus, BusLayout
@@ -116,11 +116,7 @@ def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
 
 def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> Operand:
     """The codes that the copies of a module read, each one time, as its queue takes them."""
-    stage = module.start - 1
-
-    def source(name: str) -> Source:
-        return Source(at(name, stage - vectors.stages[name]), vectors.types[name])
-
     used, _ = used_codes(pipeline.graph, module.node.inputs, module.node.copies)
     name = f"{module.node.name}_operand"
-    return Operand(name, len(used) * bus.element.width, tuple(pieces(used, source, bus.element)), None, bus.size)
+    parts = tuple(pieces(used, sources(vectors, module.start - 1), bus.element))
+    return Operand(name, len(used) * bus.element.width, parts, None, bus.size)
