@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.emit.verilog.operands import Operands
-from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector_of
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
@@ -44,7 +44,7 @@ def extremum_body(module: Module, node: Extremum, operands: Operands, result: Bu
         summary=f"the {node.word} of {len(module.source)} codes",
         functions=(),
         operands=operands.wires(),
-        stages=tuple(Stage(stage, signals.registers(stage), tuple(part)) for stage, part in wires.items()),
+        stages=signals.stages(module, wires),
         results=(value,),
         unread=(*operands.unread(), *signals.unread(), *wide),
     )

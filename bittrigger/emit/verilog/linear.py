@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bittrigger.device.carry import NARROW, Field, constant_operand, fields_of, has_carry_out
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.signals import Signals
-from bittrigger.emit.verilog.views import Body, Stage, Sum, Wire, literal, vector_of
+from bittrigger.emit.verilog.views import Body, Sum, Wire, literal, vector_of
 from bittrigger.ir.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
@@ -162,7 +162,7 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
         summary=f"constant matrix, {graph.n_inputs} x {len(graph.outputs)}, as {used} adders (no multiplier)",
         functions=(),
         operands=operands.wires(),
-        stages=tuple(Stage(stage, signals.registers(stage), tuple(part)) for stage, part in wires.items()),
+        stages=signals.stages(module, wires),
         results=results,
         unread=(*operands.unread(), *signals.unread()),
     )

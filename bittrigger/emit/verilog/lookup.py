@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.search import search_body
 from bittrigger.emit.verilog.tables import function, selected
-from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector_of
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
@@ -70,15 +70,11 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
         called = tables.setdefault((node.segments(k, span), span, out), f"table{len(tables)}")
         wires.append(Wire(vector_of(out), f"y{k}", f"{called}({signals.read(name, module.stop)})"))
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
-    stages = [
-        Stage(stage, signals.registers(stage), tuple(wires) if stage == module.stop else ())
-        for stage in range(module.start, module.stop + 1)
-    ]
     return Body(
         summary=f"piecewise constant function of each of {node.size} channels, {len(tables)} distinct",
         functions=tuple(_function(name, table, form) for table, name in tables.items()),
         operands=operands.wires(),
-        stages=tuple(stages),
+        stages=signals.stages(module, {module.stop: wires}),
         results=tuple(results),
         unread=(*operands.unread(), *signals.unread()),
     )

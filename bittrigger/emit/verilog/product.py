@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.emit.verilog.operands import Operands
-from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector, vector_of
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
@@ -45,7 +45,7 @@ def product_body(module: Module, operands: Operands, result: Bus) -> Body:
         summary=f"the {'square of a code' if len(module.source) == 1 else 'product of two codes'}, in {last + 1} rows",
         functions=(),
         operands=operands.wires(),
-        stages=tuple(Stage(stage, signals.registers(stage), tuple(part)) for stage, part in wires.items()),
+        stages=signals.stages(module, wires),
         results=(value,),
         unread=(*operands.unread(), *signals.unread(), *(f"s{k}" for k in range(last + 1)), "whole"),
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bittrigger.emit.verilog.operands import Operands
-from bittrigger.emit.verilog.views import Body, Clip, Stage, Wire, literal, vector, vector_of
+from bittrigger.emit.verilog.views import Body, Clip, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Requantize, before_clip
 from bittrigger.ir.layout import Bus
@@ -185,15 +185,11 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
         if _leaves_bits_out(span, node):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
-    stages = [
-        Stage(stage, signals.registers(stage), tuple(wires) if stage == module.stop else ())
-        for stage in range(module.start, module.stop + 1)
-    ]
     return Body(
         summary=f"clip(round({node.operand_text} / 2**{node.shift}), {node.lo}, {node.hi}), rounding {node.rounding.value}",
         functions=(),
         operands=operands.wires(),
-        stages=tuple(stages),
+        stages=signals.stages(module, {module.stop: wires}),
         results=tuple(results),
         unread=(*operands.unread(), *signals.unread(), *(wire.name for wire in wires if wire.name.startswith("t"))),
     )

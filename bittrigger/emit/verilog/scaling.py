@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.signals import Signals
-from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
@@ -56,15 +56,11 @@ def scaling_body(module: Module, node: Scaling, operands: Operands, result: Bus)
                 _shift_up(writer, module, channel)
         case _:
             assert_never(node)
-    stages = (
-        Stage(stage, writer.signals.registers(stage), tuple(writer.wires.get(stage, ())))
-        for stage in range(module.start, module.stop + 1)
-    )
     return Body(
         summary=summary,
         functions=(),
         operands=operands.wires(),
-        stages=tuple(stages),
+        stages=writer.signals.stages(module, writer.wires),
         results=tuple(results),
         unread=(*operands.unread(), *writer.signals.unread(), *writer.unread),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.tables import function, selected
-from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector, vector_of
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
@@ -103,7 +103,7 @@ def search_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
         summary=f"piecewise constant function of each of {node.size} channels, searched in {count} levels",
         functions=tables.functions(),
         operands=operands.wires(),
-        stages=tuple(Stage(stage, signals.registers(stage), tuple(part)) for stage, part in wires.items()),
+        stages=signals.stages(module, wires),
         results=tuple(results),
         unread=(*operands.unread(), *signals.unread()),
     )

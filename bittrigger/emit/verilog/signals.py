@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.emit.verilog.views import Register, vector_of
+from bittrigger.emit.verilog.views import Clip, Register, Stage, Sum, Wire, vector_of
 from bittrigger.ir.fixed import Interval
+from bittrigger.ir.pipeline import Module
 
 
 @dataclass
@@ -47,13 +49,18 @@ class Signals:
         """Whether anything reads the value."""
         return name in self._last
 
-    def registers(self, stage: int) -> tuple[Register, ...]:
+    def _registers(self, stage: int) -> tuple[Register, ...]:
         """The rank of registers in front of ``stage``."""
         return tuple(
             Register(vector_of(self._ranges[name]), self._delayed(name, stage), self._delayed(name, stage - 1))
             for name, born in self._born.items()
             if born < stage <= self._last.get(name, born)
         )
+
+    def stages(self, module: Module, wires: Mapping[int, Iterable[Wire | Sum | Clip]]) -> tuple[Stage, ...]:
+        """The stages of ``module`` with their ``wires``; to be asked for when every value has been read."""
+        span = range(module.start, module.stop + 1)
+        return tuple(Stage(stage, self._registers(stage), tuple(wires.get(stage, ()))) for stage in span)
 
     def unread(self) -> tuple[str, ...]:
         """Wires of which some upper bits are known to be a mere copy of the sign, and are cut off by every reader."""
