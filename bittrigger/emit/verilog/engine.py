@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrigger.emit.render import render
-from bittrigger.emit.verilog.views import vector
+from bittrigger.emit.verilog.views import bits_for, vector
 from bittrigger.errors import InternalError
 from bittrigger.ir.engine import CLEARING, Engine, bias_table, common_shift, weight_table
 from bittrigger.ir.fixed import IntArray
@@ -33,11 +33,6 @@ class _Pick:
     name: str
     size: int
     sources: list[str]
-
-
-def _bits_for(count: int) -> int:
-    """Bits of a number below ``count``."""
-    return max((count - 1).bit_length(), 1)
 
 
 def _table(name: str, values: Iterable[int], size: int) -> _Table:
@@ -93,7 +88,7 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
     """The Verilog of what feeds the lanes."""
     node, engine = _plan(module)
     (bus,), width = vectors.operands(module), vectors.result(module).width
-    own, size = bus.element.width, 1 << _bits_for(engine.cycles)
+    own, size = bus.element.width, 1 << bits_for(engine.cycles)
     cycles = np.arange(engine.cycles)
     group, cycle = np.divmod(cycles, engine.period)
     place = cycle - CLEARING
@@ -140,7 +135,7 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
         width=width,
         format=bus.format,
         digits=len(str(max(engine.n_in * own, 2 * engine.terms * engine.lanes, width * engine.lanes) - 1)),
-        count_bits=_bits_for(engine.cycles),
+        count_bits=bits_for(engine.cycles),
         tables=[*tables, *index_tables, *group_tables],
         index_bits=len(index_tables),
         index=index[::-1],
@@ -191,7 +186,7 @@ def _operand(
 
     Between the steps anything may be picked: what makes the multiplexers small.
     """
-    room = 1 << _bits_for(engine.steps)
+    room = 1 << bits_for(engine.steps)
     half = room >> 1
 
     def code(position: int, k: int) -> int:
@@ -201,7 +196,7 @@ def _operand(
     if engine.groups > 1:
         tables = [
             _table(f"i{k}", (np.clip(np.roll(place, -1), 0, engine.steps - 1) >> k & 1).tolist(), size)
-            for k in range(_bits_for(engine.steps))
+            for k in range(bits_for(engine.steps))
         ]
         positions, number = list(range(room)), "index"
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bittrigger.emit.render import render
+from bittrigger.emit.verilog.views import bits_for, joined
 from bittrigger.errors import InternalError
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
@@ -105,16 +106,6 @@ class _Lane:
     result: str
 
 
-def _bits_for(count: int) -> int:
-    """Bits of a number below ``count``."""
-    return max((count - 1).bit_length(), 1)
-
-
-def _joined(bits: list[str]) -> str:
-    """The bits, the lowest first, as one signal."""
-    return bits[0] if len(bits) == 1 else "{" + ", ".join(reversed(bits)) + "}"
-
-
 def _filled(sources: list[str]) -> list[str]:
     """``sources`` up to a power of two: beyond them anything may be picked, which is what it was long before."""
     room = 1 << (len(sources) - 1).bit_length()
@@ -127,13 +118,14 @@ def serial_text(vectors: BusLayout, module: Module, mark: str) -> str:
     if not isinstance(node, Linear) or plan is None:
         raise InternalError(f"module {module.name!r} is not multiplied digit by digit")
     (bus,), width = vectors.operands(module), vectors.result(module).width
-    own, phase_bits, group_bits = bus.element.width, _bits_for(plan.period), (plan.groups - 1).bit_length()
+    own, phase_bits, group_bits = bus.element.width, bits_for(plan.period), (plan.groups - 1).bit_length()
     first, end = plan.filled(own)
     read = inputs_read(plan.adders)
     unread = ["held"] if len(read) < plan.n_in else []
     if plan.digit * plan.period > plan.width:
         unread += [f"r{lane}" for lane in range(plan.lanes)]
-    lanes = list(_lanes(plan, biases(node, plan, bus.element), node, phase_bits))
+    inside = _Inside.of(plan)
+    lanes = list(_lanes(plan, inside.ends, biases(node, plan, bus.element), node, phase_bits))
     if not any(lane.tables for lane in lanes):
         unread.append(f"place_{plan.delay}")
     return render(
@@ -159,7 +151,7 @@ def serial_text(vectors: BusLayout, module: Module, mark: str) -> str:
         pick_bits=(end - first - 1).bit_length(),
         fills=_fills(first, end, plan.period, phase_bits),
         codes=[_code(plan, code, own, signed=bus.element.signed) for code in read],
-        stages=list(_stages(plan, group_bits)),
+        stages=list(_stages(plan, inside, group_bits)),
         lane_first=_first(plan.delay),
         lane_list=lanes,
         library=plan.groups > 1,
@@ -192,10 +184,10 @@ def _code(plan: Serial, code: int, own: int, *, signed: bool) -> _Code:
     cycles = [min(first + (k - first) % room, end - 1) for k in range(room)]
     places = [[plan.digit * cycle + k - plan.shift for cycle in cycles] for k in range(plan.digit)]
     if room == 1:
-        return _Code(f"x{code}", [], _joined([bit(place) for (place,) in places]))
+        return _Code(f"x{code}", [], joined([bit(place) for (place,) in places]))
     picks = [_Pick(f"p{code}_{k}", [bit(place) for place in row]) for k, row in enumerate(places)]
     picked = "" if room == PICK_CHOICES else "[pick]"
-    return _Code(f"x{code}", picks, _joined([f"{pick.name}{picked}" for pick in picks]))
+    return _Code(f"x{code}", picks, joined([f"{pick.name}{picked}" for pick in picks]))
 
 
 def _name(plan: Serial, value: int) -> str:
@@ -217,9 +209,9 @@ def _read(plan: Serial, stream: Stream, stage: int) -> str:
     return _at(plan, stream.value, stage) + (f"_l{stream.shift}" if stream.shift else "")
 
 
-def _stages(plan: Serial, group_bits: int) -> Iterator[_Stage]:
+def _stages(plan: Serial, inside: _Inside, group_bits: int) -> Iterator[_Stage]:
     """The stages in order, up to that of the biases."""
-    built, passing, inside = built_in(plan), list(crossings(plan)), _Inside.of(plan)
+    built, passing = built_in(plan), list(crossings(plan))
     for stage in range(plan.delay + 1):
         registers = [
             (_at(plan, value, stage), _at(plan, value, stage - 1))
@@ -268,7 +260,7 @@ def _slot(plan: Serial, name: str, slot: tuple[Stream | None, ...]) -> _Code:
             sources += [sources[-1]] * (plan.groups - len(slot))
             picks.append(_Pick(f"{name}_p{k}", _filled(sources)))
         bits.append(f"{name}_p{k}[turn]" if plan.groups > 1 else sources[0])
-    return _Code(name, picks, _joined(bits))
+    return _Code(name, picks, joined(bits))
 
 
 def _column(plan: Serial, stream: Stream | None, k: int) -> str:
@@ -312,8 +304,7 @@ class _Inside:
         return name
 
 
-def _lanes(plan: Serial, bias: list[int], node: Linear, phase_bits: int) -> Iterator[_Lane]:
-    ends = _Inside.of(plan).ends
+def _lanes(plan: Serial, ends: list[str], bias: list[int], node: Linear, phase_bits: int) -> Iterator[_Lane]:
     for lane in range(plan.lanes):
         own = list(range(lane, plan.n_out, plan.lanes))
         tables, bits = [], []
@@ -334,4 +325,4 @@ def _lanes(plan: Serial, bias: list[int], node: Linear, phase_bits: int) -> Iter
         low = int(node.bias[lane]) % (1 << plan.low) if plan.groups == 1 else 0
         result = [f"r{lane}[{plan.width - 1}:0]"]
         result = ([f"{plan.low}'d{low}"] if plan.low else []) + result
-        yield _Lane(ends[lane], tables, _joined(bits), carries, _joined(sums), _joined(result))
+        yield _Lane(ends[lane], tables, joined(bits), carries, joined(sums), joined(result))

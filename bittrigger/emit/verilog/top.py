@@ -11,6 +11,7 @@ from bittrigger.emit.verilog.held import held_ports
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources
 from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
+from bittrigger.emit.verilog.views import joined
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.graph import Input
 from bittrigger.ir.held_bus import address_bits
@@ -51,16 +52,12 @@ class _Row:
     format: str
 
 
-def _joined(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"
-
-
 def _slices(fields: tuple[Field, ...], port: Input, width: int) -> str:
     """The bits of ``in_data`` that ``port`` needs, ``width`` of each element."""
     own = [field for field in fields if field.port == port.name]
     if width == port.type.width:
         return f"in_data[{own[-1].offset + width - 1}:{own[0].offset}]"
-    return _joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in reversed(own)])
+    return joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in own])
 
 
 def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[_Vector]:
@@ -173,7 +170,7 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
         "out_width": out_width,
         "digits": len(str(max(in_width, out_width) - 1)),
         "vectors": signals,
-        "output": _joined(list(reversed(_leaving(pipeline, vectors)))),
+        "output": joined(_leaving(pipeline, vectors)),
         "settings": _settings(pipeline),
         "p": INSTANCE,
         "k": ELEMENT,

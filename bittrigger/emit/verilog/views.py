@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bittrigger.ir.fixed import Interval
@@ -111,6 +112,16 @@ class Body:
     def clocked(self) -> bool:
         """Whether the module holds a register, and so has a port ``clk``."""
         return any(stage.registers for stage in self.stages)
+
+
+def bits_for(count: int) -> int:
+    """Bits of a number below ``count``."""
+    return max((count - 1).bit_length(), 1)
+
+
+def joined(parts: Sequence[str]) -> str:
+    """The parts, the lowest first, as one signal."""
+    return parts[0] if len(parts) == 1 else "{" + ", ".join(reversed(parts)) + "}"
 
 
 def vector(width: int, *, signed: bool) -> str:
