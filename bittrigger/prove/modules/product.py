@@ -18,7 +18,7 @@ from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, BoolArray, Vector, e
 from bittrigger.prove.circuits.bits import input_nets, literals
 from bittrigger.prove.circuits.equivalence import BEFORE, decide
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.modules.scaling import Code, operand_codes, within_span
+from bittrigger.prove.modules.scaling import Code, operand_codes, result_element, within_span
 from bittrigger.synth.netlist import Netlist
 
 MAX_BITS = 24
@@ -37,9 +37,7 @@ def prove_product(module: Module, vectors: BusLayout, netlist: Netlist, work: Pa
         Unproven: if codes exist that give another result, or ABC cannot tell.
     """
     nets = input_nets(netlist)
-    (out,), element = module.result, vectors.result(module).element
-    if out.lo not in element.interval or out.hi not in element.interval:
-        raise Unproven("a result leaves the range of its bus")
+    element = result_element(module, vectors)
     aig = Aig(len(nets))
     codes = operand_codes(aig, module, vectors, netlist, nets)
     found = literals(aig, netlist, netlist.outputs["y"])

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Requantize
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
@@ -37,9 +37,7 @@ def prove_scaling(module: Module, node: Scaling | Extremum, vectors: BusLayout, 
     """
     nets = input_nets(netlist)
     driven = netlist.outputs["y"]
-    element = vectors.result(module).element
-    if any(out.lo not in element.interval or out.hi not in element.interval for out in module.result):
-        raise Unproven("a result leaves the range of its bus")
+    element = result_element(module, vectors)
     for name in ("gold", "gate"):
         aig = Aig(len(nets))
         codes = operand_codes(aig, module, vectors, netlist, nets)
@@ -52,6 +50,18 @@ def prove_scaling(module: Module, node: Scaling | Extremum, vectors: BusLayout, 
         aig.write(work / f"{name}.aig", outputs)
     before = BEFORE if decide(work) else ""
     return f"{len(module.result)} results of {len(module.source)} codes{before}"
+
+
+def result_element(module: Module, vectors: BusLayout) -> FixedPoint:
+    """The type of the results of ``module`` on their bus.
+
+    Raises:
+        Unproven: if it does not hold the range of each of them.
+    """
+    element = vectors.result(module).element
+    if any(out.lo not in element.interval or out.hi not in element.interval for out in module.result):
+        raise Unproven("a result leaves the range of its bus")
+    return element
 
 
 def operand_codes(aig: Aig, module: Module, vectors: BusLayout, netlist: Netlist, nets: list[int]) -> list[Code]:
