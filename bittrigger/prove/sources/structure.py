@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -135,47 +136,37 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
             found |= _engine_ports(vectors, module, module.engine)
         if module.serial:
             (bus,), width = vectors.operands(module), vectors.result(module).width
-            taken: Pins = {"clk": ("input", 1), "load": ("input", 1), "x": ("input", bus.width)}
-            found[module.name] = {**taken, "y": ("output", module.lanes * width)}
+            found[module.name] = _both_ways({"clk": 1, "load": 1, "x": bus.width}, {"y": module.lanes * width})
         if module.tally:
-            (bus,), told = vectors.operands(module), {"clk": ("input", 1), "first": ("input", 1)}
-            found[module.name] = {**told, "x": ("input", bus.width), "y": ("output", vectors.result(module).width)}
+            (bus,), width = vectors.operands(module), vectors.result(module).width
+            found[module.name] = _both_ways({"clk": 1, "first": 1, "x": bus.width}, {"y": width})
         if module.queue:
             (bus,) = vectors.operands(module)
-            found[module.queue_name] = {
-                "clk": ("input", 1),
-                "load": ("input", 1),
-                "x": ("input", len(queued_codes(graph, module)[0]) * bus.element.width),
-                "y": ("output", module.lanes * bus.width),
-            }
+            taken = len(queued_codes(graph, module)[0]) * bus.element.width
+            found[module.queue_name] = _both_ways({"clk": 1, "load": 1, "x": taken}, {"y": module.lanes * bus.width})
     for place, module in zip(places(graph), pipeline.held, strict=True):
-        found[module.name] = {
-            **found[module.name],
-            **{port: ("input", width) for port, width in reader_ports(place.node).items()},
-        }
-        found[module.held_name] = _both_ways({"clk": 1}, *column_ports(place))
+        found[module.name] = {**found[module.name], **_both_ways(reader_ports(place.node), {})}
+        given, driven = column_ports(place)
+        found[module.held_name] = _both_ways({"clk": 1} | given, driven)
     if pipeline.settings_name:
-        found[pipeline.settings_name] = _both_ways({"clk": 1}, *settings_ports(graph))
-        top |= {f"settings_{port}": width for port, width in settings_ports(graph)[0].items()}
-    late: dict[str, tuple[str, int]] = {"settings_busy": ("output", 1)} if pipeline.settings_name else {}
+        given, driven = settings_ports(graph)
+        found[pipeline.settings_name] = _both_ways({"clk": 1} | given, driven)
+        top |= {f"settings_{port}": width for port, width in given.items()}
+    late = {"settings_busy": 1} if pipeline.settings_name else {}
     if pipeline.guard_name:
-        late["dropped"] = ("output", 1)
-        ways = {"clk": "input", "rst": "input", "in_valid": "input", **dict.fromkeys(start, "input")}
-        ways |= {"accept": "output", **({"whole": "output"} if pipeline.arrival else {}), "dropped": "output"}
-        found[pipeline.guard_name] = {name: (way, 1) for name, way in ways.items()}
-    found[graph.name] = {
-        **{name: ("input", width) for name, width in top.items()},
-        "out_valid": ("output", 1),
-        "out_data": ("output", bus_width(output_fields(graph))),
-        **late,
-    }
+        late["dropped"] = 1
+        told = {"accept": 1, **({"whole": 1} if pipeline.arrival else {}), "dropped": 1}
+        found[pipeline.guard_name] = _both_ways({"clk": 1, "rst": 1, "in_valid": 1, **start}, told)
+    found[graph.name] = _both_ways(top, {"out_valid": 1, "out_data": bus_width(output_fields(graph)), **late})
     return found
 
 
-def _both_ways(clock: dict[str, int], given: dict[str, int], driven: dict[str, int]) -> Pins:
-    """Ports by direction."""
-    inputs = {port: ("input", width) for port, width in (clock | given).items()}
-    return {**inputs, **{port: ("output", width) for port, width in driven.items()}}
+def _both_ways(given: Mapping[str, int], driven: Mapping[str, int]) -> Pins:
+    """Ports by direction, from the widths of inputs and outputs."""
+    return {
+        **{port: ("input", width) for port, width in given.items()},
+        **{port: ("output", width) for port, width in driven.items()},
+    }
 
 
 def _engine_ports(vectors: BusLayout, module: Module, engine: Engine) -> dict[str, Pins]:
@@ -187,17 +178,14 @@ def _engine_ports(vectors: BusLayout, module: Module, engine: Engine) -> dict[st
     feed = {**told, "step": code, "weights": weights * engine.lanes, "bias": width * engine.lanes}
     taken = {"clk": 1, "load": 1, "x": bus.width}
     return {
-        module.name: {**{port: ("input", size) for port, size in lane.items()}, "y": ("output", width)},
-        module.feed_name: {
-            **{port: ("input", size) for port, size in taken.items()},
-            **{port: ("output", size) for port, size in feed.items()},
-        },
+        module.name: _both_ways(lane, {"y": width}),
+        module.feed_name: _both_ways(taken, feed),
     }
 
 
 def _ports(vectors: BusLayout, module: Module, rtl: Path) -> Pins:
     path = rtl / f"{module.name}.sv"
     clocked = module.cycles > 0 and path.is_file() and _CLOCK.search(path.read_text(encoding="utf-8", errors="replace"))
-    clock = {"clk": ("input", 1)} if clocked else {}
-    operands = {bus.name: ("input", bus.width) for bus in vectors.operands(module)}
-    return {**clock, **operands, "y": ("output", vectors.result(module).width)}
+    clock = {"clk": 1} if clocked else {}
+    operands = {bus.name: bus.width for bus in vectors.operands(module)}
+    return _both_ways({**clock, **operands}, {"y": vectors.result(module).width})
