@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.emit.render import render
-from bittrigger.emit.verilog.operand_buses import INSTANCE, Places
+from bittrigger.emit.verilog.operand_buses import INSTANCE, own_part
 from bittrigger.emit.verilog.views import vector
 from bittrigger.errors import InternalError
 from bittrigger.ir.held import TERMS, Held, Hold, Weigh
-from bittrigger.ir.held_bus import APPLY, Place, address_bits, places, reader_ports
+from bittrigger.ir.held_bus import APPLY, Place, address_bits, column_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 
@@ -68,22 +68,16 @@ def held_node(module: Module) -> Held:
 
 def held_ports(pipeline: Pipeline) -> list[tuple[str, int]]:
     """The buses that the module of the settings drives, and their widths."""
-    found = []
-    for module in pipeline.held:
-        node = held_node(module)
-        columns = node.columns if isinstance(node, Weigh) else 1
-        found += [(f"{node.name}_{port}", columns * width) for port, width in reader_ports(node).items()]
-    return found
+    _, driven = settings_ports(pipeline.graph)
+    return [(port, width) for port, width in driven.items() if port != "busy"]
 
 
 def held_pins(module: Module) -> list[tuple[str, str]]:
     """The connections of an instance of ``module`` to what is held."""
-    node = held_node(module)
-
-    def part(width: int) -> str:
-        return Places(0, 1, 1).instance(width, 1) if module.columns > 1 else ""
-
-    return [(port, f"{node.name}_{port}{part(width)}") for port, width in reader_ports(node).items()]
+    node, several = held_node(module), module.columns > 1
+    return [
+        (port, f"{node.name}_{port}{own_part(width, several=several)}") for port, width in reader_ports(node).items()
+    ]
 
 
 def reader_text(vectors: BusLayout, module: Module, mark: str) -> str:
@@ -168,7 +162,8 @@ def word_bits(place: Place) -> list[int]:
 
 def registers_text(place: Place, module: Module, mark: str) -> str:
     """The Verilog of the registers of one column."""
-    node = place.node
+    node, (_, driven) = place.node, column_ports(place)
+    weights = driven.get("weights", 0)
     return render(
         "held.sv.j2",
         mark=mark,
@@ -176,9 +171,9 @@ def registers_text(place: Place, module: Module, mark: str) -> str:
         layer=node.name,
         columns=place.columns,
         words=word_bits(place),
-        weights=2 * int(node.weights.shape[0]) if isinstance(node, Weigh) else 0,
+        weights=weights,
         bits=node.bits,
-        digits=len(str(max(31, 2 * int(node.weights.shape[0]) - 1 if isinstance(node, Weigh) else 0))),
+        digits=len(str(max(31, weights - 1))),
     )
 
 
@@ -224,20 +219,17 @@ def _row(place: Place) -> _Row:
 
 
 def _layer(place: Place, module: Module) -> _Layer:
-    node, several = place.node, place.columns > 1
-    ports = [("bias", node.bits)]
-    if isinstance(node, Weigh):
-        ports = [("weights", 2 * int(node.weights.shape[0])), *ports]
+    node, (_, driven) = place.node, column_ports(place)
 
     def part(width: int) -> str:
-        return Places(0, 1, 1).instance(width, 1) if several else ""
+        return own_part(width, several=place.columns > 1)
 
     connections = [
         ("clk", "clk"),
         ("turn", f"turn[{module.start}]"),
         ("hits", f"hits_{node.name}{part(place.stride)}"),
         ("data", "word"),
-        *((port, f"{node.name}_{port}{part(width)}") for port, width in ports),
+        *((port, f"{node.name}_{port}{part(width)}") for port, width in driven.items()),
     ]
     text = f"{node.name}, which is read in stage {module.start}"
     return _Layer(node.name, module.held_name, text, place.first, place.words, place.columns, tuple(connections))

@@ -44,6 +44,11 @@ class Places:
         return f"[{' + '.join(terms) or '0'} +: {width * size}]"
 
 
+def own_part(width: int, size: int = 1, *, several: bool) -> str:
+    """The part-select of the ``size`` elements that are those of instance ``p``; nothing where it is not one of several."""
+    return Places(0, size, 1).instance(width, size) if several else ""
+
+
 @dataclass(frozen=True)
 class Source:
     """A bus of the top: its name, by the time at which it is read, and its elements."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bittrigger.emit.verilog.held import held_pins
-from bittrigger.emit.verilog.operand_buses import Places, Source, pieces, regular
+from bittrigger.emit.verilog.operand_buses import Places, Source, own_part, pieces, regular
 from bittrigger.ir.engine import WEIGHT_BITS
 from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.layout import Bus, BusLayout
@@ -71,7 +71,8 @@ def connected(
         before = module.node.inputs[0]
         read = f"{name}_head" if module.queue else flowing(pipeline, before, module.start)
         parts = [(read, bus), (f"{name}_stream", result)]
-        x, y = (text + (_lane(vector) if module.lanes > 1 else "") for text, vector in parts)
+        several = module.lanes > 1
+        x, y = (text + own_part(vector.element.width, vector.size, several=several) for text, vector in parts)
         return [*pairs, (bus.name, x), ("y", y)], operands
     names = tuple(dict.fromkeys(module.node.inputs))
     for bus, node in zip(vectors.operands(module), names, strict=True):
@@ -80,18 +81,13 @@ def connected(
             operands += [operand] if operand else []
         else:
             signal = at(node, module.start - vectors.stages[node])
-            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.node.copies > 1 else ""
+            signal += own_part(bus.element.width, bus.size, several=module.node.copies > 1)
         pairs.append((bus.name, signal))
     if isinstance(module.node, Weigh | Hold):
         pairs += held_pins(module)
     result, name = vectors.result(module), at(module.node.name, 0)
-    part = Places(0, result.size, 1).instance(result.element.width, result.size) if module.copies > 1 else ""
+    part = own_part(result.element.width, result.size, several=module.copies > 1)
     return [*pairs, ("y", name + part)], operands
-
-
-def _lane(bus: Bus) -> str:
-    """The part-select of an instance."""
-    return Places(0, bus.size, 1).instance(bus.element.width, bus.size)
 
 
 def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
@@ -100,7 +96,7 @@ def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
     bits = WEIGHT_BITS * engine.terms if engine else 0
 
     def part(width: int) -> str:
-        return Places(0, 1, 1).instance(width, 1) if module.lanes > 1 else ""
+        return own_part(width, several=module.lanes > 1)
 
     return [
         ("clk", "clk"),
@@ -122,7 +118,7 @@ def _tally_pins(
     parts = tuple(f"{stream}[{low + own - 1}:{low}]" for low in lows)
     operand = Operand(f"{name}_operand", len(parts) * own, parts, None, bus.size)
     x, y = (
-        text + (_lane(vector) if features > 1 else "")
+        text + own_part(vector.element.width, vector.size, several=features > 1)
         for text, vector in ((operand.name, bus), (at(name, 0), vectors.result(module)))
     )
     return [("clk", "clk"), ("first", there(pipeline, module.start)), ("x", x), ("y", y)], [operand]
@@ -135,16 +131,16 @@ def wired(
     source = sources(vectors, module.start if module.reads is None else module.reads)
     found = route(pipeline.graph, (node,))
     places = regular(found, module.node.copies) if module.node.copies > 1 else None
-    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.node.copies
+    width, copies = bus.element.width, module.node.copies
     name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
-    signal = name + (own.instance(width, bus.size) if copies > 1 and not module.is_folded else "")
+    signal = name + own_part(width, bus.size, several=copies > 1 and not module.is_folded)
     parts: tuple[str, ...] = ()
     element = None
     if places is not None and source(found.nodes[0]).element == bus.element:
         base = source(found.nodes[0]).name
         if (places.stride == 1 or bus.size == 1) and not module.is_folded:
             return base + places.instance(width, bus.size), None
-        element = (own.element(width), base + places.element(width))
+        element = (Places(0, bus.size, 1).element(width), base + places.element(width))
     else:
         parts = tuple(pieces(found, source, bus.element))
     return signal, Operand(name, copies * bus.width, parts, element, bus.size)
