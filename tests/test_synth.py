@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.report import vitis, vivado
 from bittrigger.report.model import Origin
-from bittrigger.synth import yosys
+from bittrigger.synth import yosys, yosys_worker
 from bittrigger.synth.count import utilization
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.vivado_script import write_vivado_script
@@ -159,6 +161,20 @@ def test_a_module_that_fails_among_others_is_named(tmp_path):
         synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth")
     assert not (tmp_path / "synth" / "example_requantize_relu_0.json").exists()
     assert not (tmp_path / "synth" / "example.json").exists()
+
+
+def test_of_scripts_that_fail_the_first_in_their_order_is_named(tmp_path):
+    """Two at a time read the same wrong file; the one that comes second fails long before the first."""
+    (tmp_path / "wrong.sv").write_text("module wrong(output y); assign y = nothing(1); endmodule\n")
+    slow = tmp_path / "slow.ys"
+    slow.write_text("# slow\n" + "design -push\ndesign -pop\n" * 300 + f"read_verilog -sv {tmp_path}/wrong.sv\n")
+    quick = tmp_path / "quick.ys"
+    quick.write_text(f"# quick\nread_verilog -sv {tmp_path}/wrong.sv\n")
+    worker = [sys.executable, yosys_worker.__file__, "-j", "2", slow, quick]
+    ended = subprocess.run(worker, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"{slow}: failed; its log: {slow.with_suffix('.log')}" in ended.stdout
+    assert "quick.ys: failed" not in ended.stdout
 
 
 def test_absent_module(tmp_path):

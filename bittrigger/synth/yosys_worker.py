@@ -13,6 +13,7 @@ import signal
 import sys
 from itertools import takewhile
 from pathlib import Path
+from typing import NoReturn
 
 from pyosys import libyosys
 
@@ -56,17 +57,29 @@ def go_on(lines: list[str], design: libyosys.Design, log: Path) -> int:
 
 
 def wait(running: dict[int, Path]) -> None:
-    """Wait for one of the ``running`` forks; if it failed, show its log and end."""
+    """Wait for one of the ``running`` forks, which are in the order of their scripts; if it failed, end."""
     child, status = os.wait()
-    script = running.pop(child)
     if status:
-        log = script.with_suffix(".log")
-        sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
-        sys.stdout.write(f"\n{script}: failed; its log: {log}\n")
-        flush()
-        for other in running:
-            os.kill(other, signal.SIGKILL)
-        os._exit(1)
+        fail(running, child)
+    del running[child]
+
+
+def fail(running: dict[int, Path], failed: int) -> NoReturn:
+    """End with the log of the first that fails: of those before ``failed``, one may read the same wrong file and fail too."""
+    first, ended = failed, {failed}
+    for child in takewhile(lambda child: child != failed, running):
+        ended.add(child)
+        if os.waitpid(child, 0)[1]:
+            first = child
+            break
+    script = running[first]
+    log = script.with_suffix(".log")
+    sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
+    sys.stdout.write(f"\n{script}: failed; its log: {log}\n")
+    flush()
+    for other in running.keys() - ended:
+        os.kill(other, signal.SIGKILL)
+    os._exit(1)
 
 
 def main(scripts: list[Path], jobs: int) -> None:
