@@ -354,6 +354,7 @@ def test_a_wrong_solution_is_an_internal_error(monkeypatch):
 
 
 def test_sources_alone_compile_into_the_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv("BITTRIGGER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(solver_native, "FLAGS", ("-std=c++17", "-O0", "-fPIC", "-shared"))
     first = solver_native._compiled()
