@@ -1,4 +1,4 @@
-"""What a build has to hold to be a retrained network of the same shape: compared with Keras, and written as a weight file."""
+"""What a build has to hold to be a retrained network of the same shape: compared with Keras."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.build.folder import Build
-from bittrigger.build.weights import write_weights
 from bittrigger.compile.foreign import foreign_graph
 from bittrigger.compile.read import Stages, check_reading, holding, read
 from bittrigger.errors import ConfigError, UnsupportedModelError
@@ -22,13 +21,11 @@ from bittrigger.passes.rewrite import readers
 from bittrigger.passes.simplify import simplify
 
 
-def retrained(
-    model: Path, build: Build, path: Path, *, inputs: FloatArray | None = None, stages: Stages | None = None
-) -> Graph:
-    """Write what ``build`` has to hold to be the network in the file ``model``, to ``path``.
+def retrained(model: Path, build: Build, *, inputs: FloatArray | None = None, stages: Stages | None = None) -> Graph:
+    """What ``build`` has to hold to be the network in the file ``model``.
 
-    The model is lowered with the settings of the build and compared with Keras on every bit, as ``convert`` does. Nothing is
-    written unless all that is no held number is that of the build.
+    The model is lowered with the settings of the build and compared with Keras on every bit, as ``convert`` does. It is refused
+    unless all that is no held number is that of the build.
 
     Args:
         inputs: real events `(events, n_inputs)` on which Keras and the integers are compared, besides random ones.
@@ -37,7 +34,7 @@ def retrained(
         The graph of the build, with the numbers of the model.
 
     Raises:
-        ConfigError: if the build holds nothing, or the file cannot be written.
+        ConfigError: if the build holds nothing.
         UnsupportedModelError: if the model has another shape, or a bias does not fit its register.
         MismatchError: if Keras and the integers differ in a bit.
     """
@@ -50,11 +47,8 @@ def retrained(
     held = replace(held, given={layer_name(node): node.bits for node in held_nodes(build.graph)})
     own = foreign_graph(model, settings)
     if own is not None:
-        graph = like(simplify(aligned(own, build.graph), held=held), build.graph, str(model))
-    else:
-        graph = _of_keras(model, build, held, inputs, stages)
-    write_weights(path, graph)
-    return graph
+        return like(simplify(aligned(own, build.graph), held=held), build.graph, str(model))
+    return _of_keras(model, build, held, inputs, stages)
 
 
 def _of_keras(model: Path, build: Build, held: Holding, inputs: FloatArray | None, stages: Stages) -> Graph:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bittrigger.emit.file_list import write_file_list
-from bittrigger.emit.render import render, write_changed
-from bittrigger.emit.verilog import LIBRARY
+from bittrigger.emit.render import render
+from bittrigger.emit.wrappers.files import write_wrapper
 from bittrigger.emit.wrappers.stream import Stream, to_beats
-from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.errors import ConfigError
 from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.patterns.design import Payload
-from bittrigger.system.resources import folder as folder_of
 
 __all__ = [
     "AxisOptions",
@@ -92,7 +90,7 @@ def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[P
         latency=axis_latency_cycles(pipeline, inputs),
         rate=max(inputs.beats, outputs.beats),
     )
-    return _write(pipeline, folder, f"{pipeline.graph.name}_axis", {".sv": text}, _AXIS_LIBRARY)
+    return write_wrapper(pipeline, folder, f"{pipeline.graph.name}_axis", {".sv": text}, _AXIS_LIBRARY)
 
 
 def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, ...]:
@@ -118,7 +116,7 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
     }
     name = f"{pipeline.graph.name}_emp"
     texts = {".sv": render("wrap_emp.sv.j2", **facts), "_links.vhd": render("wrap_emp.vhd.j2", **facts)}
-    return _write(pipeline, folder, name, texts, _EMP_LIBRARY)
+    return write_wrapper(pipeline, folder, name, texts, _EMP_LIBRARY)
 
 
 def _check_interval(pipeline: Pipeline, cycles: int, what: str) -> None:
@@ -146,21 +144,3 @@ def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:
         "digits": digits,
         "pad": " " * (digits + 4),
     }
-
-
-def _write(
-    pipeline: Pipeline, folder: Path, top: str, texts: dict[str, str], library: tuple[str, ...]
-) -> tuple[Path, ...]:
-    taken = {pipeline.graph.name, *(module.name for module in pipeline.modules)} & {top, *library}
-    if taken:
-        raise UnsupportedModelError(f"the design has a module {min(taken)!r}, a name of the wrapper; rename the layer")
-    paths = [folder / f"{top}.sv"]
-    for ending, text in texts.items():
-        write_changed(folder / f"{top}{ending}", text)
-    for module in library:
-        paths.append(folder / f"{module}.sv")
-        write_changed(paths[-1], (folder_of("firmware") / f"{module}.sv").read_text(encoding="utf-8"))
-    design = sorted(path.name for path in (folder.parent.parent / "rtl").glob("*.sv") if path.stem not in LIBRARY)
-    sources = [*(f"../../rtl/{name}" for name in design), f"{top}.sv"]
-    write_file_list(folder / f"{top}.f", f"{top}: all sources", pipeline.origin, sources, [".", "../../rtl"])
-    return tuple(paths)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from bittrigger.emit.render import write_changed
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
+from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions, emit_control
 from bittrigger.errors import ConfigError
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns.design import LinkOptions, make_payload
 
-Choice = AxisOptions | LinkOptions
+Choice = AxisOptions | LinkOptions | AxiLiteOptions | IpbusOptions
 
-INTERFACES: dict[str, type[AxisOptions] | type[LinkOptions]] = {"axi-stream": AxisOptions, "emp": LinkOptions}
+INTERFACES: dict[str, type[Choice]] = {
+    "axi-stream": AxisOptions,
+    "emp": LinkOptions,
+    "axi-lite": AxiLiteOptions,
+    "ipbus": IpbusOptions,
+}
 """The wrappers, each in a folder of its name below ``wrap/``."""
 
 OPTIONS = "options.json"
@@ -38,10 +44,15 @@ def emit_wrapper(pipeline: Pipeline, choice: Choice, build: Path) -> tuple[Path,
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     folder = build / folder_name(choice)
-    if isinstance(choice, AxisOptions):
-        files = emit_axis(pipeline, choice, folder)
-    else:
-        files = emit_emp(pipeline, make_payload(pipeline.graph, pipeline.latency_cycles, choice), folder)
+    match choice:
+        case AxisOptions():
+            files = emit_axis(pipeline, choice, folder)
+        case LinkOptions():
+            files = emit_emp(pipeline, make_payload(pipeline.graph, pipeline.latency_cycles, choice), folder)
+        case AxiLiteOptions() | IpbusOptions():
+            files = emit_control(pipeline, choice, folder)
+        case _:
+            assert_never(choice)
     write_changed(folder / OPTIONS, json.dumps(asdict(choice), indent=1) + "\n")
     return files
 
