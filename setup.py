@@ -9,7 +9,7 @@ from setuptools import Extension, find_packages, setup
 INSTRUCTIONS = ["-mpopcnt"] if platform.machine() in ("x86_64", "AMD64") else []
 DATA = {
     "hls_templates": ["*"],
-    "firmware": ["*.sv", "ultrascale/*.sv", "vhdl/*.vhd", "vhdl/ultrascale/*.vhd"],
+    "firmware": ["*.sv", "ultrascale/*.sv", "vhdl/*.vhd", "vhdl/control/*.vhd", "vhdl/ultrascale/*.vhd"],
     "sim": ["*.py"],
     "schemas": ["*.json"],
 }

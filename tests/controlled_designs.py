@@ -4,12 +4,15 @@ import json
 import shutil
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions, emit_control
+from bittrigger.errors import ToolError
 from bittrigger.ir.control_map import KIND, REGISTERS, UNITS, VERSION, window_bits
 from bittrigger.ir.held_bus import SETTLING, address_bits, writes
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.ir.weight_file import network_hash
+from bittrigger.simulate.simulators.model import build_model, launch, options
 from bittrigger.simulate.wrapper import WrapperSim
 
 OPTIONS = {"axi_lite": AxiLiteOptions(), "ipbus": IpbusOptions()}
@@ -33,6 +36,96 @@ module {name}_{bus}_top (
 endmodule
 """
 
+VHDL_TOP = """\
+library ieee;
+use ieee.std_logic_1164.all;
+
+entity {name}_{bus}_top is
+    port (
+{ports}
+        rst : in std_logic;
+        in_valid : in std_logic;
+        in_data : in std_logic_vector({inputs} downto 0);
+        out_valid : out std_logic;
+        out_data : out std_logic_vector({outputs} downto 0)
+    );
+end entity;
+
+architecture structure of {name}_{bus}_top is
+    signal settings_write, settings_busy : std_logic;
+    signal settings_address : std_logic_vector({address} downto 0);
+    signal settings_data : std_logic_vector(31 downto 0);
+begin
+    u_control : entity work.{name}_{bus}
+        port map ({control});
+    u_design : entity work.{name}
+        port map ({design});
+end architecture;
+"""
+SETTINGS = ("settings_write", "settings_address", "settings_data", "settings_busy")
+
+
+@dataclass(frozen=True)
+class GhdlSim:
+    """A top of VHDL under GHDL, with the interface of ``WrapperSim`` that a bench needs."""
+
+    top: str
+    sources: tuple
+    cache: Path
+
+    def run(self, module, bench):
+        """Run the tests of ``sim/<module>.py``; ``ToolError`` where one does not pass."""
+        model = build_model(self.top, self.sources, self.cache, "ghdl")
+        results = self.cache / "results.xml"
+        job = {
+            "simulator": "ghdl",
+            "options": options("ghdl", self.cache),
+            "top": self.top,
+            "module": module,
+            "build_dir": str(model.parent),
+            "test_dir": str(bench),
+            "results": str(results),
+            "seed": 1,
+        }
+        environment = {
+            "BITTRIGGER_BENCH": str(bench),
+            "BITTRIGGER_TIMEOUT_S": "300",
+            "COCOTB_REWRITE_ASSERTION_FILES": "",
+        }
+        log = self.cache / "test.log"
+        launch("test", job, log=log, environment=environment, timeout_s=330)
+        if "<failure" in results.read_text() or "<testcase" not in results.read_text():
+            raise ToolError(log.read_text()[-2000:])
+
+
+def facts_of(build, bus):
+    """What a top of ``build`` behind ``bus`` is written with."""
+    graph = build.graph
+    return {
+        "name": graph.name,
+        "bus": bus,
+        "inputs": bus_width(input_fields(graph)) - 1,
+        "outputs": bus_width(output_fields(graph)) - 1,
+        "address": address_bits(graph) - 1,
+    }
+
+
+def vhdl_bench_of(build, bus, place):
+    """The VHDL of ``build``, whose design is VHDL too, behind ``bus``."""
+    emit_control(build.pipeline, OPTIONS[bus], place / "wrap" / bus)
+    files = sorted((place / "wrap" / bus / "vhdl").glob("*.vhd"))
+    text = (place / "wrap" / bus / "vhdl" / f"{build.graph.name}_{bus}.vhd").read_text()
+    ports = text[text.index("    port (\n") + 11 : text.index("        settings_write")].rstrip()
+    names = [line.split()[0] for line in ports.splitlines()]
+    data = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data")
+    maps = {
+        key: ", ".join(f"{port} => {port}" for port in chosen)
+        for key, chosen in {"control": (*names, *SETTINGS), "design": (*data, *SETTINGS)}.items()
+    }
+    top = place / f"{build.graph.name}_{bus}_top.vhd"
+    top.write_text(VHDL_TOP.format(ports=ports, **maps, **facts_of(build, bus)))
+    return GhdlSim(top.stem, (*sorted((build.folder / "vhdl").glob("*.vhd")), *files, top), place / "sim")
+
 
 def bench_of(build, bus, place, change=None):
     """The design of ``build`` behind ``bus``, in ``place``; ``change`` is a stem, a text, and what it becomes."""
@@ -47,14 +140,8 @@ def bench_of(build, bus, place, change=None):
         copies[-1].write_text(text)
     text = copies[0].read_text()
     ports = text[text.index(" (\n") + 3 : text.index("    output wire        settings_write")].rstrip()
-    graph = build.graph
-    top = place / f"{graph.name}_{bus}_top.sv"
-    facts = {
-        "inputs": bus_width(input_fields(graph)) - 1,
-        "outputs": bus_width(output_fields(graph)) - 1,
-        "address": address_bits(graph) - 1,
-    }
-    top.write_text(TOP.format(name=graph.name, bus=bus, ports=ports, **facts))
+    top = place / f"{build.graph.name}_{bus}_top.sv"
+    top.write_text(TOP.format(ports=ports, **facts_of(build, bus)))
     design = sorted((build.folder / "rtl").glob("*.sv"))
     return WrapperSim(top.stem, (top, *copies, *design), place / "sim", timeout_s=300)
 

@@ -7,7 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from controlled_designs import ALL, BUSES, Model, Run, bench_of, play
+from controlled_designs import ALL, BUSES, Model, Run, bench_of, play, vhdl_bench_of
 from designs import build_of
 from designs import graph as ternary_graph
 
@@ -258,12 +258,21 @@ def test_a_file_is_played_into_the_design(build, desk, tmp_path):
     assert all(word == due[k] for k, word in found)
 
 
+@pytest.mark.parametrize("bus", sorted(BUSES))
+def test_vhdl_answers_the_same(build, bus, tmp_path):
+    made = build_of(build.pipeline, tmp_path / "build", hdl="vhdl")
+    slave = (bus, vhdl_bench_of(made, bus, tmp_path / "bench"))
+    test_every_answer_is_that_of_the_map(made, slave, (2000, 2300))
+    test_numbers_change_between_two_events(made, slave)
+    test_a_master_that_gives_up_or_is_reset_harms_nobody(made, slave)
+
+
 def test_a_slave_belongs_to_the_build(build, tmp_path):
     schema = json.loads((folder_of("schemas") / "wrap-1.json").read_text())
     for name in BUSES.values():
         assert "words, and registers" in said("wrap", build.folder, "-i", name, "--json", tmp_path / "wrap.json")
         jsonschema.validate(json.loads((tmp_path / "wrap.json").read_text()), schema)
-    assert check_wrappers(load_build(build.folder)) == 12
+    assert check_wrappers(load_build(build.folder)) == 20
     text = (build.folder / "wrap/axi-lite/example_axi_lite.sv").read_text()
     assert f"{len(writes(build.graph)) - 1} words at the addresses of example_settings" in text
     assert "wrap/ipbus/example_ipbus.sv" in (build.folder / "SHA256SUMS").read_text()

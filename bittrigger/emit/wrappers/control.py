@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bittrigger.emit.render import render
+from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.wrappers.files import write_wrapper
 from bittrigger.errors import ConfigError
 from bittrigger.ir.control_map import window_bits
 from bittrigger.ir.held_bus import address_bits, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.weight_file import network_hash
+from bittrigger.system.resources import folder as folder_of
 
 LIBRARY = ("bittrigger_cross", "bittrigger_control")
 """What both use of the firmware library."""
@@ -35,7 +36,7 @@ ControlOptions = AxiLiteOptions | IpbusOptions
 
 
 def emit_control(pipeline: Pipeline, options: ControlOptions, folder: Path) -> tuple[Path, ...]:
-    """Write ``<graph name>_<bus>.sv``, the same in VHDL, the library modules that it needs, and a list of all sources.
+    """Write ``<graph name>_<bus>.sv``, the library modules that it needs, a list of all sources, and all in VHDL in ``vhdl/``.
 
     Returns:
         The SystemVerilog files, the top first; the design itself is in ``../../rtl``.
@@ -60,7 +61,9 @@ def emit_control(pipeline: Pipeline, options: ControlOptions, folder: Path) -> t
         "network": network_hash(graph),
         "unit": 4 if options.bus == "axi_lite" else 1,
     }
-    texts = {".sv": render("wrap_control.sv.j2", **facts)}
-    return write_wrapper(
-        pipeline, folder, f"{graph.name}_{options.bus}", texts, (f"bittrigger_{options.bus}", *LIBRARY)
-    )
+    top, library = f"{graph.name}_{options.bus}", (f"bittrigger_{options.bus}", *LIBRARY)
+    write_changed(folder / "vhdl" / f"{top}.vhd", render("wrap_control.vhd.j2", **facts))
+    for module in library:
+        text = (folder_of("firmware") / "vhdl" / "control" / f"{module}.vhd").read_text(encoding="utf-8")
+        write_changed(folder / "vhdl" / f"{module}.vhd", text)
+    return write_wrapper(pipeline, folder, top, {".sv": render("wrap_control.sv.j2", **facts)}, library)
