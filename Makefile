@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -45,7 +45,7 @@ $(READING)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/nativ
 	$(READING)/bin/pip install --quiet --editable '.[keras,test]' h5py
 	touch $@
 
-# what PyTorch, Brevitas, and HGQ2 with Keras 3 compute, against the integers: each in an environment of its own
+# what PyTorch, Brevitas, qonnx, and HGQ2 with Keras 3 compute, against the integers: each in an environment of its own
 test-torch:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/pip install --quiet --editable '.[test]' torch
@@ -61,6 +61,11 @@ test-hgq2:
 	$(PYTHON) -m venv .venv-hgq2
 	.venv-hgq2/bin/pip install --quiet --editable '.[test]' HGQ2==0.2.0 'hls4ml==1.3.*' tensorflow==2.20.0
 	.venv-hgq2/bin/pytest tests/test_hgq2.py
+
+test-qonnx:
+	$(PYTHON) -m venv .venv-qonnx
+	.venv-qonnx/bin/pip install --quiet --editable '.[test]' qonnx==1.0.0 onnx==1.23.2 onnxruntime==1.32.0
+	.venv-qonnx/bin/pytest tests/test_qonnx.py tests/test_qonnx_bits.py
 
 $(CORE)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
 	$(PYTHON) -m venv $(CORE)

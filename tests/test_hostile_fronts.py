@@ -10,8 +10,10 @@ import traceback
 import zipfile
 from io import BytesIO
 
+import numpy as np
 import pytest
 import pytorch_files
+from onnx_files import GENERAL, model, node, sized, tensor, value_info, varint, whole
 from pytorch_files import number, text
 
 from bittrigger.device.budgets import read_budget
@@ -20,7 +22,8 @@ from bittrigger.frontend.hls4ml_project.lower import lower_project
 from bittrigger.frontend.hls4ml_project.project import read_project
 from bittrigger.frontend.pytorch.description import read_description
 from bittrigger.frontend.pytorch.tensors import read_tensors
-from bittrigger.settings import read_settings
+from bittrigger.frontend.qonnx.read import read_qonnx
+from bittrigger.settings import Settings, read_settings
 
 SECONDS = 20
 MEMORY = 3 << 30
@@ -105,6 +108,120 @@ PROJECTS = {
 }  # fmt: skip
 
 
+QUANT = node("Quant", ["x", "s", "z", "b"], ["q"], GENERAL, signed=1, narrow=0)
+ENDS = sized(11, value_info("x", (1, 4))) + sized(12, value_info("y", ()))
+
+
+def constants(**values):
+    return b"".join(sized(5, tensor(name, np.asarray(array))) for name, array in values.items())
+
+
+SOUND = constants(s=np.float32(0.25), z=np.float32(0), b=np.float32(4)) + ENDS
+
+
+def graph(*nodes, rest=SOUND, **more):
+    return model(b"".join(sized(1, one) for one in (QUANT, *nodes)) + rest + constants(**more))
+
+
+def kernel(shape):
+    return {"w": np.ones(shape, dtype=np.float32)}
+
+
+def huge(shape, data=b""):
+    return b"".join(whole(1, n) for n in shape) + whole(2, 1) + sized(8, "w") + sized(9, data)
+
+
+DOUBLING = [node("Concat", [f"k{n}"] * 2, [f"k{n + 1}"], axis=0) for n in range(60)]
+SUBGRAPH = node("If", ["q"], ["y"], then_branch=sized(6, ENDS) + whole(20, 5))
+OUTSIDE = (
+    whole(1, 4) + whole(2, 1) + sized(8, "w") + sized(13, sized(1, "location") + sized(2, "/etc/passwd")) + whole(14, 1)
+)
+LIST = np.arange(3, dtype=np.int64)
+ONNX = {
+    "no protobuf": b"\x0b\x0c" * 1000,
+    "nothing": b"",
+    "cut off": graph(node("Relu", ["q"], ["y"]))[:-40],
+    "a length of 2^63": varint(7 << 3 | 2) + varint((1 << 63) - 1),
+    "a number without an end": varint(1 << 3) + b"\xff" * 40,
+    "millions of fields": b"\x08\x01" * 9_000_000,
+    "a long name": model(sized(1, sized(4, "a" * 3_000_000))),
+    "a constant elsewhere": model(sized(1, QUANT) + SOUND + sized(5, OUTSIDE)),
+    "a shape of 2^60": model(sized(1, QUANT) + SOUND + sized(5, huge([1 << 60]))),
+    "a shape of many axes": model(sized(1, QUANT) + SOUND + sized(5, huge([1] * 100_000, bytes(4)))),
+    "a shape that overflows": model(sized(1, QUANT) + SOUND + sized(5, huge([1 << 26, 1 << 26, 1 << 12]))),
+    "a negative shape": model(sized(1, QUANT) + SOUND + sized(5, huge([-4], bytes(16)))),
+    "fewer numbers": model(sized(1, QUANT) + SOUND + sized(5, huge([4, 4], bytes(16)))),
+    "a branch": graph(SUBGRAPH),
+    "functions": graph(node("Relu", ["q"], ["y"])) + sized(25, sized(1, "Relu")),
+    "training": graph(node("Relu", ["q"], ["y"])) + sized(20, b""),
+    "two graphs": graph(node("Relu", ["q"], ["y"])) * 2,
+    "an operator of nobody": graph(node("Relu", ["q"], ["y"], "ai.onnx.contrib")),
+    "a program": graph(node("PyOp", ["q"], ["y"], "", module="os", compute="system")),
+    "a loop": graph(node("Loop", ["q"], ["y"])),
+    "a circle": graph(node("Add", ["q", "t"], ["y"]), node("Relu", ["y"], ["t"])),
+    "an operand of nobody": graph(node("Relu", ["nobody"], ["y"])),
+    "no operands": graph(node("MatMul", [], ["y"])),
+    "one operand": graph(node("Concat", [""], ["y"], axis=1)),
+    "an output of nobody": graph(node("Relu", ["q"], ["t"])),
+    "an output that is a constant": graph(node("Identity", ["s"], ["y"])),
+    "a name twice": graph(node("Relu", ["q"], ["y"]), node("Relu", ["q"], ["y"])),
+    "an input without a length": graph(node("Relu", ["q"], ["y"]), rest=SOUND.replace(ENDS, b"") + sized(
+        11, value_info("x", (1, "n"))) + sized(12, value_info("y", ()))),
+    "an input without axes": graph(node("Relu", ["q"], ["y"]), rest=SOUND.replace(ENDS, b"") + sized(
+        11, value_info("x", ())) + sized(12, value_info("y", ()))),
+    "an enormous input": graph(node("Relu", ["q"], ["y"]), rest=SOUND.replace(ENDS, b"") + sized(
+        11, value_info("x", (1, 1 << 40, 1 << 40))) + sized(12, value_info("y", ()))),
+    "doubling": graph(node("Identity", ["w"], ["k0"]), *DOUBLING, **kernel(4)),
+    "an enormous constant": graph(node("ConstantOfShape", ["n"], ["y"]), n=np.array([1 << 40, 1 << 20])),
+    "an outer sum": graph(node("Add", ["w", "v"], ["y"]), **kernel((1 << 13, 1)), v=np.ones((1, 1 << 13), "f4")),
+    "taken again and again": graph(node("Gather", ["w", "n"], ["y"]), **kernel(1 << 14), n=np.zeros(1 << 14, np.int64)),
+    "a pad of 2^40": graph(node("Pad", ["q", "n"], ["y"]), n=np.array([0, 1 << 40, 0, 0])),
+    "a reshape of 2^60": graph(node("Reshape", ["q", "n"], ["y"]), n=np.array([1, 1 << 60, -1])),
+    "a reshape of many": graph(node("Reshape", ["q", "n"], ["y"]), n=np.ones(1 << 16, np.int64)),
+    "axes of many": graph(node("Unsqueeze", ["q", "n"], ["y"]), n=np.arange(1, 60)),
+    "a wrong order": graph(node("Transpose", ["q"], ["y"], perm=[1, 0])),
+    "no order": graph(node("Transpose", ["q"], ["y"], perm="ab")),
+    "a slice of nothing": graph(node("Slice", ["q", "n", "n", "n", "n"], ["y"]), n=LIST),
+    "a gather beyond": graph(node("Gather", ["q", "n"], ["y"], axis=1), n=LIST + 7),
+    "a split of wrong parts": graph(node("Split", ["q", "n"], ["y", "t", "u"], axis=1), n=LIST),
+    "a far axis": graph(node("Concat", ["q", "q"], ["y"], axis=1 << 40)),
+    "a scale of zero": model(sized(1, QUANT) + constants(s=np.float32(0), z=np.float32(0), b=np.float32(4)) + ENDS),
+    "no number as scale": model(sized(1, QUANT) + constants(s=np.float32("nan"), z=np.float32(0), b=np.float32(4)) + ENDS),
+    "a scale that moves": model(sized(1, node("Quant", ["x", "x", "z", "b"], ["y"], GENERAL)) + SOUND),
+    "a scale of many axes": model(
+        sized(1, QUANT) + constants(s=np.ones((1, 1, 1, 1, 4), "f4"), z=np.float32(0), b=np.float32(4)) + ENDS),
+    "2^30 bits": model(sized(1, QUANT) + constants(s=np.float32(1), z=np.float32(0), b=np.float32(1 << 30)) + ENDS),
+    "no bits": model(sized(1, QUANT) + constants(s=np.float32(1), z=np.float32(0), b=np.zeros(0, "f4")) + ENDS),
+    "a matrix that does not fit": graph(node("MatMul", ["q", "w"], ["y"]), **kernel((5, 4))),
+    "a matrix of no axes": graph(node("MatMul", ["q", "w"], ["y"]), **kernel(())),
+    "a matrix of nothing": graph(node("MatMul", ["q", "w"], ["y"]), **kernel((4, 0))),
+    "a factor that is no number": graph(node("Gemm", ["q", "w"], ["y"], alpha=float("nan")), **kernel((4, 4))),
+    "a convolution of a vector": graph(node("Conv", ["q", "w"], ["y"]), **kernel((4, 4, 1))),
+    "strides of nothing": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], strides=[0]),
+                                n=np.array([1]), **kernel((1, 1, 2))),
+    "enormous pads": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], pads=[1 << 40] * 2),
+                           n=np.array([1]), **kernel((1, 1, 2))),
+    "enormous windows": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("MaxPool", ["t"], ["y"], kernel_shape=[1 << 40]),
+                              n=np.array([1])),
+    "an enormous dilation": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], dilations=[1 << 60]),
+                                  n=np.array([1]), **kernel((1, 1, 2))),
+    "groups of nothing": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], group=0),
+                               n=np.array([1]), **kernel((1, 1, 2))),
+    "a negative variance": graph(node("BatchNormalization", ["q", "w", "w", "w", "v"], ["y"]), **kernel(4),
+                                 v=np.full(4, -3, "f4")),
+    "a division by zero": graph(node("Div", ["q", "w"], ["y"]), w=np.zeros(4, "f4")),
+    "a kind of texts": graph(node("Softmax", ["q"], ["y"], axis="last")),
+    "a tensor as a number": graph(node("Softmax", ["q"], ["y"], axis=np.zeros(3, np.int64))),
+    "an attribute of nothing": graph(node("Gemm", ["q", "w"], ["y"], transB=b""), **kernel((4, 4))),
+    "an unknown rounding": graph(node("Quant", ["q", "s", "z", "b"], ["y"], GENERAL, rounding_mode="__import__")),
+}  # fmt: skip
+
+
+def onnx_file(path, data):
+    path.write_bytes(data)
+    read_qonnx(path, "net", Settings())
+
+
 def checkpoint(path, program):
     path.write_bytes(b"")
     pytorch_files.write(path, program, {"data/0": bytes(16)})
@@ -127,6 +244,7 @@ def wrote(path, content):
 ATTACKS = {
     **{f"checkpoint: {name}": (checkpoint, program) for name, program in CHECKPOINTS.items()},
     **{f"project: {name}": (project, files) for name, files in PROJECTS.items()},
+    **{f"onnx: {name}": (onnx_file, data) for name, data in ONNX.items()},
     **{f"description: {name}": (lambda p, c: read_description(wrote(p, c)), c) for name, c in DESCRIPTIONS.items()},
     **{f"settings: {name}": (lambda p, c: _settings(wrote(p, c)), c) for name, c in SETTINGS.items()},
     **{f"budget: {name}": (lambda p, c: read_budget(wrote(p, c)), c) for name, c in BUDGETS.items()},
@@ -134,8 +252,6 @@ ATTACKS = {
 
 
 def _settings(path):
-    from bittrigger.settings import Settings
-
     Settings(**read_settings(path))
 
 
@@ -156,7 +272,7 @@ def attack(name, folder):
     os._exit(1)
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "description", "settings", "budget", "project"])
+@pytest.mark.parametrize("kind", ["checkpoint", "onnx", "description", "settings", "budget", "project"])
 def test_a_file_that_asks_for_more_than_it_is_worth_is_refused(kind, tmp_path):
     command = (
         "import pathlib, sys, test_hostile_fronts as t\n"

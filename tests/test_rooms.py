@@ -53,6 +53,7 @@ WITHIN = {
         "lower": "attributes elementwise kernels keras_layers nodes",
         "hls4ml_project": "elementwise nodes",
         "pytorch": "elementwise nodes",
+        "qonnx": "attributes elementwise kernels keras_layers lower",
     },
     "prove": {
         "claims": "",

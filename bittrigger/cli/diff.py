@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bittrigger.ir.fixed import FloatArray
     from bittrigger.report.difference import Difference, Side
 
-MODELS = (".h5", ".keras", ".pt", ".pth")
+MODELS = (".h5", ".keras", ".onnx", ".pt", ".pth")
 DEFAULT_EVENTS = 1000
 
 
@@ -44,7 +44,7 @@ def command(
     check: bool,
     json_file: Path | None,
 ) -> None:
-    """Compare the builds, or the models (.h5, .keras, .pt), A and B: ports, layers, weights, figures, outputs, files.
+    """Compare the builds, or the models (.h5, .keras, .onnx, .pt), A and B: ports, layers, weights, figures, outputs, files.
 
     Figures are compared where both are of one origin. Models are lowered and solved with effort fast, and not built.
     """

@@ -40,13 +40,14 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     """The integer graph of a model, compared with Keras on every event that was tried when the block ends.
 
     Args:
-        source: a model file of Keras or PyTorch, a Keras model object, or an integer graph; only a model of Keras is compared.
+        source: a model file of Keras, ONNX or PyTorch, a Keras model object, or an integer graph; only models of Keras are
+            compared.
         inputs: real events `(events, n_inputs)` on which Keras and the integers are compared, besides random ones.
 
     Raises:
         BittriggerError: as ``read_file``; a difference to Keras is raised at the end of the block.
     """
-    own = foreign_graph(source, settings)
+    own = foreign_graph(source, settings, inputs)
     if own is not None:
         yield Asked(simplify(own, held=holding(settings), watch=stages.watch), own.basis.measured)
         return

@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.apart import graph_of
-from bittrigger.compile.foreign import is_pytorch
+from bittrigger.compile.foreign import is_foreign
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
@@ -40,7 +40,7 @@ def convert(
     """Convert a model into a build in ``folder``, which appears whole or not at all.
 
     Args:
-        source: a model file of Keras or PyTorch, a Keras model object, or an integer graph.
+        source: a model file of Keras, ONNX or PyTorch, a Keras model object, or an integer graph.
         settings: what is chosen about the design; by default everything as it is by default.
         synthesize: whether Yosys counts LUTs and flip-flops.
         overwrite: whether an earlier build in the output folder is replaced.
@@ -54,7 +54,7 @@ def convert(
     settings = settings or Settings()
     stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        known = isinstance(source, Path) and dump is None and not is_pytorch(source)
+        known = isinstance(source, Path) and dump is None and not is_foreign(source)
         pipeline = (_known if known else _made)(source, settings, inputs, stages)
         file = source if isinstance(source, Path) else None
         pipeline = replace(pipeline, origin=origin_of(pipeline.graph, file))

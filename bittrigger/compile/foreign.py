@@ -1,4 +1,4 @@
-"""Models that are not of Keras: integer graphs as they are, and checkpoints of PyTorch with the description beside them."""
+"""Models that are not of Keras: integer graphs as they are, ONNX files, checkpoints of PyTorch with a description beside them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import Any
 
 from bittrigger.compile.read import design_name
 from bittrigger.errors import ConfigError
+from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.settings import AUTO, Settings
 
-SUFFIXES = (".pt", ".pth")
+PYTORCH = (".pt", ".pth")
 """What files of PyTorch end in."""
 
-
-def is_pytorch(path: Path) -> bool:
-    """Whether a file is one of PyTorch by its name."""
-    return path.suffix.lower() in SUFFIXES
+ONNX = ".onnx"
 
 
-def foreign_graph(source: Path | Any, settings: Settings) -> Graph | None:
+def is_foreign(path: Path) -> bool:
+    """Whether a file is one of PyTorch or ONNX by its name."""
+    return path.suffix.lower() in (*PYTORCH, ONNX)
+
+
+def foreign_graph(source: Path | Any, settings: Settings, inputs: FloatArray | None = None) -> Graph | None:
     """The integer graph of ``source``, or None if it is a model of Keras.
+
+    Args:
+        inputs: real events `(events, n_inputs)`, which type the ports of an ONNX file that nothing else types.
 
     Raises:
         ConfigError: if a setting is given that its description has.
@@ -29,9 +35,13 @@ def foreign_graph(source: Path | Any, settings: Settings) -> Graph | None:
     if isinstance(source, Graph):
         _check_outputs(source.name, settings)
         return source
-    if not isinstance(source, Path) or not is_pytorch(source):
+    if not isinstance(source, Path) or not is_foreign(source):
         return None
     _check_outputs(str(source), settings)
+    if source.suffix.lower() == ONNX:
+        from bittrigger.frontend.qonnx.read import read_qonnx
+
+        return read_qonnx(source, design_name(source, settings.name), settings, inputs)
     if settings.input_precision not in (None, AUTO) or settings.output_precision != AUTO:
         raise ConfigError(
             f"model {source}: --input-precision and --output-precision are for models of Keras; write input and output into the "
@@ -43,6 +53,11 @@ def foreign_graph(source: Path | Any, settings: Settings) -> Graph | None:
 
 
 def _check_outputs(name: str, settings: Settings) -> None:
-    if settings.log_odds is not None or settings.head_bits is not None:
-        option = "--head-bits" if settings.log_odds is None else "--log-odds"
+    given = {
+        "--log-odds": settings.log_odds,
+        "--head-bits": settings.head_bits,
+        "--layer-precision": settings.layer_precision,
+    }
+    option = next((option for option, value in given.items() if value), None)
+    if option is not None:
         raise ConfigError(f"model {name}: {option} is for models of Keras; change the outputs in the model itself")

@@ -45,7 +45,7 @@ def retrained(model: Path, build: Build, *, inputs: FloatArray | None = None, st
     if held is None:
         raise ConfigError(f"{build.folder}: was not converted with --reloadable or --tunable; convert the model again")
     held = replace(held, given={layer_name(node): node.bits for node in held_nodes(build.graph)})
-    own = foreign_graph(model, settings)
+    own = foreign_graph(model, settings, inputs)
     if own is not None:
         return like(simplify(aligned(own, build.graph), held=held), build.graph, str(model))
     return _of_keras(model, build, held, inputs, stages)

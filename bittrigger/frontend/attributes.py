@@ -59,6 +59,9 @@ CENTRED = "bittrigger_centred"
 CAST = "bittrigger_cast"
 """The rounding and the overflow mode of a quantiser with a type for each code."""
 
+IDEAL = "bittrigger_ideal"
+"""Why float32 gives no one answer there, where the values lie on no grid."""
+
 GENERIC = "BittriggerLayer"
 """The class, in hls4ml's graph, of a layer that hls4ml itself does not read."""
 

@@ -25,6 +25,7 @@ class Reference(enum.Enum):
     """Keras, of the model with the types that the user declared for values in it."""
     HLS4ML = "hls4ml"
     PYTORCH = "pytorch"
+    QONNX = "qonnx"
 
 
 _EXACT = {
@@ -32,6 +33,7 @@ _EXACT = {
     Reference.TYPED: "every bit of Keras' own float32 prediction of the model with the types declared for it",
     Reference.HLS4ML: "every bit of the C++ that hls4ml wrote",
     Reference.PYTORCH: "every bit of PyTorch's own float32 result",
+    Reference.QONNX: "every bit of the ONNX graph's own float32 result",
 }
 
 

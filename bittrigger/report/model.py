@@ -139,7 +139,7 @@ class Grade:
 
     Attributes:
         name: ``exact`` (the bits of the reference) or ``ideal`` (the model's definition, where float32 itself rounds).
-        reference: ``keras`` (its float32 prediction), ``hls4ml`` (its C++) or ``pytorch`` (its float32 result).
+        reference: ``keras`` (its float32 prediction), ``hls4ml`` (its C++), ``pytorch`` or ``qonnx`` (its float32 result).
         reasons: where float32 rounds, a sentence each; none for the exact grade.
         chosen: what the model leaves open and was chosen, a sentence each.
         events: events on which Keras and the integers were compared; None where no model was at hand.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -99,7 +100,10 @@ def double_step(step: Step, values: FloatArray, channel: int) -> FloatArray:
 
 @contextmanager
 def doubles() -> Iterator[None]:
-    """Keras computes in double precision inside."""
+    """Keras computes in double precision inside, if it is there at all."""
+    if "tensorflow" not in sys.modules:  # then no function is one of Keras
+        yield
+        return
     import tensorflow as tf
 
     before = tf.keras.backend.floatx()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.elementwise import onnx
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray
 
@@ -125,6 +126,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
         return _table(config)
     if module == "bittrigger" and name == STATIC:
         return _static_quantizer(config)
+    if module == "onnx":
+        return _of_onnx(name, config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
         grid = {"binary_tanh": Grid(0, -1, 1), "binary_sigmoid": Grid(0, 0, 1)}.get(name)
         return Function(name, *_calls(_qkeras(name)), grid, rational="smooth" in name or "binary" in name)
@@ -301,6 +304,32 @@ def _static_quantizer(config: Spec) -> Function:
     magnitude = bits - signed
     grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
     return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
+
+
+def _of_onnx(name: str, config: Spec) -> Function:
+    """A function of ONNX, or a quantiser of QONNX."""
+    given = dict(config)
+    if name in ("Quant", "Sign"):
+        grid = Grid(int(given["frac"]), int(given["lo"]), int(given["hi"]))
+        if name == "Quant" and given["rounding"] == "ROUND":
+            return _on_grid(f"Quant({grid.lo}..{grid.hi})", grid)
+
+        def quantised(values: FloatArray) -> FloatArray:
+            scaled = np.ldexp(values, grid.frac)
+            whole = np.where(values >= 0, 1.0, -1.0) if name == "Sign" else onnx.rounded(scaled, given["rounding"])
+            return np.asarray(np.ldexp(np.clip(whole, grid.lo, grid.hi), -grid.frac), dtype=np.float64)
+
+        return Function(name, _in_single(quantised), quantised, grid, rational=name == "Sign")
+    if name in onnx.EVEN:
+        return Function(
+            name,
+            lambda values: np.asarray(onnx.even(name, values, given), dtype=np.float32),
+            lambda values: np.asarray(onnx.even(name, values, given), dtype=np.float64),
+            is_relu=name == "Relu",
+            rational=True,
+        )
+    double = onnx.IN_DOUBLE[name]
+    return Function(name, _in_single(lambda values: double(values, given)), lambda values: double(values, given))
 
 
 def rounding_to(kind: FixedPoint) -> Function:

@@ -99,7 +99,7 @@ def convolution(call: Call) -> Facts:
     channels = call.own_input_shape[-1]
 
     def place(values: Float32Array) -> Float32Array:
-        return (depthwise_matrix if depthwise else _grouped_matrix)(values, channels)
+        return (depthwise_matrix if depthwise else grouped_matrix)(values, channels)
 
     matrix = place(kernel)
     return {
@@ -120,7 +120,7 @@ def depthwise_matrix(kernel: Float32Array, channels: int) -> Float32Array:
     return whole.reshape(taps * channels, -1)
 
 
-def _grouped_matrix(kernel: Float32Array, channels: int) -> Float32Array:
+def grouped_matrix(kernel: Float32Array, channels: int) -> Float32Array:
     """The matrix of a kernel `(…, channels of a group, filters)` on what a window covers, taps first."""
     taps, rows, columns = math.prod(kernel.shape[:-2]), kernel.shape[-2], kernel.shape[-1]
     groups = channels // rows

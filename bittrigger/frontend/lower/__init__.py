@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
 from bittrigger.frontend.elementwise.functions import Spec, function_from_spec, internal_sigmoid
@@ -74,15 +74,17 @@ def lower_with_map(
     name: str | None = None,
     inputs: FloatArray | None = None,
     chosen: tuple[str, ...] = (),
+    reference: Reference | None = None,
 ) -> Lowered:
     """As ``lower``, and also says which graph nodes carry which tensor.
 
     Args:
         inputs: real events `(events, n_inputs)`, which type a port that nothing else does.
         chosen: what was chosen for the model before.
+        reference: whose bits an exact design gives; by default those of Keras.
     """
     project = name if name is not None else str(model_graph.config.get_project_name() or "model")
-    account = Account(exact=settings.require == "exact")
+    account = Account(settings.require == "exact", "ONNX" if reference is Reference.QONNX else "Keras")
     for sentence in chosen:
         account.choose(sentence)
     walk = Walk(model_graph, Builder(identifier(project), account), settings, inputs)
@@ -90,7 +92,7 @@ def lower_with_map(
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
     outputs, shapes, rounded = walk.outputs()
-    reference = Reference.TYPED if settings.declares else Reference.KERAS
+    reference = reference or (Reference.TYPED if settings.declares else Reference.KERAS)
     basis = replace(account.basis(rounded), reference=reference)
     graph = Graph(identifier(project), walk.builder.nodes, outputs, basis)
     verify(graph)
@@ -103,7 +105,12 @@ def _visit(walk: Walk, node: Any) -> None:
     handler = _HANDLERS.get(kind)
     if handler is None:
         raise attributes.unsupported_layer(node.name, kind)
-    walk.keep(node, handler(walk, node))
+    signal = handler(walk, node)
+    why = node.get_attr(attributes.IDEAL)
+    if why is not None and signal.steps:
+        walk.builder.account.rounds(Float32RoundsError(why))
+        signal = replace(signal, ideal=True)
+    walk.keep(node, signal)
 
 
 def _input(walk: Walk, node: Any) -> Signal:

@@ -57,7 +57,7 @@ def _grids_behind(walk: Walk, tensor: str) -> Iterator[Grid | None]:
             yield from _grids_behind(walk, reader.outputs[0])
         elif kind == "function":
             spec = attributes.read(reader, attributes.FUNCTION)
-            known = spec["module"] in ("qkeras", "bittrigger")
+            known = spec["module"] in ("qkeras", "bittrigger", "onnx")
             function = function_from_spec(reader.name, spec) if known else None
             yield function.grid if function is not None and function.plain else None
         else:

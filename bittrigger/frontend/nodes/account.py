@@ -18,9 +18,11 @@ class Account:
 
     Attributes:
         exact: whether nothing but the exact grade will do.
+        framework: whose model it is, which stands in the sentences in the place of Keras.
     """
 
     exact: bool = True
+    framework: str = "Keras"
     ideal: list[str] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
 
@@ -32,13 +34,18 @@ class Account:
         """
         if self.exact:
             raise refusal
-        if refusal.fact not in self.ideal:
-            self.ideal.append(refusal.fact)
+        fact = self._told(refusal.fact)
+        if fact not in self.ideal:
+            self.ideal.append(fact)
 
     def choose(self, sentence: str) -> None:
         """Note what was chosen, and say it."""
+        sentence = self._told(sentence)
         _log.warning("%s", sentence)
         self.chosen.append(sentence)
+
+    def _told(self, sentence: str) -> str:
+        return sentence.replace("Keras", self.framework)
 
     def basis(self, rounded: tuple[FixedPoint | None, ...] = ()) -> Basis:
         """What the graph stands on."""

@@ -260,7 +260,7 @@ def _note_table(node: Lookup) -> None:
     steps = max(map(len, node.starts)) - 1
     if steps > LARGE_TABLE:
         _log.warning(
-            "layer %r: no integer multiplier gives Keras' float32 results for every input, so each of its %d channels becomes a "
+            "layer %r: no integer multiplier gives the float32 results for every input, so each of its %d channels becomes a "
             "table of up to %d steps; fewer bits before it, or scales that are powers of two, make it smaller",
             node.name,
             len(node.starts),

@@ -1,0 +1,203 @@
+"""ONNX files with the quantisers of QONNX, read without onnx; `test_qonnx_bits.py` compares them with qonnx itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from onnx_files import CASES, GENERAL, Net, attribute, model, network, node, sized, value_info, whole
+
+from bittrigger.cli import cli
+from bittrigger.compile.foreign import foreign_graph
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.frontend.qonnx.file import read_onnx
+from bittrigger.frontend.qonnx.read import read_qonnx
+from bittrigger.ir.basis import Grade, Reference
+from bittrigger.ir.fixed import decode
+from bittrigger.ir.graph import evaluate
+from bittrigger.settings import Settings
+from bittrigger.simulate.vectors import random_codes
+
+DIGESTS = {
+    "dense": "441a154fba3069d5",
+    "brevitas": "2eec81d0a4eb199d",
+    "qkeras": "256403fb66ff0449",
+    "normalised": "7622b10c3e3ffb54",
+    "convolution": "31fcd9309948a1aa",
+    "grouped": "8cb703a8233f6c50",
+    "channels last": "e1a2225bff87651b",
+    "from Keras": "244881197eafde75",
+    "residual": "492724357e48ae74",
+    "scaled residual": "0409c2823d2a18de",
+    "attention": "6fad05eb88976882",
+    "bipolar": "66dd5ff2f625267e",
+    "roundings": "ae46f0a28a9b3b85",
+    "zero points": "093023a9ac4769ca",
+    "truncated": "d9695774bfdf3fa6",
+    "functions": "527b51650bffd6aa",
+    "moved": "cab78eca930f7341",
+}
+"""Of the outputs for 200 events, which `make test-qonnx` compares with qonnx."""
+
+
+def read(tmp_path, data, **settings):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(data)
+    return read_qonnx(path, "net", Settings(**settings))
+
+
+def digest(graph):
+    outputs = evaluate(graph, random_codes(graph, 200, 1)).astype("<i8")
+    return hashlib.sha256(outputs.tobytes()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_bits_of_a_file_stay(tmp_path, name):
+    graph = read(tmp_path, network(name))
+    assert graph.basis.reference is Reference.QONNX
+    assert digest(graph) == DIGESTS[name]
+
+
+def small(net):
+    x = net.quant("x", 0.25, 4)
+    return net.finish(net.add("MatMul", x, net.constant(np.array([[1, 2], [-1, 0], [3, 1]]))))
+
+
+def test_values_are_those_of_the_matrix(tmp_path):
+    graph = read(tmp_path, small(Net((3,))))
+    codes = np.array([[4, -8, 7], [1, 1, 1]])
+    assert np.array_equal(evaluate(graph, codes), codes @ [[1, 2], [-1, 0], [3, 1]])
+    assert (graph.inputs[0].frac, graph[graph.outputs[0]].frac) == (2, 2)
+    assert graph.basis.grade is Grade.EXACT
+
+
+def test_a_file_of_numbers_in_fields_of_their_kind_is_the_same(tmp_path):
+    """Constants come as raw bytes, or as a list of floats or integers."""
+    graph = read(tmp_path, small(Net((3,))))
+    floats = np.array([[1, 2], [-1, 0], [3, 1]], dtype=np.float32)
+    listed = whole(1, 3) + whole(1, 2) + whole(2, 1) + sized(4, floats.tobytes()) + sized(8, "w")
+    packed = sized(1, bytes([3, 2])) + whole(2, 1) + sized(4, floats.tobytes()) + sized(8, "w")
+    for tensor in (listed, packed):
+        net = Net((3,))
+        x = net.quant("x", 0.25, 4)
+        net.constants.append(tensor)
+        other = read(tmp_path, net.finish(net.add("MatMul", x, "w")))
+        codes = random_codes(graph, 50, 1)
+        assert np.array_equal(evaluate(graph, codes), evaluate(other, codes))
+
+
+def test_a_transposition_moves_nothing(tmp_path):
+    """Images are kept channels last, so that what stands around a convolution of a converter takes no wire."""
+    net = Net((4, 4, 2))
+    x = net.add("Transpose", net.quant("x", 0.25, 4), perm=[0, 3, 1, 2])
+    x = net.add("Transpose", net.add("Conv", x, net.weights(3, 2, 1, 1)), perm=[0, 2, 3, 1])
+    graph = read(tmp_path, net.finish(x))
+    assert [type(one).__name__ for one in graph.nodes] == ["Input", "Linear"]
+    assert graph.nodes[1].copies == 16
+
+
+def test_a_scale_is_not_multiplied_with_before_the_next_quantiser(tmp_path):
+    graph = read(tmp_path, network("brevitas"))
+    assert graph.basis.grade is Grade.IDEAL
+    assert any("divides by 0.0917, which is no power of two" in reason for reason in graph.basis.ideal)
+    matrices = [one.weights for one in graph.nodes if one.name in ("Gemm_3", "Gemm_7")]
+    assert [np.abs(matrix).max() for matrix in matrices] == [7, 7]  # 4 bits, and no factor of 24
+
+
+def test_the_exact_grade_can_be_required(tmp_path):
+    assert read(tmp_path, network("dense"), require="exact").basis.grade is Grade.EXACT
+    with pytest.raises(UnsupportedModelError, match=r"'Quant_0': it divides by 0\.0917, .*leave out --require exact"):
+        read(tmp_path, network("brevitas"), require="exact")
+
+
+def test_sentences_speak_of_no_other_framework(tmp_path):
+    for name in CASES:
+        basis = read(tmp_path, network(name)).basis
+        assert "Keras" not in " ".join((*basis.ideal, *basis.chosen))
+
+
+REFUSED = {
+    "operator 'NonZero' is not read; allowed are Quant,": lambda net: net.add("NonZero", "x"),
+    "operator 'Quant' of elsewhere is not read": lambda net: net.add("Quant", "x", domain="elsewhere"),
+    "its kernel is float; allowed are kernels behind a Quant": lambda net: net.add(
+        "MatMul", net.quant("x", 0.25, 4), net.random.normal(size=(3, 2)).astype("float32")
+    ),
+    "its input 1 is no constant; allowed are fixed parameters": lambda net: net.add(
+        "Quant", "x", "x", 0.0, 4.0, domain=GENERAL
+    ),
+    "it divides by a value of the event": lambda net: net.add("Div", "x", "x"),
+    r"its rounding_mode is 'ODD'; allowed are ROUND, FLOOR": lambda net: net.quant("x", 1.0, 4, mode="ODD"),
+    "allowed are orders that leave the batch in front": lambda net: net.add("Transpose", "x", perm=[1, 0]),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refusals_name_the_node_and_the_way_out(tmp_path, message):
+    net = Net((3,))
+    made = REFUSED[message](net)
+    with pytest.raises(UnsupportedModelError, match=rf"node '.*' \(.*\): .*{message}"):
+        read(tmp_path, net.finish(made))
+
+
+def test_a_graph_within_a_node_is_refused(tmp_path):
+    branch = node("If", ["x"], ["y"], then_branch=sized(6, b"") + whole(20, 5))
+    ends = sized(11, value_info("x", (1, 3))) + sized(12, value_info("y", ()))
+    with pytest.raises(UnsupportedModelError, match="a graph within a node: loops and branches"):
+        read(tmp_path, model(sized(1, branch) + ends))
+    assert attribute("axis", 1)
+
+
+def test_other_settings_of_keras_models_are_refused(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network("dense"))
+    for settings, option in (
+        (Settings(head_bits=8), "--head-bits"),
+        (Settings(layer_precision={"a": "fixed<8,4>"}), "--layer-p"),
+    ):
+        with pytest.raises(ConfigError, match=option):
+            foreign_graph(path, settings)
+
+
+def test_a_file_becomes_firmware_that_is_proven(tmp_path):
+    path = tmp_path / "tagger.onnx"
+    path.write_bytes(network("qkeras"))
+    out = tmp_path / "build"
+    command = ["convert", str(path), "-o", str(out), "--effort", "fast", "--no-synth", "--prove", "--simulate"]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "report.json").read_text())["grade"]["reference"] == "qonnx"
+    assert "every bit of the ONNX graph's own float32 result" in done.output
+
+
+def test_neither_onnx_nor_tensorflow_is_imported(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network("functions"))
+    code = (
+        "import sys, pathlib\nfrom bittrigger.frontend.qonnx.read import read_qonnx\nfrom bittrigger.settings import Settings\n"
+        f"read_qonnx(pathlib.Path({str(path)!r}), 'net', Settings())\n"
+        "assert not {'onnx', 'tensorflow', 'hls4ml', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
+
+
+def test_events_type_a_port_that_nothing_else_does(tmp_path):
+    net = Net((3,))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(net.finish(net.add("MatMul", "x", net.weights(3, 2))))
+    events = np.array([[0.5, -1.25, 3.0]])
+    graph = foreign_graph(path, Settings(), events)
+    assert str(graph.inputs[0].type) == "ap_fixed<5,3>"
+    assert np.array_equal(decode(np.array([[2, -5, 12]]), graph.inputs[0].frac), events)
+
+
+def test_the_names_of_the_file_are_read(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network("convolution"))
+    found = read_onnx(path)
+    assert found.inputs == {"x": (1, 3, 6, 5)}
+    assert (found.opset, len(found.outputs)) == (13, 1)
