@@ -13,7 +13,8 @@ How it is counted:
 - Activations, quantizers, sums and products of elements, pooling, and what only moves values are not counted.
 - What is not known is None, and so is each sum that it belongs to.
 - The parameters of a layer count as quantised, biases included, if its kernel is quantised. A layer that is made of others is
-  looked into; of a class that is not known and has weights of its own it is not known whether they are quantised.
+  looked into; of a class that is not known and has weights of its own it is not known whether they are quantised, unless it says
+  `own_weights_are_float = True`.
 
 Quantised parameters are counted as they add up for the architectures of BitHEP, arXiv:2504.03387; the rules for operations
 are ours and need not be those of its tables.
@@ -173,7 +174,7 @@ def _quantized(layer: Layer) -> int | None:
             known.update(map(id, part.weights))
             if getattr(part, "kernel_quantizer_internal", None) is not None:
                 quantized |= {id(weight): weight for weight in part.weights}
-        elif is_of_keras_2(type(part)):
+        elif is_of_keras_2(type(part)) or getattr(part, "own_weights_are_float", False):
             known.update(map(id, (*part._trainable_weights, *part._non_trainable_weights)))
     return _size(quantized.values()) if all(id(weight) in known for weight in layer.weights) else None
 

@@ -21,6 +21,7 @@ __all__ = [
     "one_vs_rest_auc",
     "roc_auc",
     "roc_curve",
+    "separation",
 ]
 
 
@@ -250,3 +251,19 @@ def one_vs_rest_auc(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.N
         ConfigError: as `roc_auc`, for any class, or there is one class.
     """
     return np.array([roc_auc(log_odds(logits, c), labels == c) for c in range(logits.shape[1])])
+
+
+def separation(one: npt.NDArray[Any], other: npt.NDArray[Any], bins: int = 50) -> float:
+    """Return half the sum of `(p - q)^2 / (p + q)` over common bins: 0 for equal and 1 for disjoint histograms.
+
+    Two samples of n values each from one distribution are on average about `bins / 2n` apart.
+
+    Args:
+        one: shape `(n,)`.
+        other: shape `(m,)`.
+        bins: of equal width, from the least to the largest value of both.
+    """
+    edges = np.histogram_bin_edges(np.concatenate([one, other]), bins)
+    p, q = (np.histogram(values, edges)[0] / len(values) for values in (one, other))
+    both = p + q > 0
+    return float(0.5 * np.sum((p - q)[both] ** 2 / (p + q)[both]))

@@ -22,6 +22,7 @@ from bittrigger.train.metrics import Efficiency, roc_auc, roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "RocCurve",
@@ -340,13 +341,28 @@ def require_matplotlib() -> None:
 @contextmanager
 def figure_axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
     """Axes of a figure that is written to `path` when the block ends well; the user's matplotlibrc does not count."""
+    with _figure(path, inches) as figure:
+        yield figure.add_subplot()
+
+
+@contextmanager
+def figure_grid(path: Path, count: int, columns: int, title: str = "") -> Iterator[list[Axes]]:
+    """So many axes in rows of `columns`, of one figure; as `figure_axes`."""
+    rows = -(-count // columns)
+    with _figure(path, (3.0 * columns, 2.3 * rows + 0.3)) as figure:
+        figure.suptitle(title)
+        yield [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+@contextmanager
+def _figure(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
     require_matplotlib()
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context("default"):
         figure = Figure(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained")
-        yield figure.add_subplot()
+        yield figure
         content = io.BytesIO()
         figure.savefig(content, format="png", metadata={"Software": None})
     replace_file(path, content.getvalue())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from bittrigger.layers import BitHepLinear
 from bittrigger.layers.bithep import torch_initializers
-from bittrigger.layers.keras_types import Model, Tensor
+from bittrigger.layers.keras_types import Tensor
 
 Variant = Literal["float", "NNCentral", "BlockCentral", "All"]
 VARIANTS: tuple[Variant, ...] = ("float", "NNCentral", "BlockCentral", "All")
@@ -75,6 +76,7 @@ class Flow(tf.keras.Model):  # type: ignore[misc]
 
     def __init__(self, settings: FlowSettings, seed: int = 0) -> None:
         super().__init__(name=f"calo_inn_{settings.variant.lower()}")
+        self.spline = tf.function(partial(spline, settings=settings), jit_compile=True)
         self.settings = settings
         random = np.random.default_rng(seed)
         self.orders = [random.permutation(settings.dims) for _ in range(settings.blocks)]
@@ -91,7 +93,7 @@ class Flow(tf.keras.Model):  # type: ignore[misc]
                 x, log = self.norms[block - 1](x)
                 gained += log
             kept, moved = x[:, : settings.kept], x[:, settings.kept :]
-            moved, log = spline(moved, subnet(tf.concat([kept, condition], axis=1), training=training), settings)
+            moved, log = self.spline(moved, subnet(tf.concat([kept, condition], axis=1), training=training))
             gained += log
             x = tf.gather(tf.concat([kept, moved], axis=1), self.orders[block], axis=1)
         normal = -0.5 * tf.reduce_sum(x**2, axis=1) - 0.5 * settings.dims * math.log(2 * math.pi)
@@ -106,7 +108,7 @@ class Flow(tf.keras.Model):  # type: ignore[misc]
             x = tf.gather(x, np.argsort(self.orders[block]), axis=1)
             kept, moved = x[:, : settings.kept], x[:, settings.kept :]
             parameters = self.subnets[block](tf.concat([kept, condition], axis=1), training=False)
-            moved, _ = spline(moved, parameters, settings, inverse=True)
+            moved, _ = self.spline(moved, parameters, inverse=True)
             x = tf.concat([kept, moved], axis=1)
             if block:
                 x = self.norms[block - 1].back(x)
@@ -115,6 +117,8 @@ class Flow(tf.keras.Model):  # type: ignore[misc]
 
 class _ActNorm(tf.keras.layers.Layer):  # type: ignore[misc]
     """A scale and an offset for each number, trained."""
+
+    own_weights_are_float = True
 
     def build(self, shape: Any) -> None:  # noqa: ANN401
         self.log_scale = self.add_weight("log_scale", (shape[-1],), initializer="zeros")
@@ -208,10 +212,3 @@ def built(settings: FlowSettings, seed: int = 0) -> Flow:
     flow = Flow(settings, seed)
     flow(tf.zeros((2, settings.dims + 1)))
     return flow
-
-
-def parameter_counts(flow: Model) -> tuple[int, int]:
-    """Trained parameters, and those in ternary layers, biases included."""
-    total = sum(int(np.prod(weight.shape)) for weight in flow.trainable_weights)
-    layers = [layer for subnet in flow.subnets for layer in subnet.linear if isinstance(layer, BitHepLinear)]
-    return total, sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.weights)

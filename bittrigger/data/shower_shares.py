@@ -1,4 +1,4 @@
-"""Showers as the flow sees them, and back; and what is measured of them.
+"""Showers as their generators see them, and back; and what is measured of them.
 
 An event is the voxels of each layer over its energy, and one number a layer: the energy of all over the incident one,
 then that of each layer over what is left from it on. All as `log(x + 1e-8)`, standardised; the condition is the logarithm of the
@@ -16,6 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.data.showers import LAYERS, THRESHOLD_MEV
+
+__all__ = [
+    "Scale",
+    "condition",
+    "events",
+    "layer_energies",
+    "observables",
+    "shares",
+    "voxels_of",
+    "widths",
+]
 
 STARTS = np.cumsum([0, *(layer.voxels for layer in LAYERS)])
 NOISE = 5e-6
@@ -48,7 +59,7 @@ def events(voxels: Real, incident: Real, random: np.random.Generator) -> Real:
     """Logarithms of shares and numbers, `(n, voxels + layers)`, not yet standardised."""
     inside, numbers = shares(voxels.astype(np.float64), incident.astype(np.float64))
     inside = inside + random.uniform(0, NOISE, inside.shape)
-    return np.log(np.concatenate([inside, numbers], axis=1) + FLOOR)
+    return np.asarray(np.log(np.concatenate([inside, numbers], axis=1) + FLOOR))
 
 
 def voxels_of(logs: Real, incident: Real) -> npt.NDArray[np.float32]:
@@ -64,14 +75,14 @@ def voxels_of(logs: Real, incident: Real) -> npt.NDArray[np.float32]:
         total = inside[:, a:b].sum(axis=1, keepdims=True)
         found.append(inside[:, a:b] / np.maximum(total, FLOOR) * energy)
         left = left - energy
-    voxels = np.concatenate(found, axis=1).astype(np.float32)
+    voxels: npt.NDArray[np.float32] = np.concatenate(found, axis=1).astype(np.float32)
     voxels[voxels < THRESHOLD_MEV] = 0
     return voxels
 
 
 def condition(incident: Real) -> npt.NDArray[np.float32]:
     """The logarithm of the incident energy, about from -1 to 1, `(n, 1)`."""
-    return ((np.log2(incident) - 15) / 7).astype(np.float32)[:, None]
+    return np.asarray((np.log2(incident) - 15) / 7, np.float32)[:, None]
 
 
 def layer_energies(voxels: Real) -> Real:
@@ -96,14 +107,6 @@ def observables(voxels: Real, incident: Real) -> dict[str, Real]:
     of_layers = {f"share of layer {i + 1}": layers[:, i] / np.maximum(total, FLOOR) for i in range(len(LAYERS))}
     of_widths = {f"width of layer {i + 2} (cm)": column for i, column in enumerate(widths(voxels).T)}
     return {"energy / incident": total / incident, **of_layers, **of_widths, "voxels hit": (voxels > 0).sum(axis=1)}
-
-
-def separation(one: Real, other: Real, bins: int = 50) -> float:
-    """Half the sum of `(p - q)^2 / (p + q)` over common bins, 0 for equal and 1 for disjoint histograms."""
-    edges = np.histogram_bin_edges(np.concatenate([one, other]), bins)
-    p, q = (np.histogram(values, edges)[0] / len(values) for values in (one, other))
-    both = p + q > 0
-    return float(0.5 * np.sum((p - q)[both] ** 2 / (p + q)[both]))
 
 
 def _slices() -> list[tuple[int, int]]:
