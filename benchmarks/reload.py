@@ -1,7 +1,7 @@
 """What it costs to keep weights or biases in registers, beside the same network with constants: each design proven.
 
 python benchmarks/reload.py                                  # jet_tagger of benchmarks/networks
-python benchmarks/reload.py -- model.h5                      # others
+python benchmarks/reload.py model.h5 --ii 9                  # others
 """
 
 from __future__ import annotations
@@ -20,17 +20,23 @@ from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.sta import analyse
 from bittrigger.synth.yosys import netlist_files
 
-FORMS = (("constants", {}), ("biases", {"tunable": "bias"}), ("weights", {"reloadable": "weights"}))
+WEIGHTS = {"reloadable": "weights"}
+FORMS: tuple[tuple[str, int, dict[str, str]], ...] = (
+    ("constants", 1, {}),
+    ("biases", 1, {"tunable": "bias"}),
+    *(("weights", ii, WEIGHTS) for ii in (1, 9, 54)),
+)
+"""What is in registers, the interval between events in cycles, and the settings."""
 HEAD = (
-    "| model | in registers | numbers | LUT | of constants | FF | latency (cycles) | logic levels "
+    "| model | in registers | interval | numbers | LUT | of constants | FF | latency (cycles) | logic levels "
     "| slack at 360 MHz (ns, sta) | words to write | claims proven |"
 )
 """LUT, FF and levels are those of Yosys' netlist."""
 
 
-def measure(model: Path, chosen: dict[str, str], folder: Path) -> tuple[int, int, str]:
+def measure(model: Path, ii: int, chosen: dict[str, str], folder: Path) -> tuple[int, int, str]:
     """The numbers that a design holds, its LUTs, and the rest of its row."""
-    build, report = convert(model, folder, Settings(**chosen))
+    build, report = convert(model, folder, Settings(ii=ii, **chosen))
     proof = prove(build)
     proof.raise_unless_proven()
     totals, graph = report.totals, build.graph
@@ -47,17 +53,19 @@ def main() -> None:
     """Measure each model in each form."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path, default=[network("jet_tagger")])
+    parser.add_argument("--ii", nargs="*", type=int, default=[9, 54], help="intervals beside one clock")
     options = parser.parse_args()
     print(HEAD)
     print("|" + "---|" * HEAD.count("|", 1))
+    forms = [form for form in FORMS if form[1] in (1, *options.ii)]
     for model in options.models:
         first = None
-        for form, chosen in FORMS:
+        for form, ii, chosen in forms:
             with tempfile.TemporaryDirectory() as scratch:
-                held, lut, rest = measure(model, chosen, Path(scratch) / "build")
+                held, lut, rest = measure(model, ii, chosen, Path(scratch) / "build")
             first = first or lut
             name = model.stem if model.stem != "model" else model.parent.name
-            print(f"| {name} | {form} | {held:,} | {lut:,} | {lut / first:.2f} | {rest}", flush=True)
+            print(f"| {name} | {form} | {ii} | {held:,} | {lut:,} | {lut / first:.2f} | {rest}", flush=True)
 
 
 if __name__ == "__main__":

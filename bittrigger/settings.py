@@ -320,11 +320,6 @@ def _check_held(settings: Settings) -> None:
         raise ConfigError(
             f"setting 'bias_bits' is {settings.bias_bits}; allowed are 2 to {MAX_BIAS_BITS}, with --tunable or --reloadable"
         )
-    if held and settings.ii > 1:
-        raise ConfigError(
-            f"an initiation interval of {settings.ii} cycles with numbers in registers (--tunable, --reloadable); allowed is 1; "
-            "leave out --ii"
-        )
     if held and settings.reuse_factor:
         raise ConfigError(
             "a reuse factor with numbers in registers (--tunable, --reloadable); allowed is one of the two"

@@ -22,7 +22,10 @@ FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
 CLOCK_NS = 2
 
 SWITCHING = 40
-"""Cycles without words of ours behind a command; busy is low long before they are over."""
+"""Cycles without words of ours behind a command at least; busy is low long before they are over."""
+
+MORE_EVENTS = 5
+"""Events that may come while no words are written."""
 
 
 @dataclass(frozen=True)
@@ -201,25 +204,26 @@ async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: 
 
 
 async def switched(dut: HierarchyObject, bench: Bench) -> None:
-    """Stream events back to back through three sets of numbers: as they are, others, and as they are again.
+    """Stream events as soon as they may come through three sets of numbers: as they are, others, and as they are again.
 
-    A command that is on the bus in one cycle counts for the events of the third cycle after it and later; while
+    A command that is on the bus in one cycle counts for the events that begin in the third cycle after it and later; while
     ``settings_busy`` is high, zeros are written everywhere, which must be left out.
 
     Raises:
         AssertionError: at the first event that is not whole of its own set, or where ``settings_busy`` is wrong.
     """
-    edge, rng = FallingEdge(dut.clk), bench.rng()
+    edge, rng, pace = FallingEdge(dut.clk), bench.rng(), bench.pace
     clock = Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi")
     clock.start()
     await hold(dut, bench)
-    due: list[tuple[int, int]] = []  # of each event that came, in order: its number, and which set it meets
-    bus = [*bench.others, *([None] * SWITCHING), *bench.writes, *([None] * SWITCHING)]
-    commands = [len(bench.others) - 1, len(bench.others) + SWITCHING + len(bench.writes) - 1]
+    idle = [None] * max(SWITCHING, pace.latency + SETTLING + MORE_EVENTS * pace.ii)
+    bus = [*bench.others, *idle, *bench.writes, *idle]
+    commands = [len(bench.others) - 1, len(bench.others) + len(idle) + len(bench.writes) - 1]
     zeros = [word for word in bench.writes if word[0]]
-    dut.in_valid.value = 1
-    seen = 0
-    for cycle in range(len(bus) + bench.pace.latency):
+    due: dict[int, tuple[int, bool]] = {}  # by the cycle of its result: an event, and which set it meets
+    begins, event, began = 0, 0, -pace.words
+    driver = Driver(dut, bench.words)
+    for cycle in range(len(bus) + pace.latency):
         word = bus[cycle] if cycle < len(bus) else None
         busy = str(dut.settings_busy.value) == "1"
         if busy and word is None:  # must be left out
@@ -227,26 +231,34 @@ async def switched(dut: HierarchyObject, bench: Bench) -> None:
         dut.settings_write.value = int(word is not None)
         if word is not None:
             dut.settings_address.value, dut.settings_data.value = word
-        event = int(rng.integers(len(bench.words)))
-        dut.in_data.value = bench.words[event]
-        due.append((event, sum(cycle >= command + 3 for command in commands) % 2))
+        if cycle == begins:
+            event, began = int(rng.integers(len(bench.expected))), cycle
+            begins += pace.ii + (int(rng.choice([0, 0, 0, 1, 2])) if pace.ii > 1 else 0)
+            others = sum(cycle >= command + 3 for command in commands) % 2 == 1
+            due[cycle + pace.latency - 1] = event, others
+        number = cycle - began
+        there = number < pace.words
+        row = event * pace.words + number if there else int(rng.integers(len(bench.words)))
+        driver.drive((False, there, number == 0, row))
         await edge
-        if cycle >= bench.pace.latency - 1:
-            number, others = due[seen]
-            wanted = (bench.expected_of_others if others else bench.expected)[number]
-            got = str(dut.out_data.value)
-            if str(dut.out_valid.value) != "1" or got != f"{wanted:0{bench.width}b}":
-                _fail(
-                    kind="value",
-                    pattern="reloaded",
-                    cycle=cycle,
-                    event=number,
-                    expected=f"{wanted:0{bench.width}b}",
-                    got=got,
-                )
-            seen += 1
+        _check_switched(dut, bench, cycle, due.get(cycle))
     dut.in_valid.value, dut.settings_write.value = 0, 0
     clock.stop()
+
+
+def _check_switched(dut: HierarchyObject, bench: Bench, cycle: int, due: tuple[int, bool] | None) -> None:
+    """Compare what comes out in a cycle with the event that is due, and the set of numbers that it met."""
+    if due is None:
+        if cycle >= bench.pace.latency and str(dut.out_valid.value) != "0":
+            _fail(
+                kind="value", pattern="reloaded", cycle=cycle, event=-1, expected="nothing", got=str(dut.out_data.value)
+            )
+        return
+    event, others = due
+    wanted, got = (bench.expected_of_others if others else bench.expected)[event], str(dut.out_data.value)
+    expected = f"{wanted:0{bench.width}b}"
+    if str(dut.out_valid.value) != "1" or got != expected:
+        _fail(kind="value", pattern="reloaded", cycle=cycle, event=event, expected=expected, got=got)
 
 
 def _measured_latency(schedule: Schedule, valid: npt.NDArray[np.str_]) -> int | None:

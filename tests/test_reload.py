@@ -346,7 +346,6 @@ REFUSED = {
     "of unknown name": ({"reloadable": "biases"}, "setting 'reloadable' is 'biases'; allowed is weights, or none"),
     "bits of nothing": ({"bias_bits": 12}, "with --tunable or --reloadable"),
     "too many bits": ({"bias_bits": 40, "tunable": "bias"}, "allowed are 2 to 32"),
-    "folded": ({"ii": 9, "reloadable": "weights"}, "allowed is 1; leave out --ii"),
     "reused": ({"reuse_factor": {"dense": 4}, "reloadable": "weights"}, "allowed is one of the two"),
 }
 

@@ -42,11 +42,12 @@ def said(*words):
     return done.output
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """A folder with a build that can be reloaded."""
+@pytest.fixture(scope="module", params=[1, 3])
+def desk(request, tmp_path_factory):
+    """A folder with a build that can be reloaded: an event a clock, and columns that take turns."""
     folder = tmp_path_factory.mktemp("desk")
-    said("convert", written(folder, "tagger"), "-o", folder / "build", "--reloadable", "weights", "--no-synth")
+    words = ("--reloadable", "weights", "--no-synth", "--ii", request.param)
+    said("convert", written(folder, "tagger"), "-o", folder / "build", *words)
     return folder
 
 
@@ -117,6 +118,7 @@ def test_the_weights_of_a_build_are_its_model(desk, tmp_path):
     assert (tmp_path / "same.txt").read_bytes() == (desk / "build" / "weights.txt").read_bytes()
 
 
+@pytest.mark.parametrize("desk", [1], indirect=True)
 def test_a_wrapper_is_played_with_what_the_build_holds(desk, tmp_path):
     build, words = desk / "build", ("--tmux", 6, "-o")
     said("patterns", "write", build, "-n", 5, *words, tmp_path / "in.txt", "--expected", tmp_path / "want.txt")
@@ -129,7 +131,8 @@ def test_a_wrapper_is_played_with_what_the_build_holds(desk, tmp_path):
 
 def test_a_difference_names_the_weights_that_are_held(desk, tmp_path):
     other = written(tmp_path, "tagger", seed=4)
-    said("convert", other, "-o", tmp_path / "build", "--reloadable", "weights", "--no-synth")
+    words = ("--reloadable", "weights", "--no-synth", "--ii", load_build(desk / "build").pipeline.ii)
+    said("convert", other, "-o", tmp_path / "build", *words)
     shown = said("diff", desk / "build", tmp_path / "build")
     assert "first_terms" in shown
     assert "second_terms" in shown

@@ -12,6 +12,7 @@ from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import MAX_SEARCHED, common_shift, least_interval
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
+from bittrigger.ir.held import Turns
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.serial import fits_serial
 from bittrigger.schedule.engine import columns_apart
@@ -95,7 +96,8 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
     serial = serial_adders(graph, settings)
     schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM, serial=serial)
     while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
-        ranges, unrolled = intervals(apart), adders.keys() - planned.keys()
+        ranges = intervals(apart)
+        unrolled = adders.keys() - {name for name, plan in planned.items() if not isinstance(plan, Turns)}
         layers = [node for node in apart.nodes if isinstance(node, Linear) and node.name in unrolled]
         widened = [node for node in layers if copy_operand(node, ranges) != adders[node.name].inputs]
         graph, adders = apart, adders | _solved(apart, widened, settings)

@@ -19,6 +19,7 @@ from bittrigger.ir.weight_file import node_facts, weights_text
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.rewrite import readers
 from bittrigger.passes.simplify import simplify
+from bittrigger.schedule.engine import columns_apart_as
 
 
 def retrained(model: Path, build: Build, *, inputs: FloatArray | None = None, stages: Stages | None = None) -> Graph:
@@ -100,6 +101,7 @@ def like(graph: Graph, wanted: Graph, name: str) -> Graph:
     Raises:
         UnsupportedModelError: naming the first node that is another one.
     """
+    graph = columns_apart_as(graph, wanted)
     pairs = list(zip(graph.nodes, wanted.nodes, strict=False))
     for node, other in pairs:
         differing = [key for (key, a), (_, b) in zip(node_facts(node), node_facts(other), strict=False) if a != b]

@@ -23,7 +23,7 @@ from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
-from bittrigger.ir.held import Hold, Weigh, register_bits
+from bittrigger.ir.held import Hold, Turns, Weigh, register_bits
 from bittrigger.ir.held_bus import held_nodes, held_words
 from bittrigger.ir.pipeline import (
     Module,
@@ -104,6 +104,9 @@ def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
         if module.engine:
             own = common_type(operand(module.node, ranges), 0)
             modules[module.name] += _feed(module.engine, own, vector_bits(module.result))
+        if module.is_fed and isinstance(module.node, Weigh):
+            width = common_type(operand(module.node, ranges), 0).width
+            modules[module.name] += columns_cost(module.node, Turns(module.columns, module.lanes), width)
     total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
     total = sum(map(held_cost, held_nodes(pipeline.graph)), total)
     return modules, total
@@ -343,6 +346,13 @@ def _product(module: Module, node: Product) -> Cost:
 def _weigh(module: Module) -> Cost:
     """A column: a LUT for each bit of a sum of two held terms."""
     return Cost(sum(span.width for span in module.result[:-1]), 0)
+
+
+def columns_cost(node: Weigh, plan: Turns, width: int) -> Cost:
+    """What feeds the columns of ``node`` that take turns: numbers, chosen turn by turn, and operand codes of ``width`` bits."""
+    rows = int(node.weights.shape[0])
+    numbers, count = plan.lanes * (WEIGHT_BITS * rows + node.bits), (plan.groups - 1).bit_length()
+    return Cost(numbers * -(-plan.groups // MUX_CHOICES) + count, numbers + 2 * rows * width + count + 1)
 
 
 def held_cost(node: Weigh | Hold) -> Cost:

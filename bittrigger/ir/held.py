@@ -118,6 +118,31 @@ class Hold:
 Held = Weigh | Hold
 """A node that holds numbers."""
 
+READING = 1
+"""Cycles from the one in which weights that take turns are read to that in which operand codes are multiplied by them."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How the columns of a ``Weigh`` take turns: ``lanes`` of them a cycle are multiplied and added up.
+
+    Attributes:
+        n_out: columns.
+    """
+
+    n_out: int
+    lanes: int
+
+    @property
+    def groups(self) -> int:
+        """Turns of an event, a cycle each."""
+        return -(-self.n_out // self.lanes)
+
+    @property
+    def period(self) -> int:
+        """Cycles from one turn to the next."""
+        return 1
+
 
 def evaluate_held(node: Held, codes: IntArray) -> IntArray:
     """The output codes of one copy, for operand codes `(events, n_in)`."""

@@ -105,6 +105,19 @@ def reader_ports(node: Held) -> dict[str, int]:
     return {"weights": 2 * int(node.weights.shape[0]), "bias": node.bits}
 
 
+def fed_ports(node: Held, operand: int, columns: int, lanes: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Inputs and outputs, but for ``clk`` and ``load``, of what feeds columns that take turns.
+
+    Args:
+        operand: bits of all operand codes.
+        columns: those of the node.
+        lanes: those that are fed at a time.
+    """
+    numbers = reader_ports(node)
+    given = {"x": operand, **{port: columns * width for port, width in numbers.items()}}
+    return given, {"now_codes": operand, **{f"now_{port}": lanes * width for port, width in numbers.items()}}
+
+
 def column_ports(place: Place) -> tuple[dict[str, int], dict[str, int]]:
     """Inputs and outputs of the registers of one column."""
     node = place.node

@@ -18,7 +18,7 @@ from bittrigger.ir.engine import FEEDING, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held import READING, Hold, Weigh
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import Route, read_by, route
@@ -50,7 +50,8 @@ class Module:
         engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
             and the sums of the first columns are cleared in ``start``.
         tally: how positions are added up that come some at a time, from ``start`` on, if they are; each column is a copy.
-        columns: those of a ``Weigh``, each of which is a copy then; 0 in software, where all are one.
+        columns: those of a ``Weigh``, each of which is a copy then; 0 in software, where all are one. Where they take turns, a
+            feed hands out the numbers of each turn, and the operand codes from ``start`` on.
         serial: how a matrix is multiplied digit by digit, if it is, by one instance; each column is a copy then, ``source`` is
             the whole operand, whose first digits are there in ``start``, and ``lanes`` columns come at a time.
     """
@@ -122,6 +123,15 @@ class Module:
         return self.lanes > 0
 
     @property
+    def is_fed(self) -> bool:
+        """Whether columns whose weights are held take turns."""
+        return self.columns > 0 and self.is_folded
+
+    def held_stage(self, column: int) -> int:
+        """The stage in which what is held for ``column`` is read; the results of all columns are those of one event."""
+        return self.start + column // self.lanes - READING if self.is_fed else self.start
+
+    @property
     def instances(self) -> int:
         """Instances of the module."""
         return 1 if self.serial else self.lanes or self.copies
@@ -139,7 +149,7 @@ class Module:
     @property
     def reads(self) -> int | None:
         """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
-        if self.engine or self.serial:
+        if self.engine or self.serial or self.is_fed:
             return self.start - FEEDING
         if self.tally or (self.is_folded and not self.queue):
             return None
@@ -147,7 +157,7 @@ class Module:
 
     @property
     def feed_name(self) -> str:
-        """The module that feeds the lanes of an engine."""
+        """The module that feeds the lanes of an engine, or columns whose weights are held."""
         return f"{self.design}_feed_{self.node.name}"
 
     @property
@@ -155,7 +165,7 @@ class Module:
         """The module that takes the operand of an event where fewer instances than copies are built."""
         if self.serial:
             return self.name
-        return self.feed_name if self.engine else self.queue_name
+        return self.feed_name if self.engine or self.is_fed else self.queue_name
 
     @property
     def queue_name(self) -> str:
@@ -206,6 +216,11 @@ class Pipeline:
         return tuple(module for module in self.modules if isinstance(module.node, Weigh | Hold))
 
     @property
+    def switching(self) -> int:
+        """Stages in which what is held may switch, from the first one of the pipeline on."""
+        return 1 + max(module.held_stage(max(module.columns - 1, 0)) for module in self.held)
+
+    @property
     def settings_name(self) -> str | None:
         """The module with the registers of what is held; None where all numbers are constants."""
         return f"{self.graph.name}_settings" if self.held else None
@@ -214,7 +229,7 @@ class Pipeline:
     def module_names(self) -> tuple[str, ...]:
         """Every module of the design but its top: layers, queues, registers of what is held, and the guard of the interval."""
         queues = [module.queue_name for module in self.modules if module.queue]
-        queues += [module.feed_name for module in self.modules if module.engine]
+        queues += [module.feed_name for module in self.modules if module.engine or module.is_fed]
         queues += [module.held_name for module in self.held]
         guards = [name for name in (self.guard_name, self.settings_name) if name]
         return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
@@ -296,7 +311,7 @@ def stream_delays(pipeline: Pipeline) -> dict[str, int]:
 def loads(pipeline: Pipeline) -> set[int]:
     """The stages in which something is told that an event is there: queues, feeds, sums over positions, registers that hold."""
     held = held_turns(pipeline)
-    fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial)
+    fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial or module.is_fed)
     found = {module.reads for module in fed if module.reads is not None}
     found |= {module.start for module in pipeline.modules if module.tally}
     return found | {

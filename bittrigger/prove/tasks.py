@@ -20,6 +20,7 @@ from bittrigger.prove.circuits.stages import prove_latency
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.modules.elementwise import MAX_CODES, prove_channel, prove_wide_channel
 from bittrigger.prove.modules.engine import prove_feed, prove_lane, prove_plan
+from bittrigger.prove.modules.fed import prove_columns
 from bittrigger.prove.modules.held import prove_reader
 from bittrigger.prove.modules.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.modules.product import MAX_BITS, prove_product
@@ -63,8 +64,7 @@ def tasks(setting: Setting) -> Iterator[Task]:
             yield from _tally_tasks(setting, module, module.tally)
         else:
             yield from _module_tasks(setting, module)
-        if module.queue:
-            yield from _queue_tasks(setting, module)
+        yield from _fed_tasks(setting, module)
     if setting.pipeline.settings_name is not None:
         yield from _settings_tasks(setting, setting.pipeline.settings_name)
     if setting.pipeline.guard_name is not None:
@@ -203,6 +203,25 @@ def _prove_lane(setting: Setting, module: Module, read: Callable[[str], Netlist]
 
 def _prove_feed(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
     return prove_feed(module, setting.vectors, read(module.feed_name))
+
+
+def _fed_tasks(setting: Setting, module: Module) -> Iterator[Task]:
+    """What copies that take turns are fed with by a queue, or columns whose weights are held."""
+    if module.queue:
+        yield from _queue_tasks(setting, module)
+    if not module.is_fed:
+        return
+    statement = (
+        f"each turn gets the codes of its event, and what its columns hold in the cycle before, where no event is let in within "
+        f"{module.phases} cycles"
+    )
+    for kind, read in setting.sides:
+        proof = partial(_prove_columns, setting, module, read)
+        yield Task(module.feed_name, kind, statement, "induction over the cycles, on symbols", proof)
+
+
+def _prove_columns(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
+    return prove_columns(module, setting.vectors, read(module.feed_name))
 
 
 def _serial_tasks(setting: Setting, module: Module) -> Iterator[Task]:

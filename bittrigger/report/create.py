@@ -122,7 +122,7 @@ def _weights(node: Linear) -> IntArray:
 def _used(module: Module, synthesis: Synthesis) -> Utilization:
     """What all instances take, and what feeds them where a matrix is multiplied step by step."""
     used = synthesis.modules[module.name].times(module.instances)
-    return used.plus(synthesis.modules[module.feed_name]) if module.engine else used
+    return used.plus(synthesis.modules[module.feed_name]) if module.engine or module.is_fed else used
 
 
 def _depth(module: Module) -> int:

@@ -14,14 +14,19 @@ from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift
 from bittrigger.ir.extremum import Extremum, tournament
-from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
+from bittrigger.ir.held import Turns
 from bittrigger.ir.nodes import Intervals, Node, Operation
 from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
 from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import in_parts, level_count
+from bittrigger.ir.wire import Wire
 from bittrigger.schedule.serial import serial_plans
+
+Plan = Engine | Serial | Turns
+"""How a layer is multiplied in time. ``Turns`` stand at the layer that adds up the columns of a ``Weigh``, and concern both."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,9 @@ def _per_cycle(plan: Engine | Serial) -> int:
     return plan.digit if isinstance(plan, Serial) else plan.terms
 
 
-def comes_apart(plan: Engine | Serial) -> bool:
+def comes_apart(plan: Plan) -> bool:
     """Whether what follows a layer follows it column by column: not where digits of all columns pass at once."""
-    return isinstance(plan, Engine) or plan.groups > 1
+    return not isinstance(plan, Serial) or plan.groups > 1
 
 
 def plans_for(node: Linear, ii: int, most_terms: int) -> Iterator[Engine]:
@@ -106,16 +111,30 @@ def _is_alike(node: Node) -> bool:
     return isinstance(node, Lookup) and len(set(zip(node.starts, node.values, strict=True))) == 1
 
 
-def columns_apart(graph: Graph, planned: Mapping[str, Engine | Serial]) -> Graph:
+def columns_apart(graph: Graph, planned: Mapping[str, Plan]) -> Graph:
     """``graph`` with the followers of each layer of ``planned`` as one code, as many times as the layer has columns.
 
     A code may then take the range of all of them. The same graph comes back where they are so already.
     """
     late = [name for name, plan in planned.items() if comes_apart(plan)]
-    apart = {node.name for name in late for node in followers(graph, name) if node.copies < node.size}
-    if not apart:
+    return _apart(graph, {node.name for name in late for node in followers(graph, name) if node.copies < node.size})
+
+
+def columns_apart_as(graph: Graph, wanted: Graph) -> Graph:
+    """``graph`` with those of its nodes as one code a column that are so in ``wanted``, by name."""
+    alone = {node.name for node in wanted.nodes if isinstance(node, Requantize | Lookup) and node.copies == node.size}
+    alike = {
+        node.name
+        for node in graph.nodes
+        if not isinstance(node, Input | Wire) and node.copies < node.size and _is_alike(node)
+    }
+    return _apart(graph, alone & alike)
+
+
+def _apart(graph: Graph, names: set[str]) -> Graph:
+    if not names:
         return graph
-    return _reaching(replace(graph, nodes=tuple(_by_code(n) if n.name in apart else n for n in graph.nodes)))
+    return _reaching(replace(graph, nodes=tuple(_by_code(n) if n.name in names else n for n in graph.nodes)))
 
 
 def _reaching(graph: Graph) -> Graph:

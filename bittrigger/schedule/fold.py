@@ -13,12 +13,13 @@ from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import Engine
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, intervals
+from bittrigger.ir.held import Hold, Turns
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.serial import Serial
 from bittrigger.ir.tally import Tally, tally_of
 from bittrigger.ir.window import Window, window_of
 from bittrigger.ir.wire import Wire
-from bittrigger.schedule.engine import comes_apart, copy_luts, followers
+from bittrigger.schedule.engine import Plan, comes_apart, copy_luts, followers
 
 MORE_LANES, ROW = 2, 16
 """Up to how many times as many copies, and so many more, are tried at a time where operands overlap: rows fit better."""
@@ -62,7 +63,7 @@ def folds(
     graph: Graph,
     adders: dict[str, AdderGraph],
     ii: int,
-    planned: dict[str, Engine | Serial],
+    planned: dict[str, Plan],
     *,
     most_terms: int,
     arrival: Arrival | None = None,
@@ -71,7 +72,7 @@ def folds(
 
     Args:
         graph: as ``columns_apart`` leaves it.
-        planned: what is multiplied step by step, or digit by digit.
+        planned: what is multiplied step by step, digit by digit, or column by column.
         most_terms: adders that a sum can pass in a cycle.
         arrival: how inputs come in words, if they do; layers that follow them position by position have no queue.
     """
@@ -83,7 +84,7 @@ def folds(
     streamed = dict.fromkeys(arrival.ports, arrival.positions) if arrival else {}
     heads: dict[str, str] = {name: name for name in streamed}
     for node in graph.nodes:
-        if isinstance(node, Input | Wire) or node.name in found or -(-node.copies // ii) >= node.copies:
+        if isinstance(node, Input | Wire | Hold) or node.name in found or -(-node.copies // ii) >= node.copies:
             continue
         before = graph[node.inputs[0]]
         positions = before.copies if isinstance(before, Operation) else streamed.get(before.name)
@@ -141,14 +142,14 @@ def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str
     return found
 
 
-def _engine_chains(graph: Graph, planned: dict[str, Engine | Serial]) -> dict[str, Fold]:
-    """The layers that are multiplied step by step or digit by digit, and those that follow them column by column."""
-    found = {
-        name: Fold(plan.lanes, False, None, plan.period, serial=plan)
-        if isinstance(plan, Serial)
-        else Fold(plan.lanes, False, None, plan.period, plan)
-        for name, plan in planned.items()
-    }
+def _engine_chains(graph: Graph, planned: dict[str, Plan]) -> dict[str, Fold]:
+    """The layers that are multiplied in time, and those that follow them column by column."""
+    found = {}
+    for name, plan in planned.items():
+        engine, serial = plan if isinstance(plan, Engine) else None, plan if isinstance(plan, Serial) else None
+        found[name] = Fold(plan.lanes, False, None, plan.period, engine, serial=serial)
+        if isinstance(plan, Turns):
+            found[graph[name].inputs[0]] = Fold(plan.lanes, False)
     for name, plan in planned.items():
         for node in followers(graph, name) if comes_apart(plan) else ():
             if node.copies == plan.n_out:

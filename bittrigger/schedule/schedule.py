@@ -20,19 +20,29 @@ from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.arrival import Arrival, arrival_of
 from bittrigger.ir.block_floating_point import Scaling
-from bittrigger.ir.engine import FEEDING, Engine, may_go_without_adders
+from bittrigger.ir.engine import FEEDING, may_go_without_adders
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Operation,
+    Requantize,
+    copy_operand,
+    intervals,
+    of_one_copy,
+)
 from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
-from bittrigger.ir.serial import Serial
 from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import Wire
-from bittrigger.schedule.engine import Spare, engines
+from bittrigger.schedule.engine import Plan, Spare, engines
 from bittrigger.schedule.fold import Fold, folds
+from bittrigger.schedule.held import column_turns
 from bittrigger.schedule.retime import Stages, retime
 
 
@@ -140,15 +150,25 @@ class Schedule:
         )
         return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1, arrival)
 
-    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Engine | Serial]:
-        """The layers that are multiplied step by step or digit by digit."""
+    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Plan]:
+        """The layers that are multiplied step by step, digit by digit, or column by column with weights that are held."""
+        if self.ii == 1:
+            return {}
         budget_ns = usable_ns(self.clock_mhz, self.model)
         spare = Spare(self.ii, most_terms(budget_ns, self.model), budget_ns, self.model)
-        return engines(graph, adders, self.serial, spare) if self.ii > 1 else {}
+        return {**engines(graph, adders, self.serial, spare), **column_turns(graph, adders, self.ii)}
 
     def _choosing_ns(self, fold: Fold, copies: int) -> float:
         """Time that a queue takes to choose an operand; in a window each is where it always is."""
         return 0.0 if fold.window else self.model.logic_ns * math.ceil(math.log(fold.turns(copies), 4))
+
+    def _fed(self, node: Operation, fold: Fold | None, there: Moment) -> Moment:
+        """When a layer reads what is ``there``: at once, or behind what hands it to its instances turn by turn."""
+        if fold is None:
+            return there
+        if fold.queue:
+            return Moment(there.stage + 1, self._choosing_ns(fold, node.copies))
+        return Moment(there.stage + FEEDING, 0.0)
 
     def _soonest(
         self,
@@ -171,15 +191,13 @@ class Schedule:
             fold = folded.get(node.name)
             if fold is not None and fold.tally:
                 start = first[node.inputs[0]].after(fold.tally.lanes * self.model.adder_ns, budget_ns)
-            elif fold is not None and not fold.queue and not fold.plan:
+            elif fold is not None and not (fold.queue or fold.plan or isinstance(node, Weigh)):
                 start = first[node.inputs[0]]
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
-            if fold is not None and fold.queue:
-                start = Moment(start.stage + 1, self._choosing_ns(fold, node.copies))
+                start = self._fed(node, fold, start)
             stages: tuple[int, ...] = ()
             if fold is not None and fold.plan:
-                start = Moment(start.stage + FEEDING, 0.0)
                 end = Moment(start.stage + fold.plan.period + fold.plan.delay, 0.0)
                 stages = (end.stage,) * _count(adders.get(node.name))
             elif fold is not None and fold.tally:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.emit.render import render, write_changed
+from bittrigger.emit.verilog.columns import columns_text
 from bittrigger.emit.verilog.engine import feed_text, lane_text
 from bittrigger.emit.verilog.extremum import extremum_body
 from bittrigger.emit.verilog.held import reader_text, registers_text, settings_text
@@ -112,12 +113,21 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
             texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
         if module.queue:
             texts[module.queue_name] = _queue_text(vectors, module, mark)
-    for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
-        texts[module.held_name] = registers_text(place, module, mark)
-    if pipeline.settings_name:
-        texts[pipeline.settings_name] = settings_text(pipeline, mark)
+    texts |= _held_texts(pipeline, vectors, mark)
     if pipeline.guard_name:
         texts[pipeline.guard_name] = _guard_text(pipeline, pipeline.guard_name, mark)
+    return texts
+
+
+def _held_texts(pipeline: Pipeline, vectors: BusLayout, mark: str) -> dict[str, str]:
+    """The registers of what is held, their bus, and what hands them to columns that take turns."""
+    texts = {}
+    for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
+        texts[module.held_name] = registers_text(place, module, mark)
+        if module.is_fed:
+            texts[module.feed_name] = columns_text(vectors, module, mark)
+    if pipeline.settings_name:
+        texts[pipeline.settings_name] = settings_text(pipeline, mark)
     return texts
 
 

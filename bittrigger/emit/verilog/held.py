@@ -43,7 +43,11 @@ class _Sum:
 
 @dataclass(frozen=True)
 class _Layer:
-    """The registers of a node in the module of the settings."""
+    """The registers of a node in the module of the settings.
+
+    Attributes:
+        turns: the signal that switches each column, where columns take turns.
+    """
 
     node: str
     module: str
@@ -52,6 +56,7 @@ class _Layer:
     words: int
     columns: int
     connections: tuple[tuple[str, str], ...]
+    turns: tuple[str, ...]
 
 
 def _top(text: str) -> str:
@@ -188,7 +193,7 @@ def settings_text(pipeline: Pipeline, mark: str) -> str:
         name=pipeline.settings_name,
         design=pipeline.graph.name,
         apply=APPLY,
-        turns=turns(pipeline),
+        turns=pipeline.switching,
         rows=[_Row(f"{APPLY}", "bit 0: all that was written counts from now on"), *map(_row, places(pipeline.graph))],
         address_bits=address_bits(pipeline.graph),
         ports=ports,
@@ -196,11 +201,6 @@ def settings_text(pipeline: Pipeline, mark: str) -> str:
         layers=layers,
         p=INSTANCE,
     )
-
-
-def turns(pipeline: Pipeline) -> int:
-    """Cycles in which layers switch, one stage after the other."""
-    return 1 + max(module.start for module in pipeline.held)
 
 
 @dataclass(frozen=True)
@@ -224,12 +224,18 @@ def _layer(place: Place, module: Module) -> _Layer:
     def part(width: int) -> str:
         return own_part(width, several=place.columns > 1)
 
+    stages = [module.held_stage(column) for column in range(place.columns)] if module.is_fed else []
     connections = [
         ("clk", "clk"),
-        ("turn", f"turn[{module.start}]"),
+        ("turn", f"turns_{node.name}{part(1)}" if stages else f"turn[{module.start}]"),
         ("hits", f"hits_{node.name}{part(place.stride)}"),
         ("data", "word"),
         *((port, f"{node.name}_{port}{part(width)}") for port, width in driven.items()),
     ]
     text = f"{node.name}, which is read in stage {module.start}"
-    return _Layer(node.name, module.held_name, text, place.first, place.words, place.columns, tuple(connections))
+    if stages:
+        text = (
+            f"{node.name}, {module.lanes} columns of which are read in each of the stages {stages[0]} to {stages[-1]}"
+        )
+    words, signals = (place.first, place.words, place.columns), tuple(f"turn[{stage}]" for stage in stages)
+    return _Layer(node.name, module.held_name, text, *words, tuple(connections), signals)

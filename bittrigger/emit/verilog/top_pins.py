@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.held import held_pins
+from bittrigger.emit.verilog.held import held_node, held_pins
 from bittrigger.emit.verilog.operand_buses import Places, Source, own_part, pieces, regular
 from bittrigger.ir.engine import WEIGHT_BITS
 from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held_bus import reader_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import route
@@ -66,6 +67,8 @@ def connected(
         return [], []  # see stream_of
     if module.tally:
         return _tally_pins(pipeline, vectors, module, module.tally)
+    if module.is_fed:
+        return _column_pins(module, vectors), []
     if module.is_folded:
         (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
         before = module.node.inputs[0]
@@ -106,6 +109,18 @@ def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
         ("bias", f"{name}_bias{part(result.width)}"),
         ("y", f"{name}_stream{part(result.width)}"),
     ]
+
+
+def _column_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
+    """The connections of one of the columns that take turns."""
+    (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
+
+    def part(width: int) -> str:
+        return own_part(width, several=module.lanes > 1)
+
+    numbers = reader_ports(held_node(module)).items()
+    pairs = [(port, f"{name}_now_{port}{part(width)}") for port, width in numbers]
+    return [(bus.name, f"{name}_now_codes"), *pairs, ("y", f"{name}_stream{part(result.width)}")]
 
 
 def _tally_pins(

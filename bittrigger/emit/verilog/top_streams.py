@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bittrigger.emit.verilog.held import held_node
 from bittrigger.emit.verilog.operand_buses import pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
 from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import WEIGHT_BITS
+from bittrigger.ir.held_bus import fed_ports, reader_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
 from bittrigger.ir.window import used_codes
@@ -59,6 +61,8 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
         else:
             signal = at(before, stage - vectors.stages[before])
         connections = [("clk", "clk"), ("load", there(pipeline, stage)), ("x", signal)]
+        if module.is_fed:
+            connections += [(port, f"{name}_{port}") for port in reader_ports(held_node(module))]
         connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
     made = Stream(
         names[0],
@@ -76,6 +80,9 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
 def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
     """What feeds the instances of a folded module: the port, the bus of the top, its width."""
     (bus,), name, engine = vectors.operands(module), module.node.name, module.engine
+    if module.is_fed:
+        _, driven = fed_ports(held_node(module), bus.width, module.columns, module.lanes)
+        return [(port, f"{name}_{port}", width) for port, width in driven.items()]
     if module.serial:
         return [("y", f"{name}_stream", module.lanes * vectors.result(module).width)]
     if engine is None:

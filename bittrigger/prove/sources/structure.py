@@ -11,7 +11,7 @@ from typing import Any
 
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
-from bittrigger.ir.held_bus import column_ports, places, reader_ports, settings_ports
+from bittrigger.ir.held_bus import column_ports, fed_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
@@ -148,6 +148,10 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
         found[module.name] = {**found[module.name], **_both_ways(reader_ports(place.node), {})}
         given, driven = column_ports(place)
         found[module.held_name] = _both_ways({"clk": 1} | given, driven)
+        if module.is_fed:
+            (bus,) = vectors.operands(module)
+            given, driven = fed_ports(place.node, bus.width, module.columns, module.lanes)
+            found[module.feed_name] = _both_ways({"clk": 1, "load": 1} | given, driven)
     if pipeline.settings_name:
         given, driven = settings_ports(graph)
         found[pipeline.settings_name] = _both_ways({"clk": 1} | given, driven)

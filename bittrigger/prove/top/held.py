@@ -7,13 +7,13 @@ compared with their definition, from any state, and the chain of turns is follow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bittrigger.ir.held import Hold
 from bittrigger.ir.held_bus import APPLY, WORD_BITS, Place, column_ports, places, settings_ports
-from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.circuits.aig import Aig, Vector, constant
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.equivalence import BEFORE, decide
@@ -64,19 +64,18 @@ def prove_settings(pipeline: Pipeline, netlist: Netlist, work: Path) -> str:
     """
     given, driven = settings_ports(pipeline.graph)
     check_ports(netlist, given, driven)
-    tracer, turns = Tracer(netlist), 1 + max(module.start for module in pipeline.held)
+    tracer, turns = Tracer(netlist), pipeline.switching
     state = _registers(pipeline, netlist, tracer, turns)
     hits: list[tuple[int, int]] = []
-    for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
+    for place, module in _placed(pipeline):
         cells = _cells(netlist, module.held_name, place.columns)
         for column, cell in enumerate(cells):
             if cell.inputs["clk"] != (clock_of(netlist),):
                 raise Unproven(f"{cell.name} is not clocked by clk")
-            if (
-                cell.inputs["turn"] != (state["turn"][module.start],)
-                or cell.inputs["data"][: len(state["word"])] != state["word"]
-            ):
-                raise Unproven(f"{cell.name} is not switched in stage {module.start}, or reads another word")
+            turn = state["turn"][module.held_stage(column)]
+            if cell.inputs["turn"] != (turn,) or cell.inputs["data"][: len(state["word"])] != state["word"]:
+                stage = module.held_stage(column)
+                raise Unproven(f"{cell.name} is not switched in stage {stage}, or reads another word")
             for port, width in column_ports(place)[1].items():
                 nets = netlist.outputs[f"{place.node.name}_{port}"][width * column : width * (column + 1)]
                 if cell.outputs[port] != nets:
@@ -85,6 +84,11 @@ def prove_settings(pipeline: Pipeline, netlist: Netlist, work: Path) -> str:
             hits += [(net, first + k) for k, net in enumerate(cell.inputs["hits"])]
     known = _decoded(netlist, state, hits, work)
     return f"{len(hits)} words, {turns} stages" + (BEFORE if known else "")
+
+
+def _placed(pipeline: Pipeline) -> Iterator[tuple[Place, Module]]:
+    """The words of each module that reads what is held."""
+    return zip(places(pipeline.graph), pipeline.held, strict=True)
 
 
 def _cells(netlist: Netlist, kind: str, count: int) -> list[Cell]:
@@ -128,8 +132,9 @@ def _registers(pipeline: Pipeline, netlist: Netlist, tracer: Tracer, turns: int)
 
 def _turns(pipeline: Pipeline, netlist: Netlist, tracer: Tracer, turns: int) -> Bits:
     """The chain of turns, the first one first: each register is that of the cycle before."""
-    latest = max(pipeline.held, key=lambda module: module.start)
-    chain = [next(cell.inputs["turn"][0] for cell in netlist.cells if cell.type == latest.held_name)]
+    ends = {module.held_stage(place.columns - 1): (place, module) for place, module in _placed(pipeline)}
+    place, latest = ends[turns - 1]
+    chain = [_cells(netlist, latest.held_name, place.columns)[-1].inputs["turn"][0]]
     while len(chain) < turns:
         if chain[-1] not in tracer.back or tracer.back[chain[-1]].force != LOW:
             raise Unproven(f"the chain of turns has {len(chain)} stages; {turns} are due")

@@ -58,7 +58,7 @@ def check_loaded(tracer: Tracer, netlist: Netlist, module: Module, cell: Cell, e
 
 
 def check_feed(tracer: Tracer, netlist: Netlist, module: Module, due: list[Due], entry: Entry) -> int:
-    """Check that the feed of an engine takes the operand when it is there."""
+    """Check that the feed of an engine, or of columns that take turns, takes the operand when it is there."""
     feed = only_cell(netlist, module.feed_name)
     check_loaded(tracer, netlist, module, feed, entry)
     return 1 + check_pins(tracer, feed.inputs["x"], due, f"x of {feed.name}", entry)
@@ -75,6 +75,21 @@ def check_lanes(netlist: Netlist, module: Module, lanes: dict[int, Cell]) -> int
         for port, nets in own.items():
             if cell.inputs[port] != nets:
                 raise Unproven(f"{port} of {cell.name} is not what is handed out to it")
+            pins += len(nets)
+    return pins
+
+
+def check_columns(netlist: Netlist, module: Module, x: str, columns: dict[int, Cell]) -> int:
+    """Check that each of the columns that take turns reads what it is fed; all of them read the same operand codes, at ``x``."""
+    feed, pins = only_cell(netlist, module.feed_name), 0
+    for k, cell in columns.items():
+        own = {x: feed.outputs["now_codes"]}
+        for port in ("weights", "bias"):
+            size = len(feed.outputs[f"now_{port}"]) // module.lanes
+            own[port] = feed.outputs[f"now_{port}"][size * k : size * (k + 1)]
+        for port, nets in own.items():
+            if cell.inputs[port] != nets:
+                raise Unproven(f"{port} of {cell.name} is not what it is fed")
             pins += len(nets)
     return pins
 

@@ -39,6 +39,8 @@ def check_times(pipeline: Pipeline) -> None:
             due, turns = (module.tally.turns, module.lanes, module.pace), module.tally.turns
             if before is None or (before.lanes, before.phases, before.pace) != (module.tally.lanes, turns, 1):
                 raise Unproven(f"module {module.name} adds up other turns than those that come")
+        elif module.is_fed:
+            found, due = (*found, module.copies), (0, module.lanes, 1, module.columns)
         elif module.is_folded and not module.queue and before is not None:
             found, due = (*found, module.copies), (module.cycles, before.lanes, before.pace, before.copies)
         if found != due or module.phases != -(-module.copies // (module.lanes or module.copies)):

@@ -11,6 +11,7 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.prove.top.due import Due, due_of, due_of_route, flowing, instances_of, sources_of
 from bittrigger.prove.top.entry import check_top, entry_of, only_cell
 from bittrigger.prove.top.pins import (
+    check_columns,
     check_feed,
     check_lanes,
     check_loaded,
@@ -57,6 +58,11 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 given = {k: cell.outputs["y"] for k, cell in instances[before.name].items()}
                 pins += check_tally(tracer, module, module.tally, (instances[module.name], given, before.stop), entry)
                 continue
+            if module.is_fed:
+                wanted = due_of(pipeline, vectors, sources, node, module.start - FEEDING)
+                pins += check_feed(tracer, netlist, module, wanted, entry)
+                pins += check_columns(netlist, module, bus.name, instances[module.name])
+                continue
             if not module.is_folded:
                 due = due_of(pipeline, vectors, sources, node, module.start)
             elif module.queue:
@@ -99,6 +105,12 @@ def _check_settings(pipeline: Pipeline, netlist: Netlist, instances: dict[str, d
     for node, module in zip(held_nodes(pipeline.graph), pipeline.held, strict=True):
         for port, width in reader_ports(node).items():
             nets = cell.outputs[f"{node.name}_{port}"]
+            if module.is_fed:
+                feed = only_cell(netlist, module.feed_name)
+                if feed.inputs[port] != nets:
+                    raise Unproven(f"{port} of {feed.name} is not what is held for it")
+                pins += len(nets)
+                continue
             for k, reader in instances[module.name].items():
                 part = nets[width * k : width * (k + 1)] if module.columns else nets
                 if reader.inputs[port] != part:

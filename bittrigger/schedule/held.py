@@ -1,0 +1,42 @@
+"""Which layers whose weights are held build fewer columns than they have, which take turns between two events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bittrigger.device.cost_model import columns_cost
+from bittrigger.errors import InternalError
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.graph import Graph, Linear, intervals
+from bittrigger.ir.held import Turns, Weigh
+from bittrigger.ir.ports import common_type
+from bittrigger.schedule.engine import copy_luts, followers
+
+
+def column_turns(graph: Graph, adders: Mapping[str, AdderGraph], ii: int) -> dict[str, Turns]:
+    """The turns of the columns of each ``Weigh`` that takes fewer LUTs so, where an event comes every ``ii`` cycles.
+
+    By the name of the layer that adds up the columns.
+    """
+    ranges = intervals(graph)
+    found = {}
+    for node in graph.nodes:
+        if not isinstance(node, Weigh) or len(node.inputs) > 1 or -(-node.columns // ii) == node.columns:
+            continue
+        plan, added = Turns(node.columns, -(-node.columns // ii)), _column_sums(graph, node.name)
+        if added.name not in adders:
+            continue
+        own = -(-copy_luts(graph, node, {}, ranges) // node.columns) + copy_luts(graph, added, adders, ranges)
+        own += sum(copy_luts(graph, reader, {}, ranges) // reader.copies for reader in followers(graph, added.name))
+        feed = columns_cost(node, plan, common_type(ranges[node.inputs[0]], 0).width)
+        if (plan.n_out - plan.lanes) * own > feed.lut:
+            found[added.name] = plan
+    return found
+
+
+def _column_sums(graph: Graph, name: str) -> Linear:
+    """The layer that adds up the columns of the ``Weigh`` called ``name``."""
+    for node in graph.nodes:
+        if isinstance(node, Linear) and node.inputs == (name,):
+            return node
+    raise InternalError(f"nothing adds up the columns of {name!r}")
