@@ -81,6 +81,7 @@ class Settings:
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         tunable: ``bias`` keeps the biases of all layers in registers, which a small bus writes.
         reloadable: ``weights`` keeps the ternary weights there too, and with them their layers' biases.
+        emulator_weights: whether the emulator takes weight files, while the firmware has its numbers as constants.
         bias_bits: bits of the register of a bias; None takes for each layer one more than its biases need.
         name: name of the design, made an identifier; None takes it from the file.
         own_part: what is known of a ``part`` that the catalogue does not hold; from a file, see ``given``.
@@ -115,6 +116,7 @@ class Settings:
     tunable: str | None = None
     reloadable: str | None = None
     bias_bits: int | None = None
+    emulator_weights: bool = False
     own_part: Part | None = None
 
     def __post_init__(self) -> None:
@@ -235,6 +237,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tunable": (str, type(None)),
     "reloadable": (str, type(None)),
     "bias_bits": (int, type(None)),
+    "emulator_weights": (bool,),
     "own_part": (object,),
 }
 
@@ -319,6 +322,11 @@ def _check_held(settings: Settings) -> None:
     if settings.bias_bits is not None and not (held and 2 <= settings.bias_bits <= MAX_BIAS_BITS):
         raise ConfigError(
             f"setting 'bias_bits' is {settings.bias_bits}; allowed are 2 to {MAX_BIAS_BITS}, with --tunable or --reloadable"
+        )
+    if held and settings.emulator_weights:
+        raise ConfigError(
+            "settings 'emulator_weights' and 'tunable' or 'reloadable' exclude each other; allowed is one of them; the emulator "
+            "of a design that holds numbers takes weight files anyway"
         )
     if held and settings.reuse_factor:
         raise ConfigError(

@@ -400,3 +400,13 @@ def test_a_table_knows_what_other_biases_bring():
     assert lowest < -20
     assert made["steps"].starts[0][0] <= lowest
     assert evaluate(other_numbers(made, 1), corner_codes(made)).min() >= 0
+
+
+def test_traces_of_the_emulator_are_of_the_numbers_that_are_held(build, tmp_path):
+    codes = events(build.graph)
+    for graph in (build.graph, other_numbers(build.graph, 7)):
+        found = Emulator(graph, build.folder / "emulator", tmp_path / "cache").layer_codes(codes)
+        wanted = evaluate_nodes(graph, codes)
+        assert found
+        for name, rows in found.items():
+            assert np.array_equal(rows, wanted[name]), name

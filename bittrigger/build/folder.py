@@ -5,6 +5,7 @@
     DIR/SHA256SUMS        hash of every file that a tool reads; see `bittrigger.build.manifest`
     DIR/bittrigger.json   settings, grade, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
+    DIR/emulated.json     the same with its numbers held, of which the emulator is made, where that takes weight files
     DIR/weights.txt       what its registers hold, if it holds anything; see `bittrigger.ir.weight_file`
     DIR/hls/              Vitis HLS project
     DIR/emulator/         C++ library of the same integers, for the experiments' software
@@ -42,6 +43,7 @@ from bittrigger.system.toolchain import cache_folder
 
 MANIFEST = "bittrigger.json"
 DESIGN = "design.json"
+EMULATED = "emulated.json"
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,17 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
         emit_vhdl(rtl, name, folder / "vhdl")
     write_vivado_script(pipeline, part, rtl, synth)
     write_synthesis_list(pipeline, rtl, synth)
-    if pipeline.held:
-        write_weights(folder / FILE, pipeline.graph)
+    if settings.emulator_weights and pipeline.emulated is None:
+        raise ConfigError("setting 'emulator_weights' is for `bittrigger convert`; leave it out here")
+    if pipeline.emulation.held:
+        write_weights(folder / FILE, pipeline.emulation.graph)
 
 
 def save_stored(folder: Path, pipeline: Pipeline) -> None:
     """Write the design of a build: what everything else in it follows from, together with the settings."""
     save_design(folder / DESIGN, pipeline.graph, *adders_of(pipeline))
+    if pipeline.emulated is not None:
+        save_design(folder / EMULATED, pipeline.emulated.graph, *adders_of(pipeline.emulated))
 
 
 def save_build(
@@ -151,7 +157,15 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
     graph, solved, serial = load_design(folder / DESIGN)
     stream = settings.port == STREAM
     schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii, stream=stream, serial=serial)
-    return Build(folder, settings, seconds, replace(schedule.apply(graph, solved), origin=origin), provenance)
+    pipeline = replace(schedule.apply(graph, solved), origin=origin, emulated=_load_emulated(folder, settings))
+    return Build(folder, settings, seconds, pipeline, provenance)
+
+
+def _load_emulated(folder: Path, settings: Settings) -> Pipeline | None:
+    if not settings.emulator_weights:
+        return None
+    graph, solved, _ = load_design(folder / EMULATED)
+    return Schedule(settings.clock_mhz).apply(graph, solved)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ SEAL = "SHA256SUMS"
 SEALED_FILES = (
     "bittrigger.json",
     "design.json",
+    "emulated.json",
     "report.json",
     "adders.*",
     "weights.txt",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     "require",
     "tunable",
     "reloadable",
+    "emulator_weights",
     "bias_bits",
 )
 @click.option(

@@ -52,6 +52,7 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),
     "tunable": (str, "bias: keep biases in registers that a small bus writes.", "all are constants"),
     "reloadable": (str, "weights: keep ternary weights and their biases in registers.", "all are constants"),
+    "emulator_weights": (bool, "The emulator takes weight files; the firmware's numbers are constants.", ""),
     "bias_bits": (int, "Bits of the register of a bias.", "one more than a layer's need"),
 }
 """Type, help, and what stands for a default that is none."""

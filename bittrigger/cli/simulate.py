@@ -85,6 +85,7 @@ def command(
     if not as_is:
         check_emitted(build)
     if weights is not None:
+        names = named_for(build, names)
         build = holding(build, weights)
     values = read_inputs(inputs) if inputs else None
     outcomes, corners = simulate(
@@ -103,13 +104,34 @@ def command(
 
 
 def holding(build: Build, weights: Path) -> Build:
-    """``build`` with what a weight file holds in its registers."""
+    """``build`` with what a weight file holds in its registers, or that of its emulator where no other executor takes it."""
     from dataclasses import replace
 
     from bittrigger.build.weights import read_weights
     from bittrigger.ir.weight_file import with_numbers
 
-    return replace(build, pipeline=with_numbers(build.pipeline, read_weights(weights, build.graph)))
+    pipeline = build.pipeline.emulation
+    return replace(build, pipeline=with_numbers(pipeline, read_weights(weights, pipeline.graph)))
+
+
+def named_for(build: Build, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The executors that can hold other numbers than those of ``build``, if any are named that cannot.
+
+    Raises:
+        ConfigError: if one is named that cannot.
+    """
+    from bittrigger.errors import ConfigError
+
+    able = ("oracle", "emulator")
+    if build.pipeline.emulated is None or set(names) <= set(able):
+        return names
+    if names == ("all",):
+        return able
+    wrong = next(name for name in names if name not in able)
+    raise ConfigError(
+        f"--weights with executor {wrong!r}: only the emulator of {build.folder} takes weight files, the firmware's numbers are "
+        "constants; allowed are oracle and emulator; convert with --reloadable weights for the others"
+    )
 
 
 def judge_events(

@@ -17,7 +17,7 @@ import numpy as np
 
 from bittrigger.build.store import basis_from_json, basis_to_json, graph_from_json, graph_to_json
 from bittrigger.compile.foreign import foreign_graph
-from bittrigger.compile.read import Stages, check_reading, holding, read, read_file
+from bittrigger.compile.read import Stages, check_reading, emulated_graph, holding, read, read_file
 from bittrigger.errors import ToolError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
@@ -29,10 +29,11 @@ from bittrigger.system.apart import Answer, Json, ask, is_possible
 
 @dataclass(eq=False)
 class Asked:
-    """The integer graph of a model, and, when it has been compared with the model, the outcome."""
+    """The integer graph of a model, that of its emulator if it is another, and, once compared with the model, the outcome."""
 
     graph: Graph
     measured: Measured | None = None
+    emulated: Graph | None = None
 
 
 @contextmanager
@@ -49,13 +50,14 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     """
     own = foreign_graph(source, settings, inputs)
     if own is not None:
-        yield Asked(simplify(own, held=holding(settings), watch=stages.watch), own.basis.measured)
+        graph = simplify(own, held=holding(settings), watch=stages.watch)
+        yield Asked(graph, own.basis.measured, emulated_graph(own, graph, settings))
         return
     if not isinstance(source, Path) or not is_possible("tensorflow"):
         reading = read(source, settings, inputs=inputs, check=False, stages=stages)
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(check_reading, reading, settings, inputs)
-            asked = Asked(reading.graph)
+            asked = Asked(reading.graph, emulated=reading.emulated)
             yield asked
             with stages("check"):
                 asked.measured = checked.result()
@@ -65,15 +67,18 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     watched = stages.watch is not nothing
     head = {"path": str(source), "settings": asdict(settings), "shape": shape, "watched": watched}
     answers = ask("bittrigger.compile.apart:serve", head, body)
-    graph = None
+    graphs: dict[str, Graph] = {}
     for answer, _ in answers:
-        if "graph" in answer:
-            graph = graph_from_json(answer["graph"])
+        kind = next((kind for kind in ("emulated", "graph") if kind in answer), None)
+        if kind is None:
+            _note(stages, answer)
+            continue
+        graphs[kind] = graph_from_json(answer[kind])
+        if kind == "graph":
             break
-        _note(stages, answer)
-    if graph is None:
+    if "graph" not in graphs:
         raise ToolError("the process that reads the model gave no graph")
-    asked = Asked(graph)
+    asked = Asked(graphs["graph"], emulated=graphs.get("emulated"))
     yield asked
     with stages("check"):
         for answer, _ in answers:
@@ -104,6 +109,8 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
         stages.watch = lambda name, graph: answer({"pass": name, "after": graph_to_json(graph)}, b"")
     reading = read_file(Path(head["path"]), settings, inputs=inputs, check=False, stages=stages)
     answer({"seconds": stages.seconds}, b"")
+    if reading.emulated is not None:
+        answer({"emulated": graph_to_json(reading.emulated)}, b"")
     answer({"graph": graph_to_json(reading.graph)}, b"")
     measured = check_reading(reading, settings, inputs)
     answer({"basis": basis_to_json(replace(reading.graph.basis, measured=measured))}, b"")

@@ -15,11 +15,13 @@ from bittrigger.compile.foreign import is_foreign
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph, evaluate
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.simplify import nothing
 from bittrigger.settings import Settings
+from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.system.arrays import read_array
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def convert(
     settings = settings or Settings()
     stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        known = isinstance(source, Path) and dump is None and not is_foreign(source)
+        known = isinstance(source, Path) and dump is None and not (is_foreign(source) or settings.emulator_weights)
         pipeline = (_known if known else _made)(source, settings, inputs, stages)
         file = source if isinstance(source, Path) else None
         pipeline = replace(pipeline, origin=origin_of(pipeline.graph, file))
@@ -89,7 +91,20 @@ def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, sta
     """The pipeline of a model, solved while it is being compared with Keras, if Keras can read it."""
     with graph_of(source, settings, inputs=inputs, stages=stages) as asked, stages("solve"):
         pipeline = create_pipeline(asked.graph, settings)
-    return replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured))
+        emulated = None if asked.emulated is None else _emulated(asked.emulated, pipeline)
+    return replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured), emulated=emulated)
+
+
+def _emulated(graph: Graph, pipeline: Pipeline) -> Pipeline:
+    """The pipeline of the emulator that takes weight files; its adders are few, and nobody builds them.
+
+    Raises:
+        InternalError: if it differs from ``pipeline`` in a bit.
+    """
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 256, 0)])
+    if not np.array_equal(evaluate(graph, codes), evaluate(pipeline.graph, codes)):
+        raise InternalError(f"design {graph.name!r}: the emulator with its numbers held differs from the firmware")
+    return create_pipeline(graph, Settings(effort="fast", clock_mhz=pipeline.clock_mhz))
 
 
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:

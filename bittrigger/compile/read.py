@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
@@ -60,12 +60,14 @@ class Reading:
     Attributes:
         lowered: the graph as it was lowered, and where each tensor of the model went.
         graph: the same with less to build; every later stage takes this one.
+        emulated: the same with its numbers held, if the emulator is to take weight files.
         model: the Keras model, or None where it is not at hand.
     """
 
     lowered: Lowered
     graph: Graph
     model: Any
+    emulated: Graph | None = None
 
 
 @dataclass(eq=False)
@@ -193,11 +195,16 @@ def read_model_graph(
         from bittrigger.frontend.lower import lower_with_map
 
         lowered = lower_with_map(model_graph, settings, name=name, inputs=inputs, chosen=chosen)
-        reading = Reading(lowered, simplify(lowered.graph, held=holding(settings), watch=stages.watch), model)
+        graph = simplify(lowered.graph, held=holding(settings), watch=stages.watch)
+        reading = Reading(lowered, graph, model, emulated_graph(lowered.graph, graph, settings))
     if check and model is not None:
         with stages("check"):
             reading = with_measured(reading, check_reading(reading, settings, inputs))
     return reading
+
+
+EMULATED = Holding(weights=True, bias=True)
+"""What an emulator holds that takes weight files."""
 
 
 def holding(settings: Settings) -> Holding | None:
@@ -205,6 +212,24 @@ def holding(settings: Settings) -> Holding | None:
     if settings.tunable is None and settings.reloadable is None:
         return None
     return Holding(settings.reloadable is not None, settings.tunable is not None, settings.bias_bits)
+
+
+def emulated_graph(lowered: Graph, graph: Graph, settings: Settings) -> Graph | None:
+    """``lowered`` with all held that can be, if the emulator is to take weight files; ``graph`` is what the firmware computes.
+
+    Raises:
+        UnsupportedModelError: if there is nothing to hold, or its outputs come in other steps than those of ``graph``.
+    """
+    if not settings.emulator_weights:
+        return None
+    made = simplify(lowered, held=EMULATED)
+    for one, other in zip(made.outputs, graph.outputs, strict=True):
+        if made[one].frac != graph[other].frac:
+            raise UnsupportedModelError(
+                f"model {graph.name!r}: output {other!r} comes in steps of 2^{-graph[other].frac}, with held numbers in "
+                f"2^{-made[one].frac}; leave out --emulator-weights, or convert with --reloadable weights"
+            )
+    return made
 
 
 def check_reading(reading: Reading, settings: Settings, inputs: FloatArray | None = None) -> Measured | None:

@@ -9,14 +9,13 @@ import numpy as np
 
 from bittrigger.build.folder import Build
 from bittrigger.compile.foreign import foreign_graph
-from bittrigger.compile.read import Stages, check_reading, holding, read
+from bittrigger.compile.read import EMULATED, Stages, check_reading, holding, read
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, frozen_array
 from bittrigger.ir.held import layer_name
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.weight_file import node_facts, weights_text
-from bittrigger.passes.hold import Holding
 from bittrigger.passes.rewrite import readers
 from bittrigger.passes.simplify import simplify
 from bittrigger.schedule.engine import columns_apart_as
@@ -40,22 +39,19 @@ def retrained(model: Path, build: Build, *, inputs: FloatArray | None = None, st
         MismatchError: if Keras and the integers differ in a bit.
     """
     stages = stages or Stages()
-    weights_text(build.graph)  # or it holds nothing
-    settings = replace(build.settings, name=build.graph.name)
-    held = holding(settings)
+    wanted = build.pipeline.emulation.graph
+    weights_text(wanted)  # or it holds nothing
+    settings = replace(build.settings, name=wanted.name, emulator_weights=False)
+    held = EMULATED if build.settings.emulator_weights else holding(settings)
     if held is None:
         raise ConfigError(f"{build.folder}: was not converted with --reloadable or --tunable; convert the model again")
-    held = replace(held, given={layer_name(node): node.bits for node in held_nodes(build.graph)})
+    held = replace(held, given={layer_name(node): node.bits for node in held_nodes(wanted)})
     own = foreign_graph(model, settings, inputs)
     if own is not None:
-        return like(simplify(aligned(own, build.graph), held=held), build.graph, str(model))
-    return _of_keras(model, build, held, inputs, stages)
-
-
-def _of_keras(model: Path, build: Build, held: Holding, inputs: FloatArray | None, stages: Stages) -> Graph:
-    settings = replace(build.settings, name=build.graph.name, tunable=None, reloadable=None, bias_bits=None)
+        return like(simplify(aligned(own, wanted), held=held), wanted, str(model))
+    settings = replace(settings, tunable=None, reloadable=None, bias_bits=None)
     reading = read(model, settings, inputs=inputs, check=False, stages=stages)
-    graph = like(simplify(aligned(reading.lowered.graph, build.graph), held=held), build.graph, str(model))
+    graph = like(simplify(aligned(reading.lowered.graph, wanted), held=held), wanted, str(model))
     with stages("check"):
         check_reading(replace(reading, graph=replace(graph, basis=reading.graph.basis)), settings, inputs)
     return graph

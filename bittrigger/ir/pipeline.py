@@ -195,6 +195,7 @@ class Pipeline:
         arrival: how the positions of an event come, word after word; None where an event comes whole. Stages count from its
             first word.
         origin: what the design was made by and from, for the headers of emitted files.
+        emulated: the same network with its numbers held, of which the emulator is made in the place of this one; or None.
     """
 
     graph: Graph
@@ -204,6 +205,12 @@ class Pipeline:
     ii: int = 1
     arrival: Arrival | None = None
     origin: Origin = field(default_factory=Origin)
+    emulated: Pipeline | None = None
+
+    @property
+    def emulation(self) -> Pipeline:
+        """What the emulator is made of."""
+        return self if self.emulated is None else replace(self.emulated, origin=self.origin)
 
     @property
     def guard_name(self) -> str | None:

@@ -147,7 +147,7 @@ def create_executor(  # noqa: PLR0911
         case "emulator":
             from bittrigger.simulate.executors.emulator import Emulator
 
-            return Emulator(build.graph, build.folder / "emulator", build.cache / "emulator")
+            return Emulator(build.pipeline.emulation.graph, build.folder / "emulator", build.cache / "emulator")
         case "rtl" | "rtl-icarus" | "vhdl":
             from bittrigger.simulate.executors.rtl import RtlSim
 

@@ -67,6 +67,7 @@ def emit_emulator(pipeline: Pipeline, folder: Path, *, version: int = 1) -> tupl
         ConfigError: if ``version`` is negative.
         UnsupportedModelError: if a layer needs lanes of more than 64 bits, or a scale no double holds.
     """
+    pipeline = pipeline.emulation
     if version < 0:
         raise ConfigError(f"version {version}; expected 0 or more")
     texts = _texts(pipeline, library_name(pipeline.graph.name, version), version)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_stored, write_firmware
+from bittrigger.build.folder import DESIGN, EMULATED, MANIFEST, Build, load_build, save_stored, write_firmware
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
 from bittrigger.build.weights import FILE as WEIGHTS
 from bittrigger.build.wrapping import WRAP, emit_wrappers_of, option_files
@@ -92,7 +92,7 @@ def copy_build(folder: Path, work: Path) -> Copy:
         (copied / name).write_bytes(data)
         sums[name] = sha256(data)
 
-    for name in (MANIFEST, DESIGN):
+    for name in (MANIFEST, DESIGN, *(path.name for path in folder.glob(EMULATED))):
         take(name)
         if name in faults:
             raise ConfigError(faults[name])
@@ -197,8 +197,10 @@ def _same(copy: Copy, folder: str) -> str:
 
 
 def _sealed(copy: Copy) -> str:
-    if copy.sums[DESIGN] != sha256((copy.emitted / DESIGN).read_bytes()):
-        raise Unproven(f"{DESIGN}: written otherwise than bittrigger writes this design")
+    for name in (DESIGN, EMULATED):
+        wanted = copy.emitted / name
+        if copy.sums.get(name) != (sha256(wanted.read_bytes()) if wanted.is_file() else None):
+            raise Unproven(f"{name}: written otherwise than bittrigger writes this design")
     if SEAL in copy.faults:
         raise Unproven(copy.faults[SEAL])
     try:

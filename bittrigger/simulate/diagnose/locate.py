@@ -68,9 +68,10 @@ def locate(
         return Location(error.event, None, reason=str(failure).splitlines()[0])
     if found is None:
         return Location(error.event, None, reason=f"{executor} gives no access to its layers")
-    wanted = evaluate_nodes(build.graph, part)
+    own = build.pipeline.emulation if executor == "emulator" else build.pipeline
+    wanted = evaluate_nodes(own.graph, part)
     row = error.event - first
-    for module in build.pipeline.modules:
+    for module in own.modules:
         node = module.node.name
         if node not in found:
             continue
@@ -103,7 +104,8 @@ def _layer_codes(build: Build, executor: str, codes: IntArray, wave: Path) -> Ma
         case "emulator":
             from bittrigger.simulate.executors.emulator import Emulator
 
-            return Emulator(build.graph, build.folder / "emulator", cache / "emulator").layer_codes(codes)
+            graph = build.pipeline.emulation.graph
+            return Emulator(graph, build.folder / "emulator", cache / "emulator").layer_codes(codes)
         case "gates":
             from bittrigger.simulate.executors.gates import GateSim
 

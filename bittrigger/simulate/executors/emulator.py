@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +177,14 @@ class Emulator:
 
         return call
 
+    @contextmanager
+    def _weights(self) -> Iterator[Path]:
+        """The weight file of what the graph holds."""
+        with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
+            path = Path(scratch) / "weights.txt"
+            path.write_text(weights_text(self.graph), encoding="ascii")
+            yield path
+
     @cached_property
     def _model(self) -> int | None:
         """The model of what the graph holds; None if it holds nothing."""
@@ -184,9 +193,7 @@ class Emulator:
         load = getattr(self._loaded, f"{self.library}_load")
         load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64], ctypes.c_void_p
         reason = ctypes.create_string_buffer(1024)
-        with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
-            path = Path(scratch) / "weights.txt"
-            path.write_text(weights_text(self.graph), encoding="ascii")
+        with self._weights() as path:
             model = load(str(path).encode(), reason, len(reason))
         if model is None:
             raise MismatchError(f"emulator {self.library!r}: {reason.value.decode(errors='replace')}")
@@ -244,14 +251,20 @@ class Emulator:
         """
         nodes = [node for node in self.graph.nodes if not isinstance(node, Input)]
         function = ctypes.CDLL(str(self._build_layers([node.name for node in nodes]))).bittrigger_layers
-        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        held = bool(held_nodes(self.graph))
+        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *([ctypes.c_char_p] if held else [])]
         blocks = []
-        for start in range(0, codes.shape[0], _BLOCK):
-            inputs = np.ascontiguousarray(codes[start : start + _BLOCK], dtype=np.int64)
-            found = np.empty((sum(node.size for node in nodes), len(inputs)), dtype=np.int64)
-            if function(inputs.ctypes.data, found.ctypes.data, len(inputs)):
-                raise InternalError(f"emulator {self.library!r}: a code lies outside its port")
-            blocks.append(found.T)
+        with self._weights() if held else nullcontext() as path:
+            weights = [] if path is None else [str(path).encode()]
+            for start in range(0, codes.shape[0], _BLOCK):
+                inputs = np.ascontiguousarray(codes[start : start + _BLOCK], dtype=np.int64)
+                found = np.empty((sum(node.size for node in nodes), len(inputs)), dtype=np.int64)
+                match function(inputs.ctypes.data, found.ctypes.data, len(inputs), *weights):
+                    case 1:
+                        raise InternalError(f"emulator {self.library!r}: a code lies outside its port")
+                    case 2:
+                        raise MismatchError(f"emulator {self.library!r}: refused the weight file of its own design")
+                blocks.append(found.T)
         ends = np.cumsum([node.size for node in nodes])
         parts = np.split(np.concatenate(blocks), ends[:-1], axis=1)
         return {node.name: part for node, part in zip(nodes, parts, strict=True)}
@@ -264,12 +277,13 @@ class Emulator:
                 f"{self.source}: no emulator {self.library!r} ({top.name} is missing); convert the model again"
             )
         layers = sorted(path.name for path in self.source.glob("*.cpp") if not path.name.startswith(self.library))
+        held = bool(held_nodes(self.graph))
         text = render(
             "emulator_layers.cpp.j2",
             library=self.library,
-            sources=[top.name, *layers],
+            sources=[top.name, *([f"{self.library}_held.cpp"] if held else []), *layers],
             nodes=nodes,
-            held=bool(held_nodes(self.graph)),
+            held=held,
         )
         compiler = require_tool("g++")
         key = digest(
