@@ -11,7 +11,8 @@ import pytest
 from bittrigger.build.folder import load_build
 from bittrigger.device import budgets
 from bittrigger.errors import ConfigError
-from bittrigger.settings import _KINDS, Settings, read_settings
+from bittrigger.settings import Settings, read_settings
+from bittrigger.settings.checks import KINDS
 
 
 def run(*arguments, folder):
@@ -42,7 +43,7 @@ def test_a_wrong_value_is_refused_where_it_is_made(values, message):
 
 
 def test_the_table_of_types_names_every_field():
-    assert list(_KINDS) == [item.name for item in fields(Settings)]
+    assert list(KINDS) == [item.name for item in fields(Settings)]
 
 
 def test_the_clock_is_the_budgets_unless_it_is_given(monkeypatch):
