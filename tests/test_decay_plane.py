@@ -229,7 +229,7 @@ def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path: Path)
 
     def run() -> dict[Path, int]:
         command = [sys.executable, FOLDER / "recipe.py", *words]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=600)
         return {path: path.stat().st_mtime_ns for path in work.rglob("*.npy")}
 
     before = run()

@@ -139,7 +139,7 @@ def test_no_verb_waits_for_a_pipe(words, folder, tmp_path):
     places = {"PIPE": str(tmp_path / "pipe"), "BUILD": str(folder)}
     command = [sys.executable, "-m", "bittrigger", *(places.get(word, word) for word in words)]
     done = subprocess.run(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode in (1, 2)
     assert "no regular file" in " ".join(done.stderr.split())

@@ -302,7 +302,7 @@ def test_plugin_is_found_by_hls4ml_and_is_light():
     )
     env = os.environ | {"HLS4ML_BACKEND_PLUGINS": "bittrigger.hls4ml_plugin"}
     done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=env, timeout=300
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=env, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING: " not in done.stdout

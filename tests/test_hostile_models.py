@@ -51,7 +51,7 @@ def test_a_file_that_is_two_runs_no_code(make, files, tmp_path):
         "import sys\nfrom bittrigger.frontend.keras_file.read import load_model\nfrom bittrigger.errors import BittriggerError\n"
         f"try:\n    load_model({str(path)!r})\nexcept BittriggerError:\n    pass\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=600)
     assert not target.exists()
     refused(path, "not as Keras writes it")
 

@@ -66,6 +66,7 @@ def test_the_recipe_on_a_few_jets(tmp_path, monkeypatch):
     small, other = DenseSettings((2,), activation_bits=3), DenseSettings((3,), activation_bits=3)
     monkeypatch.setattr(recipe, "SHIPPED", small)
     monkeypatch.setattr(recipe, "DESIGNS", (small, other))
+    monkeypatch.setattr(recipe, "TWIN_EPOCHS", 1)
     monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _: None)  # it sets threads, before TensorFlow starts
     generator = np.random.default_rng(0)
     y = np.arange(900) % 5

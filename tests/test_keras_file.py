@@ -225,7 +225,7 @@ def test_the_check_does_not_import_tensorflow(h5):
         f"try:\n    load_model({str(h5)!r})\nexcept BittriggerError:\n    sys.exit('tensorflow' in sys.modules)\n"
         "sys.exit('loaded')"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_loading_is_silent_and_leaves_the_environment_alone(saved):
@@ -233,7 +233,7 @@ def test_loading_is_silent_and_leaves_the_environment_alone(saved):
         "import os, sys\nfrom bittrigger.frontend.keras_file.read import load_model\nbefore = dict(os.environ)\n"
         f"load_model({str(saved / 'm.h5')!r})\nsys.exit(dict(os.environ) != before)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=600)
     assert (done.stdout, done.stderr) == ("", "")
 
 

@@ -153,33 +153,37 @@ def test_a_stored_graph_is_read_back_and_proven_again(tmp_path):
         load_design(path)
 
 
-INTERRUPTED = """
-import signal, threading
-from bittrigger.compile import matrix
-from bittrigger.cli import main
-
-def interrupt():
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-threading.Timer(0.5, interrupt).start()
-"""
-
-
 def interrupted(folder, *lines):
+    """What becomes of a large search that ``lines`` start, and interrupt where they say: no clock decides when."""
     save(folder, np.random.default_rng(0).integers(-1, 2, size=(256, 256)))
-    code = "\n".join([INTERRUPTED, *lines])
+    code = "\n".join(["import signal, sys, threading", "from bittrigger.cli import main, progress", *lines])
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_an_interrupted_search_keeps_the_best_graph_so_far(tmp_path):
-    done = interrupted(tmp_path, "main(['solve', 'W.npy', '--effort', 'max', '-o', 'out'])")
+    """The interrupt comes when the first graph is told."""
+    done = interrupted(
+        tmp_path,
+        "once = iter([signal.SIGINT])",
+        "progress._Teller.__call__ = lambda *_: [signal.raise_signal(number) for number in once]",
+        "main(['solve', 'W.npy', '--effort', 'max', '-o', 'out'])",
+    )
     assert done.returncode == 0, done.stderr
     graph, solved, _ = load_design(tmp_path / "out" / "design.json")
     adders.verify(solved["matrix"], graph["matrix"].weights, graph["matrix"].bias)
 
 
 def test_an_interrupted_solve_stops_at_once_and_leaves_nothing(tmp_path):
-    done = interrupted(tmp_path, "main(['solve', 'W.npy', '-o', 'out'])")
+    """The interrupt comes from the thread of the native code, when that has begun."""
+    done = interrupted(
+        tmp_path,
+        "import bittrigger.solver",
+        "solve = sys.modules['bittrigger.solver.solve']",
+        "run, main_thread = solve.run_native, threading.main_thread().ident",
+        "begun = lambda call: (signal.pthread_kill(main_thread, signal.SIGINT), call())[1]",
+        "solve.run_native = lambda call, *rest: run(lambda: begun(call), *rest)",
+        "main(['solve', 'W.npy', '-o', 'out'])",
+    )
     assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "interrupted")
     assert [path.name for path in tmp_path.iterdir()] == ["W.npy"]
 

@@ -203,7 +203,7 @@ def test_the_page_opens_in_a_browser(page, tmp_path):
     ]
     done = subprocess.run(
         [browser, *flags, "--enable-logging=stderr", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stdout.count("<svg") == page.count("<svg")
     assert 'id="provenance"' in done.stdout

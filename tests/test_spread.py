@@ -75,12 +75,9 @@ def test_what_runs_is_stopped_with_its_programs_if_the_rest_is_not_wanted(tmp_pa
     results = spread([partial(sleep, notes[0]), ready, partial(sleep, notes[1]), partial(sleep, notes[2])], 2)
     assert next(results)[0] == 1
     results.close()
-    for _ in range(100):  # what was killed needs a moment to be gone; left alone, it would stay for 30 seconds
-        left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in words_of(path)]
-        if not left:
-            break
-        time.sleep(0.05)
-    assert not left
+    while any(str(tmp_path) in words_of(path) for path in Path("/proc").glob("[0-9]*/cmdline")):
+        time.sleep(0.05)  # what was killed needs a moment to be gone; left alone, it would go on to its end and say so
+    assert not list(tmp_path.glob("*.end"))
     assert not notes[2].exists()
 
 

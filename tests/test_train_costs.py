@@ -124,7 +124,7 @@ def test_the_verb_refuses_what_is_no_model_and_its_help_is_light(tmp_path: Path)
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'qkeras')))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "m.h5")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     assert "Count what the Keras MODEL" in run.stdout
     assert run.stderr.splitlines()[-1].startswith(f"error: model file {tmp_path / 'm.h5'}: it is neither HDF5 nor")
 

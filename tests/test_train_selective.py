@@ -259,7 +259,7 @@ def test_the_verb_quantize_can_be_stopped_and_writes_what_converts(files: Path, 
         while not history.exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=300)[1]
+        errors = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert "the training so far is kept in" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["m.h5.run"]

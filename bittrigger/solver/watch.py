@@ -51,8 +51,8 @@ def run_native(call: Callable[[], int | None], discard: Callable[[int], None], c
         if abandoned.is_set() and result is not None:
             discard(result)
 
-    threading.Thread(target=run, daemon=True).start()
     try:
+        threading.Thread(target=run, daemon=True).start()
         _wait(done, cells)
     except BaseException:
         abandoned.set()
