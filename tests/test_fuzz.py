@@ -1,8 +1,8 @@
 """Random networks through Keras and every executor; the shrinker; the corpus of what once failed; damaged files.
 
-The networks of the fixed seeds 0 to 199 all go through Keras, the oracle, C-simulation, the emulator and Verilated RTL; every
-eighth is synthesised and simulated as a netlist, and every hundredth also runs through the executors of the command line, RTL
-under cocotb included. ``make fuzz N=5000`` runs more.
+The networks of 80 fixed seeds, with ``--hypothesis-profile nightly`` of 200, all go through Keras, the oracle, C-simulation, the
+emulator and Verilated RTL; every fourth is synthesised and simulated as a netlist, and every fortieth also runs through the
+executors of the command line, RTL under cocotb included. ``make fuzz N=5000`` runs more.
 """
 
 from __future__ import annotations
@@ -26,22 +26,31 @@ from bittrigger.emit import emulator as emulator_package
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-SEEDS = range(1200, 1400)
+FIRST = 1200
+SEEDS, NIGHTLY_SEEDS = 80, 200
+GATES_EVERY, PRODUCT_EVERY = 4, 40
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory):
+def seeds(pytestconfig):
+    """Those of the networks that all executors run."""
+    nightly = pytestconfig.getoption("--hypothesis-profile") == "nightly"
+    return range(FIRST, FIRST + (NIGHTLY_SEEDS if nightly else SEEDS))
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory, seeds):
     """The records of the fixed seeds, and the folder that they lie in."""
     folder = tmp_path_factory.mktemp("fuzz")
-    plan = Plan(gates_every=8, product_every=100)
-    records = run_campaign(Campaign(SEEDS, folder, plan), Console(file=io.StringIO()))
+    plan = Plan(gates_every=GATES_EVERY, product_every=PRODUCT_EVERY)
+    records = run_campaign(Campaign(seeds, folder, plan), Console(file=io.StringIO()))
     return records, folder
 
 
-def test_every_network_is_equal_on_every_bit_or_refused(campaign):
+def test_every_network_is_equal_on_every_bit_or_refused(campaign, seeds):
     records, _ = campaign
-    assert sorted(record["seed"] for record in records) == list(SEEDS)
+    assert sorted(record["seed"] for record in records) == list(seeds)
     wrong = [record for record in records if record["outcome"] not in ("equal", "refused", "unbuildable")]
     assert not wrong, "\n".join(f"seed {r['seed']}: {r['outcome']} {r['where']}: {r['detail']}" for r in wrong)
 
@@ -74,20 +83,20 @@ def test_networks_of_long_intervals_and_of_rarer_kinds(tmp_path):
     assert any("vhdl" in record.words and "proof" in record.executors for record in records)
 
 
-def test_the_networks_test_something(campaign):
+def test_the_networks_test_something(campaign, seeds):
     """Most convert, every executor ran on all that it was meant to, and each kind of layer and quantiser occurs."""
     records, _ = campaign
     outcomes = Counter(record["outcome"] for record in records)
-    assert outcomes["equal"] > 0.7 * len(SEEDS)
-    assert outcomes["unbuildable"] < 0.05 * len(SEEDS)
-    assert 0 < outcomes["refused"] < 0.25 * len(SEEDS)
+    assert outcomes["equal"] > 0.7 * len(seeds)
+    assert outcomes["unbuildable"] < 0.05 * len(seeds)
+    assert 0 < outcomes["refused"] < 0.25 * len(seeds)
     ran = Counter(name for record in records for name in record["executors"])
     assert ran["keras"] == ran["oracle"] == ran["csim"] == ran["emulator"] == ran["rtl"] == outcomes["equal"]
-    assert ran["gates"] == sum(r["outcome"] == "equal" and r["seed"] % 8 == 0 for r in records) > 15
+    assert ran["gates"] == sum(r["outcome"] == "equal" and r["seed"] % GATES_EVERY == 0 for r in records) > 15
     assert (
         ran["product rtl"]
         == ran["product gates"]
-        == sum(r["outcome"] == "equal" and r["seed"] % 100 == 0 for r in records)
+        == sum(r["outcome"] == "equal" and r["seed"] % PRODUCT_EVERY == 0 for r in records)
     )
     words = {word for record in records for word in record["words"]}
     kinds = {"input", "qactivation", "qdense", "batchnorm", "relu", "leaky", "activation", "flatten", "dropout"}
@@ -101,7 +110,7 @@ def test_the_networks_test_something(campaign):
     assert kinds <= words
 
 
-def test_a_campaign_goes_on_where_it_was(campaign, monkeypatch):
+def test_a_campaign_goes_on_where_it_was(campaign, seeds, monkeypatch):
     """What is recorded is not run again, and a line that was cut off is dropped."""
     records, folder = campaign
     with (folder / "records.jsonl").open("a") as stream:
@@ -109,7 +118,7 @@ def test_a_campaign_goes_on_where_it_was(campaign, monkeypatch):
     monkeypatch.setattr(
         "fuzz.campaign._work", lambda batches, *_: (_ for _ in ()).throw(AssertionError) if batches else None
     )
-    again = run_campaign(Campaign(SEEDS, folder, Plan()), Console(file=io.StringIO()))
+    again = run_campaign(Campaign(seeds, folder, Plan()), Console(file=io.StringIO()))
     assert again == records == read_records(folder / "records.jsonl")
     assert "equal on every bit" in _printed(summary(records))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from keras_models import tf
@@ -49,18 +51,24 @@ def sample(tmp_path):
 # --- P-DAT ---------------------------------------------------------------------------------------
 
 
+@cache
+def p_dat(*, ternary, seed=1):
+    """A small P-DAT, built once, which takes seconds; tests that train build their own."""
+    return pdat.build_pdat(6, 3, ternary=ternary, seed=seed)
+
+
 @pytest.mark.parametrize(("ternary", "quantised"), [(False, 0), (True, 45_760)])
 def test_the_numbers_of_parameters_are_those_of_the_paper(ternary, quantised):
-    model = pdat.build_pdat(6, 3, ternary=ternary, seed=1)
+    model = p_dat(ternary=ternary)
     assert pdat.parameter_counts(model) == (214_728, quantised)
     kinds = [part for part in model.submodules if isinstance(part, pdat.BitHepLinear)]
     assert len(kinds) == (pdat.QUANTISED_LAYERS if ternary else 0)
 
 
 def test_the_twin_begins_with_the_same_weights():
-    one, other = (pdat.build_pdat(6, 3, ternary=ternary, seed=4).get_weights() for ternary in (False, True))
+    one, other = (p_dat(ternary=ternary).get_weights() for ternary in (False, True))
     assert all(map(np.array_equal, one, other))
-    assert not all(map(np.array_equal, one, pdat.build_pdat(6, 3, ternary=True, seed=5).get_weights()))
+    assert not all(map(np.array_equal, one, p_dat(ternary=True, seed=5).get_weights()))
 
 
 @pytest.mark.parametrize("ternary", [False, True])
@@ -92,7 +100,7 @@ def test_channel_attention_reads_rows_without_transposing():
 @pytest.mark.parametrize("part", ["particle", "channel"])
 def test_a_gelu_stands_between_the_two_layers_behind_each_attention(part):
     """So it is in the authors' code in both: without it two ternary layers would follow each other."""
-    model = pdat.build_pdat(6, 3, ternary=True, seed=1)
+    model = p_dat(ternary=True)
     behind = model.get_layer(f"{part}_fc1").outbound_nodes
     assert len(behind) == 2  # both calls
     for node in behind:
@@ -101,7 +109,7 @@ def test_a_gelu_stands_between_the_two_layers_behind_each_attention(part):
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_p_dat_is_saved_and_read(sample, tmp_path, suffix):
-    model = pdat.build_pdat(6, 3, ternary=True, seed=1)
+    model = p_dat(ternary=True)
     model.save(tmp_path / f"m.{suffix}")
     again = tf.keras.models.load_model(tmp_path / f"m.{suffix}", compile=False)
     table = pdat_inputs.particle_table(sample, 6)
