@@ -38,3 +38,9 @@ def test_the_commands_of_use(root, jet_tagger, tmp_path):
     shutil.copy(jet_tagger / "model.h5", tmp_path / "model.h5")
     for command in commands(root)[3:]:
         run([sys.executable, "-m", *command.split()], tmp_path)
+
+
+def test_every_make_target_is_named_where_a_contributor_looks(root):
+    targets = re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.MULTILINE)[1].split()
+    text = (root / "CONTRIBUTING.md").read_text()
+    assert [name for name in targets if f"`make {name}" not in text and name not in ("demo", "clean")] == []
