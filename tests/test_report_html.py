@@ -10,7 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from designs import graph as dense_network
 from designs import mlp, places
+from test_tally import network as summed_network
 
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.timing import usable_ns
@@ -21,8 +23,9 @@ from bittrigger.report.draw import draw_svg
 from bittrigger.report.hints import hints, late
 from bittrigger.report.html import Evidence, Fact, render_html
 from bittrigger.report.html.network import draw_network
+from bittrigger.report.html.page import marked
 from bittrigger.report.html.timeline import draw_timeline, stage_times
-from bittrigger.report.html.treemap import areas
+from bittrigger.report.html.treemap import areas, shortened
 from bittrigger.report.html.weights import weights_of
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
@@ -96,6 +99,37 @@ def test_copies_and_wires_are_drawn_and_timed():
     times = stage_times(pipeline)
     assert len(times) == pipeline.latency_cycles
     assert all(item.slack_ns >= -1e-9 for item in times)
+
+
+def test_what_takes_turns_is_no_sum_in_one_cycle():
+    pipeline = create_pipeline(summed_network(), Settings(effort="fast", ii=9))
+    (tally,) = (module for module in pipeline.modules if module.tally)
+    assert not re.search(rf"{tally.label}, cycle \d+: \d+ adders", draw_timeline(pipeline))
+    assert f"{tally.label}, cycle {tally.start}: {tally.tally.lanes} positions a cycle" in draw_timeline(pipeline)
+    assert all(item.slack_ns >= -1e-9 for item in stage_times(pipeline))
+
+
+def test_steps_and_digits_are_not_reckoned_and_that_is_said():
+    pipeline = create_pipeline(dense_network((32, 40, 8)), Settings(effort="fast", ii=18))
+    planned = [module for module in pipeline.modules if module.engine or module.serial]
+    assert planned
+    times = stage_times(pipeline)
+    assert all(times[k].partly for module in planned for k in range(module.start, module.stop))
+    assert all(item.slack_ns >= -1e-9 for item in times)
+    page = render_html(make_report(pipeline, SETTINGS, None), pipeline, Evidence())
+    assert "of which nothing is reckoned here" in page
+
+
+def test_a_cut_name_says_so_and_keeps_its_end():
+    assert shortened("dense_4", 12) == "dense_4"
+    assert shortened("dense_4_input", 8) == "dens…put"
+    assert len({shortened(f"layer_{k}_terms", 9) for k in (1, 2)}) == 1  # too little room to tell
+    assert shortened("dense_4_input", 4) == "de…t"
+
+
+def test_commands_are_code_and_the_rest_is_text():
+    assert str(marked("run `a <b>` & <c>")) == "run <code>a &lt;b&gt;</code> &amp; &lt;c&gt;"
+    assert str(marked("an odd ` one")) == "an odd ` one"
 
 
 def test_what_comes_from_outside_stays_text(page):

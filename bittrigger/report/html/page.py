@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bittrigger import __version__
 from bittrigger.device.budgets import find_budget
@@ -17,7 +17,7 @@ from bittrigger.report.hints import hints
 from bittrigger.report.html.card import render_card
 from bittrigger.report.html.facts import Evidence
 from bittrigger.report.html.network import draw_network
-from bittrigger.report.html.timeline import draw_stage_times, draw_timeline
+from bittrigger.report.html.timeline import draw_stage_times, draw_timeline, stage_times
 from bittrigger.report.html.treemap import draw_treemap
 from bittrigger.report.html.weights import Weights, weights_of
 from bittrigger.report.model import Report, Resources
@@ -58,8 +58,17 @@ def environment() -> jinja2.Environment:
         autoescape=True,
     )
     made.filters["number"] = number
+    made.filters["marked"] = marked
     made.globals["version"] = __version__
     return made
+
+
+def marked(line: str) -> Markup:
+    """``line`` as text, with what stands between backticks as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if k % 2 else escape(part)
+        for k, part in enumerate(line.split("`") if line.count("`") % 2 == 0 else [line])
+    )
 
 
 def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
@@ -74,6 +83,7 @@ def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
             network=draw_network(pipeline),
             timeline=draw_timeline(pipeline),
             stage_times=draw_stage_times(pipeline),
+            partly=any(item.partly for item in stage_times(pipeline)),
             treemaps={"LUT": draw_treemap(report, "lut"), "FF": draw_treemap(report, "ff")},
             hints=hints(report),
             weights=weights_of(pipeline),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -43,21 +43,31 @@ def draw_timeline(pipeline: Pipeline) -> Markup:
         if stage < stages and (step > 22 or stage % 5 == 0):
             parts.append(text(str(stage), x + step / 2, _HEAD - 10, "middle soft"))
     parts.append(text("clock cycle", 6, _HEAD - 10, "soft"))
-    peak = max((module.stages.count(k) for module in pipeline.modules for k in set(module.stages)), default=1)
+    placed = [module.stages for module in pipeline.modules if in_space(module)]
+    peak = max((stages.count(k) for stages in placed for k in set(stages)), default=1)
     for row, module in enumerate(pipeline.modules):
         parts += _row(module, _HEAD + row * _ROW, step, peak)
     return picture(_NAME + stages * step + 8, height, parts, "pipeline by clock cycle")
 
 
+def in_space(module: Module) -> bool:
+    """Whether the adders of its graph are built as they are drawn, not added to turn by turn, step by step or digit by digit."""
+    return module.adders is not None and not (module.tally or module.engine or module.serial)
+
+
 def _row(module: Module, y: float, step: float, peak: int) -> list[str]:
     times = f" x {module.copies}" if module.copies > 1 else ""
     parts = [text(f"{module.node.name[:24]}{times}", 6, y + 17, "strong")]
-    for stage in range(module.start, module.stop + 1):
-        here = [k for k, placed in enumerate(module.stages) if placed == stage]
-        share = len(here) / peak if module.adders is not None else 0.35
+    for stage in range(module.start, module.done + 1):
+        here = [k for k, placed in enumerate(module.stages) if placed == stage] if in_space(module) else []
+        share = len(here) / peak if in_space(module) else 0.35
         said = f"{module.label}, cycle {stage}"
-        if module.adders is not None:
+        if stage > module.stop:
+            share, said = 0.1, f"{said}: turns of other copies"
+        elif in_space(module):
             said += f": {len(here)} adders{': ' if here else ''}{ranges_text(here)}"
+        elif module.adders is not None:
+            said += f": {_way(module)}"
         box = {"x": _NAME + stage * step + 2, "y": y + 2, "width": step - 4, "height": _ROW - 4}
         parts.append(
             element("rect", title=said, **box, rx=4, class_=f"cell {module.kind}", fill_opacity=0.15 + 0.85 * share)
@@ -65,6 +75,13 @@ def _row(module: Module, y: float, step: float, peak: int) -> list[str]:
         if here and step > 22:
             parts.append(text(str(len(here)), _NAME + (stage + 0.5) * step, y + 17, "middle"))
     return parts
+
+
+def _way(module: Module) -> str:
+    """How a module adds up that has no adder for each one of its graph."""
+    if module.tally:
+        return f"{module.tally.lanes} positions a cycle are added to the sums"
+    return "digit by digit" if module.serial else "step by step"
 
 
 @dataclass(frozen=True)
@@ -75,12 +92,14 @@ class StageTime:
         levels: most adders on a path in it.
         spent_ns: of the longest path, by the delay model that placed the registers.
         slack_ns: what the clock leaves of its period.
+        partly: whether a layer works in it whose steps or digits are not reckoned here.
     """
 
     stage: int
     levels: int
     spent_ns: float
     slack_ns: float
+    partly: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,16 @@ def stage_times(pipeline: Pipeline) -> tuple[StageTime, ...]:
         else:
             ready[node.name] = _module_ready(modules[node.name], source, worst)
     budget = usable_ns(pipeline.clock_mhz)
-    return tuple(StageTime(item.stage, item.levels, item.spent_ns, budget - item.spent_ns) for item in worst)
+    planned = {
+        stage
+        for module in pipeline.modules
+        if module.engine or module.serial
+        for stage in range(module.start, module.done + 1)
+    }
+    return tuple(
+        StageTime(item.stage, item.levels, item.spent_ns, budget - item.spent_ns, item.stage in planned)
+        for item in worst
+    )
 
 
 def _module_ready(module: Module, source: Sequence[_Ready], worst: list[_Ready]) -> list[_Ready]:
@@ -129,6 +157,14 @@ def _module_ready(module: Module, source: Sequence[_Ready], worst: list[_Ready])
             worst[stage] = _Ready(stage, max(old.spent_ns, done.spent_ns), max(old.levels, done.levels))
         return done
 
+    if module.engine or module.serial:
+        return [_Ready(module.done)] * module.node.size
+    if module.tally:
+        lanes = module.tally.lanes
+        latest = max((item.within(module.start) for item in source), key=_Ready.order)
+        for stage in range(module.start, module.stop):  # a turn is like any other
+            after([replace(latest, stage=stage)], stage, lanes * adder_delay_ns(2), lanes)
+        return [_Ready(module.stop)] * module.node.size
     if module.adders is None:
         return [after(source, module.stop, _delay_ns(module), 0)] * module.node.size
     size = module.adders.n_inputs
@@ -167,7 +203,7 @@ def draw_stage_times(pipeline: Pipeline) -> Markup:
         parts.append(text(str(item.levels), 86, y + 14))
         width = max(item.spent_ns * scale, 0.5)
         parts.append(element("rect", title=said, x=150, y=y + 3, width=width, height=row - 6, rx=3, class_=style))
-        parts.append(text(f"{item.slack_ns:+.2f}", 770, y + 14))
+        parts.append(text(f"{item.slack_ns:+.2f}{' *' if item.partly else ''}", 770, y + 14))
     x = 150 + budget * scale
     parts.append(element("line", x1=x, y1=18, x2=x, y2=24 + row * len(times), class_="limit"))
     parts.append(text(f"{budget:.2f} ns for logic at {pipeline.clock_mhz:g} MHz", x, 14, "end soft"))

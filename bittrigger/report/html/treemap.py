@@ -50,6 +50,14 @@ def draw_treemap(report: Report, resource: str) -> Markup:
     return picture(_WIDTH, _HEIGHT, drawn, f"{name} by layer, {whole.origin.value}, {whole.tool} {whole.version}")
 
 
+def shortened(name: str, room: int) -> str:
+    """``name`` in ``room`` characters; one that is cut says so, and keeps its end, by which layers differ."""
+    if len(name) <= room:
+        return name
+    last = (room - 1) // 2
+    return f"{name[: room - 1 - last]}…{name[len(name) - last :]}"
+
+
 def _tile(part: Area, box: dict[str, float], total: float) -> list[str]:
     x, y, width, height = box["x"], box["y"], box["dx"], box["dy"]
     share = f"{100 * part.count / total:.1f} %"
@@ -62,7 +70,7 @@ def _tile(part: Area, box: dict[str, float], total: float) -> list[str]:
     ]  # fmt: skip
     room = int((width - 14) / 8)
     if room >= 4 and height > 22:
-        parts.append(text(part.name[:room], x + 8, y + 18, "strong"))
+        parts.append(text(shortened(part.name, room), x + 8, y + 18, "strong"))
     if room >= 6 and height > 42:
         both, alone = f"{part.count:,.0f}  {share}", f"{part.count:,.0f}"
         parts.append(text(both if len(both) <= room else alone if len(alone) <= room else "", x + 8, y + 35, "small"))
