@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 from designs import build_of, disagreements, ternary
 from test_prove import failures, replace_once
-from test_wrappers import beats_of
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.emit.verilog import emit_verilog
-from bittrigger.emit.wrappers import AxisOptions, axis_streams, emit_axis
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.ports import input_fields, output_fields, pack
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
@@ -36,7 +33,6 @@ from bittrigger.simulate.simulators.harness import play
 from bittrigger.simulate.simulators.stimulus import Pace
 from bittrigger.simulate.simulators.verilated import build_library
 from bittrigger.simulate.vectors import corner_codes, random_codes
-from bittrigger.simulate.wrapper import Traffic, WrapperSim, stream_beats
 from bittrigger.synth.yosys import synthesize
 
 
@@ -257,19 +253,3 @@ def test_an_interval_follows_from_the_budget():
     for text in ("soon", "-1", "", "9" * 9):
         with pytest.raises(ConfigError, match="allowed are a number of cycles, and 'auto'"):
             Settings.given(ii=text)
-
-
-def test_a_folded_design_behind_a_stream(tmp_path):
-    """Beats that gather an event no faster than the design takes it; what it would drop never comes."""
-    pipeline, options = create_pipeline(folding_net(), Settings(ii=2)), AxisOptions(64)
-    design = emit_verilog(pipeline, tmp_path / "rtl")
-    files = emit_axis(pipeline, options, tmp_path / "axis")
-    inputs, outputs = axis_streams(pipeline, options)
-    codes = random_codes(pipeline.graph, 40, 2)
-    sent = beats_of(pack(codes, input_fields(pipeline.graph)), inputs)
-    wanted = beats_of(pack(evaluate(pipeline.graph, codes), output_fields(pipeline.graph)), outputs)
-    wrapper = WrapperSim(files[0].stem, (*design, *files), tmp_path / "sim", timeout_s=300)
-    for run in stream_beats(wrapper, sent, (Traffic(0, 0), Traffic(0.3, 0.5, 2))):
-        assert list(run.beats) == wanted
-    with pytest.raises(ConfigError, match="takes an event every 9 cycles"):
-        emit_axis(create_pipeline(folding_net(), Settings(ii=9)), options, tmp_path / "fast")

@@ -14,7 +14,6 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.emit.verilog import _guard_text, emit_verilog
-from bittrigger.emit.wrappers import AxisOptions, emit_axis
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.arrival import Arrival, to_words
 from bittrigger.ir.checks import verify
@@ -100,11 +99,6 @@ def test_the_vhdl_is_equal(tmp_path):
     proof = prove(build, netlist=False)
     proof.raise_unless_proven()
     assert ("stream", "vhdl") in {(claim.subject, claim.kind) for claim in proof.claims}
-
-
-def test_wrappers_that_gather_are_refused(built, tmp_path):
-    with pytest.raises(ConfigError, match="has a stream port"):
-        emit_axis(built.pipeline, AxisOptions(64), tmp_path)
 
 
 def test_the_header_states_the_contract(built):

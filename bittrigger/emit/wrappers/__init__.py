@@ -8,6 +8,7 @@ from pathlib import Path
 from bittrigger.emit.render import render
 from bittrigger.emit.wrappers.files import write_wrapper
 from bittrigger.emit.wrappers.stream import Stream, to_beats
+from bittrigger.emit.wrappers.words import event_words
 from bittrigger.errors import ConfigError
 from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.pipeline import Pipeline
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _EMP_LIBRARY = ("bittrigger_delay", "bittrigger_emp_gather", "bittrigger_emp_send")
+_WORDS = ("bittrigger_event_words",)
 _AXIS_LIBRARY = ("bittrigger_delay", "bittrigger_axis_gather", "bittrigger_credit_fifo", "bittrigger_axis_send")
 
 
@@ -77,7 +79,6 @@ def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[P
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     inputs, outputs = axis_streams(pipeline, options)
-    _check_interval(pipeline, inputs.beats, "beats")
     widest = max(inputs.beat_bits, outputs.beat_bits) - 1
     text = render(
         "wrap_axis.sv.j2",
@@ -88,9 +89,10 @@ def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[P
         out_room=outputs.beats * outputs.beat_bits,
         depth=axis_depth(pipeline),
         latency=axis_latency_cycles(pipeline, inputs),
-        rate=max(inputs.beats, outputs.beats),
+        rate=max(inputs.beats, outputs.beats, pipeline.ii),
     )
-    return write_wrapper(pipeline, folder, f"{pipeline.graph.name}_axis", {".sv": text}, _AXIS_LIBRARY)
+    library = (*_AXIS_LIBRARY, *_WORDS * bool(pipeline.arrival))
+    return write_wrapper(pipeline, folder, f"{pipeline.graph.name}_axis", {".sv": text}, library)
 
 
 def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, ...]:
@@ -103,7 +105,7 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     inputs, outputs, spec = payload.inputs, payload.outputs, payload.spec
-    _check_interval(pipeline, inputs.words, "words of each link")
+    _check_interval(pipeline, max(spec.period_frames, inputs.words))
     facts = {
         **_common(pipeline, 64 * max(inputs.links, outputs.links) - 1),
         "inputs": inputs,
@@ -112,24 +114,19 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
         "in_room": 64 * inputs.links * inputs.words,
         "out_room": 64 * outputs.links * outputs.words,
         "latency": payload.latency_cycles,
-        "rate": max(inputs.words, outputs.words),
+        "rate": max(inputs.words, outputs.words, pipeline.ii),
     }
     name = f"{pipeline.graph.name}_emp"
     texts = {".sv": render("wrap_emp.sv.j2", **facts), "_links.vhd": render("wrap_emp.vhd.j2", **facts)}
-    return write_wrapper(pipeline, folder, name, texts, _EMP_LIBRARY)
+    return write_wrapper(pipeline, folder, name, texts, (*_EMP_LIBRARY, *_WORDS * bool(pipeline.arrival)))
 
 
-def _check_interval(pipeline: Pipeline, cycles: int, what: str) -> None:
-    """Refuse a wrapper that could gather an event sooner than a folded design takes one, or around a stream port."""
-    if pipeline.arrival:
+def _check_interval(pipeline: Pipeline, frames: int) -> None:
+    """Refuse links whose packets come every ``frames`` frames, sooner than a folded design takes an event."""
+    if frames < pipeline.ii:
         raise ConfigError(
-            f"design {pipeline.graph.name!r} has a stream port, which takes words as links deliver them; wrappers gather whole "
-            "events; connect the port itself, or convert without --port"
-        )
-    if cycles < pipeline.ii:
-        raise ConfigError(
-            f"design {pipeline.graph.name!r} takes an event every {pipeline.ii} cycles, and the wrapper gathers one in {cycles} "
-            f"{what}; allowed are at least {pipeline.ii}; take narrower or fewer links, or convert with a smaller --ii"
+            f"design {pipeline.graph.name!r} takes an event every {pipeline.ii} cycles, and the links bring one every {frames} "
+            f"frames; allowed are at least {pipeline.ii}; give a larger --tmux, or convert with a smaller --ii"
         )
 
 
@@ -140,6 +137,8 @@ def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:
         "mark": pipeline.origin.mark,
         "core_latency": pipeline.latency_cycles,
         "guarded": pipeline.guard_name is not None,
+        "interval": pipeline.ii,
+        "stream": event_words(pipeline),
         "settings": address_bits(pipeline.graph) if pipeline.held else 0,
         "digits": digits,
         "pad": " " * (digits + 4),
