@@ -48,6 +48,9 @@ class AxiLite:
             return await self._transact({"ar": {"addr": address}}, "r")
         return await self._transact({"aw": {"addr": address}, "w": {"data": data, "strb": strobes}}, "b")
 
+    async def rest(self) -> None:
+        """Nothing comes next; each valid was lowered behind its access."""
+
     async def _transact(self, offers: dict[str, dict[str, int]], response: str) -> Answer:
         dut, rng = self._dut, self._rng
         waiting, offered, seen = dict(offers), set(), None
@@ -119,6 +122,11 @@ class Ipbus:
         await self._lowered()
         return [2, 0, patience]
 
+    async def rest(self) -> None:
+        """Nothing comes next."""
+        self._dut.ipb_strobe.value = 0
+        await self._edge
+
     async def _lowered(self) -> None:
         await self._edge
         self._dut.ipb_strobe.value = 0
@@ -130,10 +138,10 @@ MASTERS = {"axi_lite": AxiLite, "ipbus": Ipbus}
 
 
 class Events:
-    """Events back to back through the design: which came, and what came out."""
+    """Events through the design, as close as it takes them: which came, and what came out."""
 
-    def __init__(self, dut: HierarchyObject, words: list[int], latency: int) -> None:
-        self._dut, self._words, self._latency = dut, words, latency
+    def __init__(self, dut: HierarchyObject, words: list[int], latency: int, ii: int) -> None:
+        self._dut, self._words, self._latency, self._ii = dut, words, latency, ii
         self._sent: list[int] = []
         self.found: list[tuple[int, int]] = []
         self.ends = False
@@ -141,13 +149,20 @@ class Events:
     async def run(self) -> None:
         """Until ``ends``."""
         dut, rng, edge = self._dut, np.random.default_rng(1), FallingEdge(self._dut.clk)
-        dut.in_valid.value = 1
-        while not self.ends:
-            self._sent.append(int(rng.integers(len(self._words))))
-            dut.in_data.value = self._words[self._sent[-1]]
+        for _ in range(self._latency + self._ii):  # nothing of an earlier run is under way
             await edge
-            if len(self._sent) >= self._latency:
-                assert str(dut.out_valid.value) == "1"
+        cycle = 0
+        while not self.ends:
+            comes = cycle % self._ii == 0
+            dut.in_valid.value = int(comes)
+            if comes:
+                self._sent.append(int(rng.integers(len(self._words))))
+                dut.in_data.value = self._words[self._sent[-1]]
+            await edge
+            cycle += 1
+            due = cycle >= self._latency and (cycle - self._latency) % self._ii == 0
+            assert str(dut.out_valid.value) == str(int(due)), cycle
+            if due:
                 self.found.append((self._sent[len(self.found)], int(str(dut.out_data.value), 2)))
         dut.in_valid.value = 0
 
@@ -160,7 +175,9 @@ async def play(dut: HierarchyObject, kind: type[AxiLite | Ipbus], run: dict[str,
         master = kind(dut, run["stall"], run["seed"])
         if run["reset"]:
             await master.reset()
-        return [await master.access(*access) for access in accesses]
+        answers = [await master.access(*access) for access in accesses]
+        await master.rest()
+        return answers
     found: dict[int, Answer] = {}
 
     async def some(write: int) -> None:
@@ -190,7 +207,7 @@ async def control(dut: HierarchyObject) -> None:
     dut.rst.value = 0
     out = []
     for run in setup["runs"]:
-        events = Events(dut, [int(word, 16) for word in setup["events"]], setup["latency"])
+        events = Events(dut, [int(word, 16) for word in setup["events"]], setup["latency"], setup["ii"])
         task = cocotb.start_soon(events.run()) if run["events"] else None
         answers = await play(dut, kind, run)
         for _ in range(2 * setup["latency"]):

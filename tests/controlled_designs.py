@@ -28,7 +28,7 @@ module {name}_{bus}_top (
     output wire out_valid,
     output wire [{outputs}:0] out_data
 );
-    wire settings_write, settings_busy;
+    wire settings_write, settings_busy{dropped};
     wire [{address}:0] settings_address;
     wire [31:0] settings_data;
     {name}_{bus} u_control (.*);
@@ -107,6 +107,7 @@ def facts_of(build, bus):
         "inputs": bus_width(input_fields(graph)) - 1,
         "outputs": bus_width(output_fields(graph)) - 1,
         "address": address_bits(graph) - 1,
+        "dropped": ", dropped;\n    wire unused = &{1'b0, dropped}" if build.pipeline.guard_name else "",
     }
 
 
@@ -170,6 +171,7 @@ def play(sim, build, bus, runs, *, events=(), clk_ps=2000, bus_ps=2000):
         "bus_ps": bus_ps,
         "idle": latency + SETTLING,
         "latency": latency,
+        "ii": build.pipeline.ii,
         "events": [f"{word:x}" for word in events] or ["0"],
         "runs": [vars(run) for run in runs],
     }

@@ -293,3 +293,13 @@ def test_a_wrong_order_is_refused(build, name):
     words, match = REFUSED[name]
     with pytest.raises(ConfigError, match=match):
         CliRunner().invoke(cli, ["weights", "x", str(build.folder), *words], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("bus", sorted(BUSES))
+def test_columns_that_take_turns_are_written_the_same_way(bus, tmp_path):
+    graph = simplify(ternary_graph((12, 10, 4)), held=Holding(weights=True, bias=False))
+    folded = build_of(create_pipeline(graph, Settings(effort="fast", ii=5)), tmp_path / "build")
+    assert any(module.is_folded for module in folded.pipeline.held)
+    slave = (bus, bench_of(folded, bus, tmp_path))
+    test_every_answer_is_that_of_the_map(folded, slave, (2000, 2300))
+    test_numbers_change_between_two_events(folded, slave)

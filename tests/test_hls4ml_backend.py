@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
+from test_part_file import write as own_part
 
 from bittrigger.build.folder import load_build
 from bittrigger.errors import ConfigError, MismatchError, ToolNotFoundError, UnsupportedModelError
 from bittrigger.hls4ml import register
+from bittrigger.hls4ml.settings import settings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -48,6 +50,12 @@ def compiled(hls4ml, model, tmp_path_factory):
     graph = converted(hls4ml, model, tmp_path_factory.mktemp("prj"), part="xcvu9p-flgb2104-2-e", clock_period=4)
     graph.compile()
     return graph
+
+
+def test_an_own_part_is_a_file(hls4ml, model, tmp_path):
+    path = own_part(tmp_path)
+    settings = settings_of(converted(hls4ml, model, tmp_path / "prj", part=str(path)))
+    assert (settings.part, settings.own_part.lut) == ("xcours9p-flga2104-2-e", 1_000)
 
 
 def events(count=300):

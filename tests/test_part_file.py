@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import jsonschema
@@ -18,6 +19,7 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.budgets import find_budget
 from bittrigger.device.parts import find_part
 from bittrigger.errors import ConfigError
+from bittrigger.explore.space import choices, explore
 from bittrigger.report import make_report, save_report
 from bittrigger.report.recount import report_of
 from bittrigger.report.render import render_markdown
@@ -41,6 +43,18 @@ def write(folder, **change):
     path = folder / "my.yaml"
     path.write_text(yaml.safe_dump(FACTS | change))
     return path
+
+
+def test_points_of_an_own_part_say_the_file_in_their_command(tmp_path):
+    path = write(tmp_path)
+    points = choices(
+        Settings(), parts=(str(path),), clocks_mhz=(200.0,), latencies=(None,), efforts=("fast",), precisions=(None,)
+    )
+    assert points[0].own_part.lut == 1_000
+    with ThreadPoolExecutor(1) as workers:
+        (trial,) = explore({None: graph((5, 6, 3), name="tagger")}, points, tmp_path, workers)
+    assert (trial.part, trial.refusal) == ("xcours9p-flga2104-2-e", None)
+    assert f"--part {path}" in " ".join(replace(trial, part_file=str(path)).words)
 
 
 @pytest.fixture(scope="module")

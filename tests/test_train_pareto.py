@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_part_file import write as own_part
 
 from bittrigger import __version__
 from bittrigger.cli import cli
@@ -173,6 +174,10 @@ def test_figures_of_firmware_are_made_once_a_model(tmp_path: Path, caplog: pytes
     assert "1 of 1 runs are done" in caplog.text
     with pytest.raises(ConfigError, match="its identity are .*'synthesize': False.*'synthesize': True"):
         add_firmware(runs, tmp_path / "luts")
+    own = add_firmware(runs, tmp_path / "own", synthesize=False, part=str(own_part(tmp_path)))
+    assert own[0].figures["luts"] == counted[0].figures["luts"]
+    with pytest.raises(ConfigError, match="its identity are .*xcours9p"):
+        add_firmware(runs, tmp_path / "own", synthesize=False)
     (runs[0].folder / "model.h5").write_bytes(b"another")
     with pytest.raises(ConfigError, match="its settings are"):
         add_firmware(runs, tmp_path / "luts", synthesize=False)

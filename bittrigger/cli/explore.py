@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ FREE = "free"
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the points and the page."
 )
-@click.option("--part", "parts", multiple=True, default=(DEFAULT_PART,), show_default=True, help="Repeat it.")
+@click.option(
+    "--part", "parts", multiple=True, default=(DEFAULT_PART,), show_default=True, help="A name or a .yaml; repeat it."
+)
 @click.option(
     "--clock-mhz", "clocks", multiple=True, type=float, default=(240.0, 360.0), show_default=True, help="Repeat it."
 )
@@ -75,10 +77,13 @@ def command(
     the picture; each point says the command that makes it.
     """
     from bittrigger.data.workers import check_jobs, dask_cluster, processes
+    from bittrigger.device.own_file import is_file_name
+    from bittrigger.device.part_file import taken_part
     from bittrigger.explore.space import choices, explore
     from bittrigger.settings import Settings
 
     check_jobs(jobs)
+    files = {str(taken_part(part)["part"]): part for part in parts if is_file_name(part)}
     wanted = choices(
         Settings(logits=logits),
         parts=parts,
@@ -99,6 +104,7 @@ def command(
                 synthesize=synth,
                 on_trial=lambda done, total, trial: say(f"{done} of {total}: {trial.label}"),
             )
+    trials = [replace(trial, part_file=files.get(trial.part)) for trial in trials]
     rows = [row(model, output, trial, k, trials) for k, trial in enumerate(trials)]
     show(rows)
     page = output / "explore.html"
@@ -119,8 +125,6 @@ def _latency(text: str) -> int | None:
 
 def _graphs(model: Path, wanted: Sequence[Settings], say: Callable[[str], None]) -> dict[str | None, Graph | str]:
     """The integer graph of each input precision, compared with Keras; or why there is none."""
-    from dataclasses import replace
-
     from bittrigger.compile.apart import graph_of
     from bittrigger.compile.read import Stages
     from bittrigger.errors import BittriggerError

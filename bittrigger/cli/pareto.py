@@ -11,6 +11,7 @@ import click
 
 from bittrigger.cli.console import json_option, terminal, write_json, write_text
 from bittrigger.errors import BittriggerError, ConfigError
+from bittrigger.settings import DEFAULT_PART
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, default=512, show_default=True, help="Rows of a step, of both trainings.")
 @click.option("--no-freeze", is_flag=True, help="Do not freeze weights that go to and fro between two codes.")
 @click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
+@click.option(
+    "--part", default=DEFAULT_PART, show_default=True, help="A name of `bittrigger parts`, or a .yaml of yours."
+)
 @click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
 @json_option()
 def command(
@@ -56,6 +60,7 @@ def command(
     batch_size: int,
     no_freeze: bool,
     want: float | None,
+    part: str,
     no_synth: bool,
     json_file: Path | None,
 ) -> None:
@@ -99,7 +104,7 @@ def command(
         if no_freeze:
             settings = replace(settings, freeze_from=None)
         runs = sweep(sample, designs, seeds, settings, output)
-        runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth)
+        runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth, part=part)
     points, tested = points_of(runs), points_of(runs, score="test_accuracy")
     chosen, refusal = None, None
     if want is not None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bittrigger import __version__
 from bittrigger.compile.pipeline import create_pipeline, placed, solve_layers
+from bittrigger.device.part_file import taken_part
 from bittrigger.errors import BittriggerError
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Pipeline
@@ -35,6 +36,7 @@ class Trial:
         lut: of ``origin``, as are ``ff`` and ``logic_levels``; None where the point was refused.
         refusal: why there is no such design, or None.
         seconds: wall time, shared by the points that were solved together.
+        part_file: where the facts of the part lie, if it is none of the catalogue.
     """
 
     part: str
@@ -51,6 +53,7 @@ class Trial:
     origin: str = "estimate"
     refusal: str | None = None
     seconds: float = 0.0
+    part_file: str | None = None
 
     @property
     def label(self) -> str:
@@ -63,7 +66,7 @@ class Trial:
     @property
     def words(self) -> list[str]:
         """The options of `bittrigger convert` that make it."""
-        words = ["--part", self.part, "--clock-mhz", f"{self.clock_mhz:g}", "--effort", self.effort]
+        words = ["--part", self.part_file or self.part, "--clock-mhz", f"{self.clock_mhz:g}", "--effort", self.effort]
         words += ["--ii", str(self.ii)] if self.ii > 1 else []
         words += ["--latency-cycles", str(self.latency_bound)] if self.latency_bound is not None else []
         return words + (["--input-precision", self.input_precision] if self.input_precision is not None else [])
@@ -79,7 +82,7 @@ def choices(
     precisions: Iterable[str | None],
     intervals: Iterable[int] = (1,),
 ) -> list[Settings]:
-    """Every combination, each checked.
+    """Every combination, each checked; a part may be a file.
 
     Raises:
         ConfigError: if a value is unknown or out of range.
@@ -87,8 +90,7 @@ def choices(
     found = []
     axes = (parts, clocks_mhz, intervals, latencies, efforts, precisions)
     for part, clock, ii, latency, effort, precision in itertools.product(*axes):
-        values: dict[str, Any] = {
-            "part": part,
+        values: dict[str, Any] = taken_part(part) | {
             "clock_mhz": clock,
             "ii": ii,
             "latency_cycles": latency,

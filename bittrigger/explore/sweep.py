@@ -27,7 +27,7 @@ from bittrigger.explore.dense import (
 )
 from bittrigger.explore.firmware import firmware_cost
 from bittrigger.layers.keras_types import Model
-from bittrigger.settings import Settings
+from bittrigger.settings import DEFAULT_PART, Settings
 from bittrigger.train.fitting import FitSettings
 from bittrigger.train.metrics import accuracy, one_vs_rest_auc
 from bittrigger.train.recipes import predict, reload, write_json
@@ -109,7 +109,9 @@ def sweep(
     return run_study({d.name: asdict(d) for d in designs}, seeds, folder, work, identity=identity)
 
 
-def add_firmware(runs: Sequence[Run], folder: Path, *, synthesize: bool = True, effort: str = "default") -> list[Run]:
+def add_firmware(
+    runs: Sequence[Run], folder: Path, *, synthesize: bool = True, effort: str = "default", part: str = DEFAULT_PART
+) -> list[Run]:
     """Convert the model of each run, and return the runs with `luts`, `flip_flops` and `latency_ns` of the whole design.
 
     Args:
@@ -117,18 +119,22 @@ def add_firmware(runs: Sequence[Run], folder: Path, *, synthesize: bool = True, 
         folder: of these figures; what is done there already is not done again. Remove it for those of another solver.
         synthesize: whether Yosys counts; else the figures are the solver's estimate.
         effort: of the solver.
+        part: FPGA, by its name or its file.
 
     Raises:
         BittriggerError: a model does not convert, or `folder` holds figures of other models or of another origin.
     """
     by_name = {(run.variant, run.seed): run for run in runs}
+    chosen = Settings.given(effort=effort, part=part)
 
     def work(variant: str, _: Mapping[str, Any], seed: int, __: Path) -> dict[str, float | None]:
         model = by_name[variant, seed].folder / "model.h5"
-        cost = firmware_cost(model, Settings(effort=effort), synthesize=synthesize)
+        cost = firmware_cost(model, chosen, synthesize=synthesize)
         return {"luts": cost.luts.value, "flip_flops": cost.flip_flops.value, "latency_ns": cost.latency_ns.value}
 
-    identity = {"synthesize": synthesize, "effort": effort}
+    identity: dict[str, Any] = {"synthesize": synthesize, "effort": effort}
+    if chosen.part != DEFAULT_PART:
+        identity |= {"part": chosen.part if chosen.own_part is None else asdict(chosen.own_part)}
     counted = []
     for run in runs:
         model = hashlib.sha256((run.folder / "model.h5").read_bytes()).hexdigest()

@@ -75,7 +75,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         """The configuration of a conversion.
 
         Args:
-            part: FPGA, as Vivado spells it; a VU13P by default.
+            part: FPGA, as Vivado spells it, or a file with the facts of one; a VU13P by default.
             clock_period: nanoseconds, 2.78 (360 MHz) by default.
             io_type: ``io_parallel``.
             input_precision: type of the input ports, for example ``fixed<16,6>``; by default that of the first quantiser.

@@ -41,7 +41,7 @@ def settings_of(model_graph: Any) -> Settings:
             "model, and every bit is kept between them",
             ", ".join(ignored),
         )
-    return Settings(
+    return Settings.given(
         part=config.get_config_value("Part"),
         clock_mhz=1000.0 / period_ns,
         input_precision=config.get_config_value("InputPrecision") or _type_of_inputs(model_graph),
