@@ -365,6 +365,36 @@ def test_what_is_ignored_is_said_in_one_warning(hls4ml, tmp_path, caplog):
         assert word in said[0]
 
 
+def test_types_of_inner_layers_that_are_not_those_of_the_model_are_named(hls4ml, tmp_path, caplog):
+    given = tf.keras.Input((4,), name="x")
+    hidden = QDense(
+        3, kernel_quantizer="quantized_bits(4,0,alpha=1)", bias_quantizer="quantized_bits(6,2,alpha=1)", name="d"
+    )
+    tensor = QActivation("quantized_relu(5,2)", name="a")(
+        hidden(QActivation("quantized_bits(6,2,alpha=1)", name="q")(given))
+    )
+    model = randomize(
+        tf.keras.Model(given, QActivation("ternary(alpha=1)", name="t")(tf.keras.layers.ReLU(name="r")(tensor)))
+    )
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name")
+    converted(hls4ml, model, tmp_path, hls_config=config)
+    assert not [record for record in caplog.records if "ignores" in record.getMessage()]
+    config["LayerName"]["d"]["Precision"]["weight"] = "fixed<3,1>"
+    config["LayerName"]["a"]["Precision"]["result"] = "ufixed<8,3>"
+    config["LayerName"]["r"]["Precision"] = "fixed<8,3>"
+    converted(hls4ml, model, tmp_path / "other", hls_config=config)
+    (said,) = (record.getMessage() for record in caplog.records if "ignores" in record.getMessage())
+    assert "the Precision of d, a, r;" in said
+
+
+def test_a_split_into_several_graphs_is_refused_before_anything_is_changed(hls4ml, compiled):
+    graph = compiled[0] if isinstance(compiled, tuple) else compiled
+    names, operands = [node.name for node in graph.get_layers()], [list(node.inputs) for node in graph.get_layers()]
+    with pytest.raises(ConfigError, match=r"to_multi_model_graph .* one design"):
+        hls4ml.model.to_multi_model_graph(graph, [names[-1]])
+    assert [list(node.inputs) for node in graph.get_layers()] == operands
+
+
 def test_a_project_that_was_written_is_linked(hls4ml, compiled):
     folder = compiled.config.get_output_dir()
     compiled.write()

@@ -14,6 +14,7 @@ from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import (
     flatten_before_parsing,
     read_keras_2_as_such,
+    refuse_to_split,
     register_handlers,
     register_layers,
 )
@@ -91,6 +92,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         register_handlers()
         flatten_before_parsing()
         read_keras_2_as_such()
+        refuse_to_split()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(
                 f"io_type {io_type!r} is not supported; allowed is 'io_parallel': a design takes a whole event every clock"

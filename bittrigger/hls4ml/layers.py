@@ -9,6 +9,7 @@ from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
 from hls4ml.model.types import FixedPrecisionType
 
+from bittrigger.errors import ConfigError
 from bittrigger.frontend.attributes import BIT_ACTIVATION, GENERIC, KERNEL
 from bittrigger.frontend.flat.architecture import Weights
 from bittrigger.frontend.flat.architecture import architecture as flat_architecture
@@ -93,6 +94,26 @@ def read_keras_2_as_such() -> None:
 
     chosen.unchanged = read  # type: ignore[attr-defined]
     converters.keras_v3_to_hls = chosen
+
+
+def refuse_to_split() -> None:
+    """Have hls4ml refuse to cut a graph of ours into several before it takes it apart; those of others are cut as ever."""
+    from hls4ml.model.graph import MultiModelGraph
+
+    split = MultiModelGraph.from_model_graph
+    if hasattr(split, "unguarded"):
+        return
+
+    def guarded(base_model: Any, split_before_layers: list[str]) -> Any:
+        if getattr(base_model.config.backend, "name", "") == "BitTrigger":
+            raise ConfigError(
+                "to_multi_model_graph is not supported by BitTrigger; a model is one design, whose layers are modules of their "
+                "own; convert the parts of the model one by one if they are wanted as designs"
+            )
+        return split(base_model, split_before_layers)
+
+    guarded.unguarded = split  # type: ignore[attr-defined]
+    MultiModelGraph.from_model_graph = staticmethod(guarded)
 
 
 def _parse_bit_activation(

@@ -7,21 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import ConfigError
+from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
 
 _log = logging.getLogger(__name__)
-
-_LINEAR = (
-    "Dense",
-    "Conv1D",
-    "Conv2D",
-    "DepthwiseConv2D",
-    "BatchNormalization",
-    "Merge",
-    "GlobalPooling1D",
-    "Pooling1D",
-)
-"""Classes of which hls4ml's configuration leaves the type of the results open, so that one in it was asked for."""
 
 
 def settings_of(model_graph: Any) -> Settings:
@@ -71,6 +60,26 @@ def _result(layer: object) -> str | None:
     return None if found is None or str(found) == AUTO else str(found)
 
 
+def _other_types(node: Any, layer: object) -> Iterator[str]:
+    """The types in the configuration of a layer that do not have the width of its quantisers, with which hls4ml fills it."""
+    precision = layer.get("Precision") if isinstance(layer, Mapping) else layer
+    given = precision if isinstance(precision, Mapping) else {"result": precision}
+    for what in ("result", "weight", "bias", "default"):
+        kind = given.get(what)
+        if node.class_name == "Input" or kind is None or str(kind) == AUTO:
+            continue
+        own = node.get_attr(f"{'activation' if what == 'result' else what}_quantizer")
+        if own is None or parse_fixed(str(kind)).width != _width(own):
+            yield what
+
+
+def _width(quantizer: Any) -> int:
+    """The bits of a quantiser as hls4ml keeps it: an object for weights, a dictionary for activations."""
+    if not isinstance(quantizer, Mapping):
+        return int(getattr(quantizer.hls_type, "width", quantizer.bits))
+    return int(quantizer["config"].get("bits", 2))  # ternary and binary have no number
+
+
 def _default_of(model: Mapping[str, Any]) -> str:
     precision = model.get("Precision", DEFAULT_INPUT)
     return str(precision.get("default", DEFAULT_INPUT)) if isinstance(precision, Mapping) else str(precision)
@@ -107,9 +116,9 @@ def _ignored(model_graph: Any) -> Iterator[str]:
     hls, config = _hls(model_graph), model_graph.config.config
     if str(hls.get("Model", {}).get("Strategy", "Latency")).lower() != "latency":
         yield f"Strategy {hls['Model']['Strategy']}"
-    kinds = {node.name: node.class_name for node in model_graph.get_layers()}
+    nodes = {node.name: node for node in model_graph.get_layers()}
     layers = _layers(model_graph)
-    typed = [name for name, layer in layers.items() if kinds.get(name) in _LINEAR and _result(layer) is not None]
+    typed = [name for name, layer in layers.items() if name in nodes and any(_other_types(nodes[name], layer))]
     if typed:
         yield f"the Precision of {', '.join(typed)}"
     strategies = [name for name, layer in layers.items() if isinstance(layer, Mapping) and "Strategy" in layer]

@@ -1,4 +1,4 @@
-"""Sound files of the other front-ends, and one of them damaged: checkpoints of PyTorch, projects of hls4ml, YAML."""
+"""Sound files of the other front-ends, and one of them damaged: checkpoints of PyTorch, ONNX, projects of hls4ml, YAML."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import onnx_files
 import pytorch_files
 from designs import build_of, solved
 
@@ -14,7 +15,7 @@ from bittrigger.build.manifest import seal
 from bittrigger.simulate.executors.csim import ap_types_folder
 from fuzz import damage
 
-KINDS = ("torch", "hls4ml", "settings", "budget", "hdf5", "netlist")
+KINDS = ("torch", "onnx", "hls4ml", "settings", "budget", "hdf5", "netlist")
 FAST = ["--no-synth", "--effort", "fast"]
 
 _DESCRIPTION = """input: fixed<6,3>
@@ -58,6 +59,7 @@ def prepare_fronts(folder: Path) -> None:
     shapes = {"first.weight": (4, 3), "first.bias": (4,), "second.weight": (2, 4), "act.value": ()}
     tensors = {name: np.asarray(np.abs(draw(size=shape)) + 0.1, dtype=np.float32) for name, shape in shapes.items()}
     pytorch_files.write(folder / "m.pt", *pytorch_files.checkpoint(tensors))
+    (folder / "m.onnx").write_bytes(onnx_files.network("normalised"))
     (folder / "m.yaml").write_text(_DESCRIPTION)
     (folder / "settings.yaml").write_text(_SETTINGS)
     (folder / "budget.yaml").write_text(_BUDGET)
@@ -83,7 +85,7 @@ def _project(folder: Path) -> None:
     shutil.copytree(ap_types_folder().parent / "nnet_utils", folder / "nnet_utils")
 
 
-def damaged_front(random: Random, good: Path, folder: Path, target: str) -> list[str]:
+def damaged_front(random: Random, good: Path, folder: Path, target: str) -> list[str]:  # noqa: PLR0911 - a kind of file each
     """The command line that reads a damaged file below ``folder``."""
     out = ["-o", str(folder / "out")]
     match target:
@@ -92,6 +94,10 @@ def damaged_front(random: Random, good: Path, folder: Path, target: str) -> list
                 shutil.copy(good / name, folder / name)
             _spoil(random, folder / random.choice(["m.pt", "m.pt", "m.yaml"]))
             return ["convert", str(folder / "m.pt"), *out, *FAST]
+        case "onnx":
+            path = Path(shutil.copy(good / "m.onnx", folder / "m.onnx"))
+            _spoil(random, path)
+            return ["convert", str(path), *out, *FAST]
         case "hls4ml":
             project = Path(shutil.copytree(good / "project", folder / "project"))
             names = ["defines.h", "parameters.h", "parameters.h", "top.cpp", "top.cpp", "weights/w2.h", "weights/b4.h"]
@@ -131,7 +137,7 @@ _WORDS = (
 def _spoil(random: Random, path: Path) -> None:
     """Damage the bytes of a file, or exchange words of a text."""
     data = path.read_bytes()
-    if path.suffix == ".pt" or random.random() < 0.35:
+    if path.suffix in (".pt", ".onnx") or random.random() < 0.35:
         path.write_bytes(damage.damaged_bytes(random, data))
         return
     words = data.decode().split(" ")
