@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.hls4ml_project import activations, casts, distributed, kernels, merges
+from bittrigger.frontend.hls4ml_project import activations, casts, distributed, einsum, kernels, merges
 from bittrigger.frontend.hls4ml_project.project import Call, Project
 from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
 from bittrigger.ir.basis import Basis, Reference
@@ -36,6 +36,8 @@ LOWERINGS: dict[str, Lowering] = {
     "multiply": merges.multiply,
     "dot1d": merges.dot,
     "concatenate1d": merges.concatenate,
+    "einsum_dense": einsum.einsum_dense,
+    "transpose": einsum.transpose,
     "global_pooling1d_cl": merges.global_pooling,
     "global_pooling2d_cl": merges.global_pooling,
 }

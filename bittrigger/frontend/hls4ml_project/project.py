@@ -145,7 +145,7 @@ def read_project(folder: Path, top: str | None = None) -> Project:
     try:
         for header in headers:
             _read_header(project, header)
-        for path in [*listed(home, "*weights*.h"), *listed(home / "weights", "*.h")]:
+        for path in [headers[1], *listed(home, "*weights*.h"), *listed(home / "weights", "*.h")]:
             _read_arrays(project, path)
         _read_top(project, top)
     except (ValueError, LookupError, RecursionError) as error:
