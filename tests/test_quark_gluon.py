@@ -73,10 +73,11 @@ def test_the_twin_begins_with_the_same_weights():
 
 @pytest.mark.parametrize("ternary", [False, True])
 def test_every_weight_of_p_dat_is_trained(sample, ternary):
+    """The ternary one by the graph of TensorFlow that trains it, which takes long to trace; the other call by call."""
     model = pdat.build_pdat(6, 3, ternary=ternary, seed=1)
     table = pdat_inputs.particle_table(sample, 6)
     before = [weight.numpy() for weight in model.trainable_weights]
-    model.compile("adam", pdat.double_softmax_loss)
+    model.compile("adam", pdat.double_softmax_loss, run_eagerly=not ternary)
     model.fit(table, sample.y, epochs=1, verbose=0)
     same = [w.name for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(w.numpy(), old)]
     assert not same
@@ -221,6 +222,14 @@ def test_the_shipped_network_beats_what_needs_none():
     assert ternary > max(areas.values())
 
 
+def small_p_dat(constituents, _neighbours, *, ternary, seed):
+    """A network with the inputs, the outputs and the kinds of layers of P-DAT; P-DAT itself is trained above."""
+    tf.keras.utils.set_random_seed(seed)
+    table = tf.keras.Input((constituents, 8))
+    hidden = pdat.linear(4, 8, pdat.BitHepLinear if ternary else pdat.layers.Dense)(table)
+    return tf.keras.Model(table, pdat.layers.Dense(2, "softmax")(tf.reduce_mean(hidden, axis=1)))
+
+
 @pytest.mark.parametrize("module", [qg_recipe, pdat_recipe])
 def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeypatch, module):
     """Smaller networks; the options, the study, the export, the conversion and the card are the real ones."""
@@ -230,6 +239,7 @@ def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeyp
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(module, "prepare_tensorflow", lambda _seed: None)  # once a process only
+    monkeypatch.setattr(pdat_recipe, "build_pdat", small_p_dat)
     monkeypatch.setattr(deep_sets, "EACH", (3, 2))
     monkeypatch.setattr(deep_sets, "MEAN", (2,))
     data, fresh = write_jets(tmp_path / "jets.npz", 240), write_jets(tmp_path / "fresh.npz", 240, seed=1)
