@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +15,9 @@ from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.held_bus import SETTLING, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns import Board, Format, read, write
-from bittrigger.simulate.simulators.model import launch
-from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
+from bittrigger.simulate.simulators.model import build_model, launch
 from bittrigger.system.locks import locked
-from bittrigger.system.toolchain import cache_folder, compiler_environment
 
-_BUILD_TIMEOUT_S = 3600.0
-_VERILATOR_OPTIONS = ("-Wall", "--no-timing", "--output-split", "20000", "--no-public-flat-rw")
 _GRACE_S = 30.0
 
 
@@ -73,51 +66,9 @@ class WrapperSim:
 
         Raises:
             ToolNotFoundError: if Verilator or a compiler is missing.
-            ToolError: if a compiler fails.
+            ToolError: if a compiler fails, or Verilator warns of the design.
         """
-        tool = find_verilator()
-        versions = (
-            self.top,
-            compiler_environment(),
-            tool.version,
-            importlib.metadata.version("cocotb"),
-            *_VERILATOR_OPTIONS,
-        )
-        key = fingerprint([*(text.encode() for text in versions), *(path.read_bytes() for path in self.sources)])
-        product, key_file = self.cache / self.top, self.cache / "key.txt"
-        if product.is_file() and key_file.is_file() and key_file.read_text(encoding="utf-8") == key:
-            return product
-        key_file.unlink(missing_ok=True)
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
-            job = {
-                "simulator": "verilator",
-                "top": self.top,
-                "sources": [
-                    *(str(shutil.copy2(path, Path(scratch) / path.name)) for path in self.sources),
-                    self._public_ports(Path(scratch)),
-                ],
-                "build_dir": f"{scratch}/build",
-                "build_args": _VERILATOR_OPTIONS,
-            }
-            environment = tool.environment(cache_folder() / "bin")
-            launch("build", job, log=self.cache / "build.log", environment=environment, timeout_s=_BUILD_TIMEOUT_S)
-            if not Path(f"{scratch}/build/{self.top}").is_file():
-                raise ToolError(
-                    f"the compiler ended well and wrote no {self.top}; full log: {self.cache / 'build.log'}"
-                )
-            shutil.copy2(f"{scratch}/build/{self.top}", product)
-        key_file.write_text(key, encoding="utf-8")
-        return product
-
-    def _public_ports(self, scratch: Path) -> str:
-        """Verilator's control file by which the bench sees the ports of the top, and nothing else."""
-        text = next(path for path in self.sources if path.stem == self.top).read_text(encoding="utf-8")
-        ports = re.findall(r"^ {4}(?:input|output) +wire +(?:\[[^\]]*\] +)?(\w+)", text, flags=re.MULTILINE)
-        lines = [f'public_flat_rw -module "{self.top}" -var "{port}"' for port in ports]
-        path = scratch / "ports.vlt"
-        path.write_text("\n".join(["`verilator_config", *lines]) + "\n", encoding="utf-8")
-        return str(path)
+        return build_model(self.top, self.sources, self.cache, "verilator")
 
     def run(self, module: str, bench: Path) -> None:
         """Run the cocotb tests of ``sim/<module>.py``, which read and write ``bench``.

@@ -10,7 +10,7 @@ from pathlib import Path
 from bittrigger.emit.render import render
 from bittrigger.simulate.simulators.compiled import digest, make_atomically
 from bittrigger.simulate.simulators.runtime import LIBRARIES, Runtime, compiled_runtime
-from bittrigger.simulate.simulators.verilated_design import PREFIX, Design, Maker, has_port, identity
+from bittrigger.simulate.simulators.verilated_design import PREFIX, Design, Maker, identity, ports_of
 from bittrigger.simulate.simulators.verilator import find_verilator
 from bittrigger.simulate.simulators.waves import WaveFormat
 
@@ -62,7 +62,8 @@ def build_library(
     if probes:
         texts["probes.vlt"] = _public(top, probes)
     apart = (*PROBED, *((wave.option,) if wave else ())) if probes or wave else ()
-    starts, holds = (has_port(texts[f"{top}.sv"], port) for port in ("in_start", "settings_write"))
+    ports = ports_of(texts[f"{top}.sv"])
+    starts, holds = "in_start" in ports, "settings_write" in ports
     harness = render("rtl_harness.cpp.j2", prefix=PREFIX, probes=probes, wave=wave, starts=starts, holds=holds)
     made_with = (*identity(tool), runtime.key, harness, *apart)
     content = [part for name, text in texts.items() for part in (name, text)]

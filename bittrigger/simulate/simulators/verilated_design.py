@@ -25,9 +25,6 @@ from bittrigger.system.toolchain import run_tool
 PREFIX = "Vtop"
 """Of all names in the C++; cocotb's main program wants this one."""
 
-SETTINGS = tuple(f"settings_{port}" for port in ("write", "address", "data", "busy"))
-PORTS = ("clk", "rst", "in_valid", "in_start", "in_data", "out_valid", "out_data", "dropped", *SETTINGS)
-_NOT_EVERYWHERE = ("in_start", "dropped", *SETTINGS)
 OPTIONS = (
     *("--cc", "--vpi", "--no-timing", "--no-public-flat-rw", "-Wall", "-Wno-fatal"),
     *("--timescale", "1ns/1ps", "--output-split", "300000"),
@@ -36,6 +33,7 @@ OPTIONS = (
 
 DESIGNS = Kept("verilated-designs", room_bytes=1 << 28)
 
+_PORT = re.compile(rb"^ *(?:in|out)put +wire +(?:\[[^\]\n]*\] *)?(\w+)", re.MULTILINE)
 _SAID = "said.txt"
 _building: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 """Two users in this process: the second waits for what the first makes."""
@@ -58,7 +56,7 @@ class Design:
 
 def identity(tool: Verilator) -> tuple[str, ...]:
     """What a design is made with, besides the run-time library."""
-    return (tool.version, str(tool.binary), str(tool.binary.stat().st_mtime_ns), PREFIX, *PORTS, *OPTIONS)
+    return (tool.version, str(tool.binary), str(tool.binary.stat().st_mtime_ns), PREFIX, *OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -114,19 +112,14 @@ class Maker:
         return Design(folder / "cpp", tuple(objects), said)
 
 
-def has_port(text: bytes, name: str) -> bool:
-    """Whether the module in ``text`` has a port called ``name``."""
-    return (
-        re.search(rb"^ *(?:in|out)put +wire +(?:\[ *\d+:0\] )?" + name.encode() + rb",?$", text, re.MULTILINE)
-        is not None
-    )
+def ports_of(text: bytes) -> tuple[str, ...]:
+    """The ports of the module in ``text``, as our templates write them: one a line."""
+    return tuple(name.decode() for name in _PORT.findall(text))
 
 
 def _public_ports(top: str, texts: Mapping[str, bytes]) -> bytes:
     """Verilator's control file by which VPI reaches the ports of the top."""
-    text = texts.get(f"{top}.sv", b"")
-    there = [port for port in PORTS if port not in _NOT_EVERYWHERE or has_port(text, port)]
-    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in there]
+    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in ports_of(texts.get(f"{top}.sv", b""))]
     return "\n".join(["`verilator_config", *public, ""]).encode()
 
 
