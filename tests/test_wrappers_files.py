@@ -117,7 +117,7 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(root, tmp_path, capsys):
     assert "board 'example' has 2 links; 'example_emp' has 3; see --links" in text
     assert "latency 12 cycles if nothing waits" in run("wrap", folder, "--interface", "axi-stream")[1]
     for wrong, message in (
-        (("-i", "ipbus"), "--interface 'ipbus'; allowed are axi-stream, emp"),
+        (("-i", "wishbone"), "--interface 'wishbone'; allowed are axi-stream, emp, axi-lite, ipbus"),
         (("-i", "emp", "--tmux", 0), "TMUX 0"),
     ):
         code, text = run("wrap", folder, *wrong)
