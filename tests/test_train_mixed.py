@@ -62,6 +62,17 @@ def a_set() -> Any:
     return tf.keras.Model(inputs, layers.Dense(2, name="c")(tensor), name="net")
 
 
+def attention() -> Any:
+    """Attention among four constituents, with ReLU in the place of a softmax: products of signals."""
+    tf.keras.utils.set_random_seed(4)
+    inputs = tf.keras.Input((4, 3), name="x")
+    query, key, value = (layers.Dense(3, name=name)(inputs) for name in ("q", "k", "v"))
+    weights = layers.ReLU(name="relu")(layers.Dot((2, 2), name="scores")([query, key]))
+    taken = layers.Dot((2, 1), name="taken")([layers.Rescaling(0.25, name="share")(weights), value])
+    tensor = layers.GlobalAveragePooling1D(name="mean")(layers.Dense(4, name="out")(taken))
+    return tf.keras.Model(inputs, layers.Dense(1, name="c")(tensor), name="net")
+
+
 def kinds(model: Any) -> dict[str, str]:
     return {layer.name: type(layer).__name__ for layer in model.layers}
 
@@ -157,3 +168,13 @@ def test_what_cannot_be_chosen_is_refused() -> None:
     inputs = tf.keras.Input(6)
     with pytest.raises(UnsupportedModelError, match="layer 's': it is used 2 times; allowed is one use"):
         make_mixed(tf.keras.Model(inputs, shared(shared(inputs))), {"s": 4}, X)
+
+
+def test_attention_gets_codes_before_its_products_and_converts() -> None:
+    model, x = attention(), np.random.default_rng(1).normal(0, 1, (400, 4, 3)).astype(np.float32)
+    mixed = make_mixed(model, dict.fromkeys(dense_layers(model), 6) | {"q": TERNARY}, x)
+    found = kinds(mixed)
+    assert {name for name in found if name.endswith("_code")} >= {"q_code", "k_code", "v_code", "share_code"}
+    assert_exact(mixed)
+    expected, near = (np.asarray(net(x)) for net in (model, mixed))
+    assert np.corrcoef(expected.ravel(), near.ravel())[0, 1] > 0.9

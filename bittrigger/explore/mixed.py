@@ -40,8 +40,9 @@ OUTPUT_BITS = 12
 
 _DENSE = ("Dense", "QDense", "BitLinear")
 _SUMS = ("Add", "Subtract", "GlobalAveragePooling1D")
-_ON_CODES = (*_SUMS, "Concatenate")
-"""Layers whose operands must be on a grid."""
+_OF_SIGNALS = ("Dot", "Multiply", "Rescaling")
+_ON_CODES = (*_SUMS, *_OF_SIGNALS, "Concatenate")
+"""Layers whose operands must be on a grid, those of attention among them."""
 
 _MOVES = ("Flatten", "Reshape", "Dropout", "Concatenate")
 _PROBABILITIES = ("softmax", "sigmoid")
