@@ -129,6 +129,7 @@ def test_rates_are_told_in_khz_with_their_errors(sample, tmp_path, monkeypatch):
     assert (found.threshold, found.rate) == (3989, 5)
     assert measured.crossings_near(rates.NETWORK, 5.0) == pytest.approx(20)
     assert measured.efficiency(rates.NETWORK, "ttbar", 2.0) is None  # four crossings tell nothing
+    assert measured.crossings_needed(rates.NETWORK, 5.0) == len(measured.khz) / 2
     text = rates.card(measured, ["ttbar", "hto4l"])
     row = next(line for line in text.splitlines() if line.startswith("| 5 | ternary network "))
     assert row.startswith(f"| 5 | {rates.NETWORK} | {found.value:.3f} ± {found.error:.3f} | ")

@@ -91,6 +91,11 @@ class Measured:
         weights = self.khz[order[: int(np.searchsorted(sums, 2 * khz)) + 1]]
         return float(weights.sum() ** 2 / (weights**2).sum())
 
+    def crossings_needed(self, name: str, khz: float) -> int:
+        """How many crossings, generated in the same way, would tell where a rate is; to two digits."""
+        needed = len(self.khz) * FEWEST / self.crossings_near(name, khz)
+        return int(float(f"{needed:.1e}"))
+
     def efficiency(self, name: str, signal: str, khz: float) -> Efficiency | None:
         """The efficiency of a score for a signal at a rate; None if too few crossings tell where that rate is."""
         if self.crossings_near(name, khz) < FEWEST:
@@ -131,6 +136,11 @@ def card(measured: Measured, names: Sequence[str]) -> str:
             found = [measured.efficiency(score, name, khz) for name in names]
             cells = ["-" if each is None else f"{each.value:.3f} ± {each.error:.3f}" for each in found]
             rows.append([f"{khz:g}", score, *cells])
+    needed = [
+        f"{measured.crossings_needed(NETWORK, khz):,} for {khz:g} kHz"
+        for khz in RATES_KHZ
+        if measured.crossings_near(NETWORK, khz) < FEWEST
+    ]
     zero_bias = measured.tested[NETWORK][measured.test.y == measured.test.classes.index(BACKGROUND)]
     checks = []
     for share in (0.01, 0.003):
@@ -153,7 +163,8 @@ statistical errors of signal and rate:
   {measured.khz.sum():.0f} kHz together, Pythia 8 at leading order above {PT_HAT_MIN_GEV} GeV, the harder the more often, each
   with the rate that it stands for; the other collisions are drawn from {POOL:,}, and turned. A `-` stands where fewer than
   {FEWEST:g} crossings, in effect, tell where the rate is: the sums grow with the hard collision, but the network also answers
-  to a muon, which a soft one can have, and there are few such crossings, each of them for a large rate.
+  to a muon, which a soft one can have, and there are few such crossings, each of them for a large rate. About so many
+  crossings would tell: {", ".join(needed)}.
 - A check where zero bias itself can count, by the network's score: {"; ".join(checks)} crossings.
   They give more, since at leading order a crossing with several collisions above {PT_HAT_MIN_GEV} GeV counts several times; the
   lower the rate, the less that matters, and rates here are rather too high than too low.
