@@ -6,11 +6,14 @@ from keras_models import QActivation, layers, lowered, model_of, randomize, tf
 
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.quiet import mend_qkeras
 from bittrigger.ir.basis import Grade
+from bittrigger.ir.graph import evaluate
+from bittrigger.simulate.vectors import random_codes
 
 mend_qkeras()
-from qkeras import QGRU, QLSTM, QSimpleRNN  # noqa: E402 - they are built as they are once TensorFlow has its names back
+from qkeras import QGRU, QLSTM, QBidirectional, QSimpleRNN  # noqa: E402 - they are built as they are once TensorFlow has its names back
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
 
@@ -54,6 +57,46 @@ def test_every_bit_of_keras(name):
     graph = lowered(model)
     assert graph.basis.grade is Grade.EXACT
     check_agreement(model, graph)
+
+
+BOTH = {
+    "concat": lambda: layers.Bidirectional(QSimpleRNN(3, **PLAIN)),
+    "sum, sequences": lambda: layers.Bidirectional(QSimpleRNN(3, return_sequences=True, **PLAIN), merge_mode="sum"),
+    "mul, sequences": lambda: layers.Bidirectional(QSimpleRNN(2, return_sequences=True, **PLAIN), merge_mode="mul"),
+    "ave, a twin of its own": lambda: layers.Bidirectional(
+        QLSTM(3, **PLAIN, **GATES, **STATE),
+        backward_layer=QLSTM(3, go_backwards=True, **PLAIN, **GATES, **STATE),
+        merge_mode="ave",
+    ),
+    "concat, sequences, from the end": lambda: layers.Bidirectional(
+        QSimpleRNN(3, return_sequences=True, go_backwards=True, **PLAIN)
+    ),
+    "QKeras": lambda: QBidirectional(QLSTM(3, return_sequences=True, **PLAIN, **GATES, **STATE)),
+}
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_both_directions(name, tmp_path):
+    model = sequence(BOTH[name]())
+    graph = lowered(model)
+    assert graph.basis.grade is Grade.EXACT
+    check_agreement(model, graph)
+    if "twin" not in name:  # Keras itself does not load what it saves of one
+        for suffix in ("h5", "keras"):
+            model.save(tmp_path / f"m.{suffix}")
+            assert evaluate_alike(graph, lowered(load_model(tmp_path / f"m.{suffix}")))
+
+
+def evaluate_alike(first, second):
+    codes = random_codes(first, 100, 3)
+    return np.array_equal(evaluate(first, codes), evaluate(second, codes))
+
+
+def test_two_directions_apart_are_refused():
+    port = tf.keras.Input((4, 3), name="x")
+    ends = layers.Bidirectional(QSimpleRNN(3, **PLAIN), merge_mode=None, name="both")(port)
+    with pytest.raises(UnsupportedModelError, match="merge_mode None gives two tensors; allowed are concat, sum, mul"):
+        lowered(tf.keras.Model(port, ends))
 
 
 @pytest.mark.parametrize("layer", [QLSTM, QGRU])

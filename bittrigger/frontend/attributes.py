@@ -125,6 +125,9 @@ INERT = (
 )
 """Layers that hand on their input at inference."""
 
+BIDIRECTIONAL = ("Bidirectional", "QBidirectional")
+"""Wrappers around a recurrent layer and its twin, which goes backwards."""
+
 WRAPPERS = ("TimeDistributed", "PruneLowMagnitude")
 """Layers around a layer, which are taken off."""
 

@@ -210,7 +210,7 @@ OTHER_CASES: Cases = {
     "QGRU, state_quantizer, reset_after": of((4, 3), lambda: QGRU(4, **GATED, state_quantizer=BITS, reset_after=True)),
     "LSTM": of((4, 3), lambda: L.LSTM(4)),
     "GRU": of((4, 3), lambda: L.GRU(4)),
-    "Bidirectional": of((4, 3), lambda: L.Bidirectional(L.LSTM(4))),
+    "Bidirectional": of((4, 3), lambda: L.Bidirectional(QLSTM(4, **GATED, state_quantizer=BITS))),
     "MultiHeadAttention": function((4, 8), lambda x: L.MultiHeadAttention(2, 4)(x, x)),
     "Attention": function((4, 8), lambda x: L.Attention()([x, x])),
     "Embedding": bare((3,), lambda x: act(BITS)(L.Flatten()(L.Embedding(16, 4)(x)))),

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import HGQ_PACKAGE, INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
+from bittrigger.frontend.attributes import BIDIRECTIONAL, HGQ_PACKAGE, INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
 from bittrigger.frontend.flat.calls import Call, FlatModel, Operand, Shape
+from bittrigger.system.legacy_keras import keras_2_module
 
 MAX_CODES = 1 << 22
 """Most values of one tensor of an event."""
@@ -33,9 +34,12 @@ _MASKED = (
     "Attention",
     "MultiHeadAttention",
     *RECURRENT,
-    "Bidirectional",
+    *BIDIRECTIONAL,
 )
 """Layers that look at a mask."""
+
+_JOINED = {"concat": "Concatenate", "sum": "Add", "mul": "Multiply", "ave": "Average"}
+"""What joins the two directions of a Bidirectional, by its ``merge_mode``."""
 
 Config = Mapping[str, Any]
 
@@ -97,7 +101,61 @@ class _Walk:
         masked = _check_mask(layer, kind, read)
         if kind in INERT or (kind == "Masking" and config["config"].get("mask_value", 0.0) == 0):
             return [_Result(read[0].call, read[0].shape, masked or kind == "Masking")]
-        return [self._call(node, _Layer(layer, kind, config["config"]), read, (outer, lead), prefix, masked=masked)]
+        found = _Layer(layer, kind, config["config"])
+        if kind in BIDIRECTIONAL:
+            return [self._both_ways(found, read[0], lead, prefix)]
+        return [self._call(node, found, read, (outer, lead), prefix, masked=masked)]
+
+    def _both_ways(self, found: _Layer, read: _Result, lead: Shape, prefix: str) -> _Result:
+        """A layer that goes forwards, its twin that goes backwards, and what joins them: a call each."""
+        wrapper, config = found.layer, found.config
+        if config.get("merge_mode") not in _JOINED:
+            raise UnsupportedModelError(
+                f"layer {wrapper.name!r}: merge_mode {config.get('merge_mode')!r} gives two tensors; allowed are "
+                f"{', '.join(_JOINED)}; use two layers, one of them with go_backwards=True"
+            )
+        given = config["layer"]
+        twin = config.get("backward_layer") or given
+        ends = []
+        for side, layer, entry in (
+            ("forward", wrapper.forward_layer, given),
+            ("backward", wrapper.backward_layer, twin),
+        ):
+            steps, units = read.shape[-2], int(layer.units)
+            shape = (steps, units) if layer.return_sequences else (units,)
+            name = self._unused(f"{wrapper.name}_{side}", prefix)
+            own = {**entry["config"], "name": name, "go_backwards": bool(layer.go_backwards)}
+            kind = str(entry["class_name"])
+            self.calls.append(Call(name, layer, kind, own, (read.call,), (read.shape,), (*lead, *shape), lead))
+            if side == "backward" and layer.return_sequences:  # its results come in the order of its steps
+                name = self._reversed(name, shape, prefix)
+            ends.append(_Result(name, shape))
+        return self._joined(wrapper.name, str(config["merge_mode"]), ends, prefix)
+
+    def _reversed(self, source: str, shape: Shape, prefix: str) -> str:
+        """A sequence from its last step on."""
+        import tensorflow as tf
+
+        operator = keras_2_module("src.layers.core.tf_op_layer").TFOpLambda(tf.reverse)
+        name = self._unused(f"{source}_reversed", prefix)
+        arguments: tuple[Any, Any] = ((Operand(0), [1]), {})
+        config = {"name": name, "function": "reverse"}
+        self.calls.append(Call(name, operator, "TFOpLambda", config, (source,), (shape,), shape, arguments=arguments))
+        return name
+
+    def _joined(self, wanted: str, mode: str, ends: list[_Result], prefix: str) -> _Result:
+        """Both directions in one tensor."""
+        import tensorflow as tf
+
+        kind = _JOINED[mode]
+        layer = getattr(tf.keras.layers, kind)()
+        first, second = (end.shape for end in ends)
+        shape = (*first[:-1], first[-1] + second[-1]) if mode == "concat" else first
+        name = self._unused(wanted, prefix)
+        config = {**layer.get_config(), "name": name}
+        names = tuple(end.call for end in ends)
+        self.calls.append(Call(name, layer, kind, config, names, (first, second), shape))
+        return _Result(name, shape)
 
     def _call(
         self, node: Any, found: _Layer, read: list[_Result], leads: tuple[Shape, Shape], prefix: str, *, masked: bool

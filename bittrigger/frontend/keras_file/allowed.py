@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, HGQ, HGQ_PACKAGE, MODELS, OPERATORS, WRAPPERS
+from bittrigger.frontend.attributes import (
+    ALLOWED_LAYERS,
+    AT_OUTPUT,
+    BIDIRECTIONAL,
+    HGQ,
+    HGQ_PACKAGE,
+    MODELS,
+    OPERATORS,
+    WRAPPERS,
+)
 from bittrigger.frontend.keras_file.calls import check_calls
 from bittrigger.frontend.keras_file.numbers import check_call_numbers, check_quantizer
 from bittrigger.frontend.keras_layers.merges import OPERATIONS
@@ -33,6 +42,7 @@ LAYERS = frozenset(
         *(HGQ_PACKAGE + name for name in HGQ),
         *ALLOWED_LAYERS,
         *WRAPPERS,
+        *BIDIRECTIONAL,
         *AT_OUTPUT,
         *OURS,
         *(PACKAGE + name for name in OURS),
@@ -216,8 +226,17 @@ def _all_layers(layers: Json) -> Iterator[Json]:
             yield from _all_layers(inner)
             continue
         yield layer
-        if layer.get("class_name") in WRAPPERS:
-            yield from _all_layers([config["layer"]])
+        yield from _all_layers(_inner(layer))
+
+
+_INNER = ("layer", "backward_layer")
+
+
+def _inner(layer: Json) -> list[Json]:
+    """The layers within a wrapper."""
+    if layer.get("class_name") not in (*WRAPPERS, *BIDIRECTIONAL):
+        return []
+    return [layer["config"][key] for key in _INNER if layer["config"].get(key) is not None]
 
 
 def _is_name(name: Json) -> bool:
@@ -282,10 +301,11 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
     config = layer["config"]
     if kind in OPERATORS:
         _check_operator(where, owner, config)
-    if kind in WRAPPERS:
+    if kind in (*WRAPPERS, *BIDIRECTIONAL):
         _check_depth(where, owner, depth)
-        _check_layer(where, config.get("layer"), also, depth + 1)
-        config = {key: value for key, value in config.items() if key != "layer"}
+        for inner in _inner(layer) or [None]:
+            _check_layer(where, inner, also, depth + 1)
+        config = {key: value for key, value in config.items() if key not in _INNER}
     for item in (config, *(item for key, item in layer.items() if key not in ("class_name", "config"))):
         _walk(where, owner, item, 0)
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
-from bittrigger.frontend.attributes import RECURRENT
+from bittrigger.frontend.attributes import BIDIRECTIONAL, RECURRENT
 from bittrigger.frontend.keras_file import hdf5, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
 from bittrigger.frontend.keras_model.copies import known_classes
@@ -268,7 +268,7 @@ def _built_by_calls(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     kept = {key: _built_by_calls(item) for key, item in value.items()}
-    if kept.get("class_name") in RECURRENT:
+    if kept.get("class_name") in (*RECURRENT, *BIDIRECTIONAL):
         kept.pop("build_config", None)
     return kept
 
