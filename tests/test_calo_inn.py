@@ -7,7 +7,7 @@ from keras_models import tf
 from model_recipes import load_recipe
 
 from bittrigger.data import load_showers, shower_shares
-from bittrigger.train import model_costs
+from bittrigger.train import generators, model_costs
 from bittrigger.train.generators import parameter_counts
 from bittrigger.train.metrics import separation
 from bittrigger.train.recipes import RecipeOptions
@@ -124,3 +124,18 @@ def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
         *("float", "All"),
         *("float", "All"),
     ]
+
+
+def test_showers_are_drawn_once_each_and_shuffled_ones_voxel_by_voxel(tmp_path):
+    known = load_showers(write_showers(tmp_path / "a.npz", 1, rows=120))
+    incident = known.incident_mev[::2]
+    drawn = generators.baseline("showers", known, incident, 1)
+    of = [np.flatnonzero((known.voxels_mev == shower).all(axis=1)) for shower in drawn if shower.sum() > 1]
+    assert all(len(rows) == 1 for rows in of)
+    assert len({int(rows[0]) for rows in of}) == len(of)
+    assert all(
+        energy == known.incident_mev[rows[0]] for rows, energy in zip(of, incident[drawn.sum(axis=1) > 1], strict=True)
+    )
+    mixed = generators.baseline("shuffled", known, incident, 1)
+    assert (mixed[:, 100] != drawn[:, 100]).any()
+    assert np.isin(mixed[:, 100], known.voxels_mev[:, 100]).all()

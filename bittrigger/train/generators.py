@@ -95,6 +95,8 @@ def classifier_area(real: Real, made: Real, energy: Real, seed: int) -> float:
 def baseline(name: str, known: Showers, incident: Real, seed: int) -> Real:
     """Showers that need no network, drawn from `known` at the same incident energies or the nearest ones, voxels in MeV.
 
+    Showers themselves are drawn once each, if there are enough: a classifier would learn those that come twice.
+
     Args:
         name: of `BASELINES`.
         known: showers to draw from.
@@ -106,7 +108,10 @@ def baseline(name: str, known: Showers, incident: Real, seed: int) -> Real:
     for energy in np.unique(incident):
         nearest = known.incident_mev[np.argmin(np.abs(np.log(known.incident_mev / energy)))]
         rows, of = np.flatnonzero(incident == energy), np.flatnonzero(known.incident_mev == nearest)
-        chosen = random.choice(of, size=(len(rows), voxels if name == "shuffled" else 1))
+        if name == "shuffled":
+            chosen = random.choice(of, size=(len(rows), voxels))
+        else:
+            chosen = random.choice(of, size=(len(rows), 1), replace=len(of) < len(rows))
         made[rows] = known.voxels_mev[chosen, np.arange(voxels)]
     return made
 
