@@ -22,7 +22,7 @@ from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
-from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, intervals
+from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, frozen_array, intervals
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.weight_file import network_hash, parse_weights, weights_text, with_numbers
 from bittrigger.passes.hold import Holding
@@ -291,6 +291,19 @@ def test_cmssw_loads_weight_files(build, tmp_path):
     wanted = [str(code) for graph in others for code in evaluate(graph, codes)[0]]
     assert said.split()[:6] == wanted
     assert "absent: not readable" in said
+
+
+@pytest.mark.parametrize("ii", [1, 2])
+def test_codes_of_narrow_ranges_are_weighed(ii, tmp_path):
+    """A sum of two codes that are narrower than their bus, which others need."""
+    port, first, relu, last = ternary_graph((3, 4, 2)).nodes
+    weights = np.zeros((3, 4), dtype=np.int64)
+    weights[0, 2], weights[1, 3] = 3, 2  # no ternary layer, and two constants
+    first = replace(first, weights=frozen_array(weights), bias=frozen_array(np.array([0, -1, -9, 5])))
+    graph = simplify(Graph("example", (port, first, relu, last), ("dense_1",)), held=HOLDINGS["weights"])
+    build = build_of(create_pipeline(graph, Settings(effort="fast", ii=ii)), tmp_path / "build", synth=True)
+    raise_first(run_executors(build, ("oracle", "rtl-fast", "gates"), events(graph), look_into=False))
+    assert prove(build, jobs=1).proven
 
 
 def test_layers_that_repeat_hold_biases(tmp_path):

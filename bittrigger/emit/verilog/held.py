@@ -8,6 +8,7 @@ from bittrigger.emit.render import render
 from bittrigger.emit.verilog.operand_buses import INSTANCE, own_part
 from bittrigger.emit.verilog.views import vector
 from bittrigger.errors import InternalError
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.held import TERMS, Held, Hold, Weigh
 from bittrigger.ir.held_bus import APPLY, Place, address_bits, column_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import Bus, BusLayout
@@ -102,16 +103,20 @@ def reader_text(vectors: BusLayout, module: Module, mark: str) -> str:
         "ports": ports,
         "digits": len(str(max(result.width, *(width for _, width in ports)) - 1)),
     }
-    codes = [
-        _Code(bus.name + bus.bits(index, bus.element.width), bus.element.width, bus.element.signed)
-        for bus, index in vectors.places(module)
-    ]
     if isinstance(node, Weigh):
+        codes = [_code(*at, span) for at, span in zip(vectors.places(module), module.source, strict=True)]
+        unread = sum(code.width for code in codes) < sum(bus.width for bus in buses)
         sums = [_sum(module, node, codes, pair) for pair in range(node.pairs)]
         signals = [(f"s{k}", made.width) for k, made in enumerate(sums)] + [("b0", node.bits)]
         results = [_cast(name, width, result) for name, width in signals]
-        return render("weigh.sv.j2", **common, sums=sums, results=results)
+        return render("weigh.sv.j2", **common, sums=sums, results=results, unread=buses if unread else [])
     return render("hold.sv.j2", **common, **_held_codes(vectors, module, node, result))
+
+
+def _code(bus: Bus, index: int, span: Interval) -> _Code:
+    """The bits of a code that its range needs, of an element of ``bus``, which holds every code of it."""
+    width = min(max(span.width, 1), bus.element.width)
+    return _Code(bus.name + bus.bits(index, width), width, span.signed)
 
 
 def _cast(name: str, width: int, result: Bus) -> str:
