@@ -35,7 +35,7 @@ def network() -> Graph:
         nodes.append(Linear(f"dense_{k}", (nodes[-1].name,), weights, bias, nodes[-1].frac))
         if n_out != SIZES[-1]:
             nodes.append(Requantize(f"relu_{k}", (nodes[-1].name,), n_out, 5, Rounding.RND, 0, 63, nodes[-1].frac - 5))
-    return Graph("large", tuple(nodes), (nodes[-1].name,))
+    return Graph("large_network", tuple(nodes), (nodes[-1].name,))
 
 
 def main() -> None:

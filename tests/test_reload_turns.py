@@ -11,13 +11,14 @@ import pytest
 from designs import build_of, places
 from designs import graph as ternary_graph
 from test_reload import events, open_claims
+from test_stream_port import constituent_net
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import MismatchError
 from bittrigger.ir.graph import Graph, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.held_bus import writes
+from bittrigger.ir.held_bus import held_nodes, writes
 from bittrigger.ir.weight_file import with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
@@ -145,6 +146,19 @@ def test_columns_that_switch_too_soon_are_seen_in_simulation(small, tmp_path):
     path.write_text(re.sub(r"turn\[[1-9]\](?=[,\n])", "turn[0]", path.read_text()))
     with pytest.raises(MismatchError, match="pattern reloaded"):
         RtlSim(small.pipeline, folder / "rtl", tmp_path / "cache").run(events(small.graph))
+
+
+def test_positions_that_come_word_by_word_meet_held_weights(tmp_path):
+    """Sums over positions are no matter of training: they are constants, and add up what comes."""
+    graph = simplify(constituent_net(), held=WEIGHTS)
+    assert {node.name for node in held_nodes(graph)} == {"first_terms", "head_terms"}
+    pipeline = create_pipeline(graph, Settings(effort="fast", clock_mhz=300.0, ii=7, port="stream"))
+    modules = {module.node.name: module for module in pipeline.modules}
+    assert modules["sum"].tally
+    assert modules["head_terms"].is_fed
+    build = build_of(pipeline, tmp_path / "build")
+    raise_first(run_executors(build, ("oracle", "rtl", "rtl-fast"), events(graph), look_into=False))
+    assert prove(build, jobs=1, netlist=False).proven
 
 
 def test_vhdl_is_the_same(tmp_path):

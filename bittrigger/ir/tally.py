@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrigger.ir.nodes import Linear
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.nodes import Input, Linear
+from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,13 @@ class Tally:
     turns: int
     rows: tuple[int, ...]
     bias: int
+
+
+def adds_positions(graph: Graph, node: Linear) -> bool:
+    """Whether ``node`` adds up the positions of a layer that repeats, which is no matter of training."""
+    before = graph[node.inputs[0]]
+    copies = 1 if isinstance(before, Input | Wire) else before.copies
+    return copies > 1 and tally_of(node, copies, 1) is not None
 
 
 def tally_of(node: Linear, positions: int, lanes: int) -> Tally | None:

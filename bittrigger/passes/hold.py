@@ -26,6 +26,7 @@ from bittrigger.ir.graph import (
     operand,
 )
 from bittrigger.ir.held import HOLD_SUFFIX, MAX_HELD_BITS, WEIGH_SUFFIX, Held, Hold, Weigh, register_interval
+from bittrigger.ir.tally import adds_positions
 from bittrigger.passes.rewrite import with_nodes
 
 SPARE_BITS = 1
@@ -37,7 +38,8 @@ class Holding:
     """What is held.
 
     Attributes:
-        weights: whether those weights are that are ternary up to one power of two, of layers that are there one time.
+        weights: whether those weights are that are ternary up to one power of two, of layers that are there one time and
+            do not add up positions.
         bias: whether the biases of all other layers are.
         bits: of the register of a bias; None for as many as a layer needs, and a spare one.
         given: those of layers whose registers are there already, by name.
@@ -58,7 +60,7 @@ class Holding:
             return graph
         nodes: list[Node] = []
         for node in graph.nodes:
-            held = self._held(node) if isinstance(node, Linear) else None
+            held = self._held(graph, node) if isinstance(node, Linear) else None
             nodes += [node] if held is None else held
         if len(nodes) == len(graph.nodes):
             raise UnsupportedModelError(
@@ -69,10 +71,10 @@ class Holding:
         verify(made)
         return made
 
-    def _held(self, node: Linear) -> list[Node] | None:
+    def _held(self, graph: Graph, node: Linear) -> list[Node] | None:
         """The two nodes that take the place of a layer, or None if it stays as it is."""
         shift = common_shift(node)
-        if self.weights and node.copies == 1 and shift is not None:
+        if self.weights and node.copies == 1 and shift is not None and not adds_positions(graph, node):
             return self._reloadable(node, shift)
         return self._tunable(node) if self.bias else None
 

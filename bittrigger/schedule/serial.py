@@ -9,10 +9,9 @@ from bittrigger.device.timing import DelayModel
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import common_shift, may_go_without_adders
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.nodes import Input, Linear
+from bittrigger.ir.nodes import Linear
 from bittrigger.ir.serial import MAX_DIGIT, Serial, Stream, built_in, columns_of, opened, own_adders, slots_of, terms_of
-from bittrigger.ir.tally import tally_of
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.tally import adds_positions
 
 MAX_PASSES = 16
 """Most columns that a lane picks from."""
@@ -30,15 +29,8 @@ def serial_layers(graph: Graph, ii: int) -> list[Linear]:
         and not may_go_without_adders(node)
         and min(node.weights.shape) > 1
         and ii > 1
-        and not _adds_positions(graph, node)
+        and not adds_positions(graph, node)  # done as they come where the layer before is folded
     ]
-
-
-def _adds_positions(graph: Graph, node: Linear) -> bool:
-    """Whether a layer sums up positions, which is done as they come where the layer before is folded."""
-    before = graph[node.inputs[0]]
-    copies = 1 if isinstance(before, Input | Wire) else before.copies
-    return copies > 1 and tally_of(node, copies, 1) is not None
 
 
 def serial_plans(
