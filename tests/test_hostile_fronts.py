@@ -16,13 +16,13 @@ import pytorch_files
 from onnx_files import GENERAL, model, node, sized, tensor, value_info, varint, whole
 from pytorch_files import number, text
 
+from bittrigger.compile.foreign import foreign_graph
 from bittrigger.device.budgets import read_budget
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.lower import lower_project
 from bittrigger.frontend.hls4ml_project.project import read_project
 from bittrigger.frontend.pytorch.description import read_description
 from bittrigger.frontend.pytorch.tensors import read_tensors
-from bittrigger.frontend.qonnx.read import read_qonnx
 from bittrigger.settings import Settings, read_settings
 
 SECONDS = 20
@@ -218,8 +218,9 @@ ONNX = {
 
 
 def onnx_file(path, data):
+    path = path.with_suffix(".onnx")
     path.write_bytes(data)
-    read_qonnx(path, "net", Settings())
+    foreign_graph(path, Settings())
 
 
 def checkpoint(path, program):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from onnx_files import CASES, GENERAL, Net, attribute, model, network, node, siz
 
 from bittrigger.cli import cli
 from bittrigger.compile.foreign import foreign_graph
-from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.qonnx.file import read_onnx
 from bittrigger.frontend.qonnx.read import read_qonnx
 from bittrigger.ir.basis import Grade, Reference
 from bittrigger.ir.fixed import decode
-from bittrigger.ir.graph import evaluate
+from bittrigger.ir.graph import evaluate, frozen_array
 from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import random_codes
 
@@ -61,6 +62,34 @@ def test_the_bits_of_a_file_stay(tmp_path, name):
     graph = read(tmp_path, network(name))
     assert graph.basis.reference is Reference.QONNX
     assert digest(graph) == DIGESTS[name]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nodes_one_after_the_other_give_the_same(tmp_path, name):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network(name, 3))
+    graph = foreign_graph(path, Settings())
+    measured = graph.basis.measured
+    assert measured.events > 500
+    if graph.basis.grade is Grade.EXACT:
+        assert (measured.float32.events, measured.float64) == (0, None)
+    else:
+        assert measured.float64.events == 0
+        assert measured.float32.events < measured.events // 5
+
+
+def test_a_wrong_bit_is_noticed(tmp_path, monkeypatch):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network("dense"))
+    graph = read_qonnx(path, "net", Settings())
+    first, *others = graph.nodes
+    matrix = others[0]
+    wrong = replace(matrix, bias=frozen_array(matrix.bias + np.eye(1, matrix.bias.size, dtype=np.int64)[0]))
+    monkeypatch.setattr(
+        "bittrigger.frontend.qonnx.read.lower_onnx", lambda *_: replace(graph, nodes=(first, wrong, *others[1:]))
+    )
+    with pytest.raises(MismatchError, match="the nodes of the file in float32 and the oracle differ"):
+        foreign_graph(path, Settings())
 
 
 def small(net):

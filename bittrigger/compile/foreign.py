@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bittrigger.compile.read import design_name
+from bittrigger.compile.read import design_name, measured_graph
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
@@ -39,9 +39,7 @@ def foreign_graph(source: Path | Any, settings: Settings, inputs: FloatArray | N
         return None
     _check_outputs(str(source), settings)
     if source.suffix.lower() == ONNX:
-        from bittrigger.frontend.qonnx.read import read_qonnx
-
-        return read_qonnx(source, design_name(source, settings.name), settings, inputs)
+        return _of_onnx(source, settings, inputs)
     if settings.input_precision not in (None, AUTO) or settings.output_precision != AUTO:
         raise ConfigError(
             f"model {source}: --input-precision and --output-precision are for models of Keras; write input and output into the "
@@ -50,6 +48,22 @@ def foreign_graph(source: Path | Any, settings: Settings, inputs: FloatArray | N
     from bittrigger.frontend.pytorch.lower import read_pytorch
 
     return read_pytorch(source, design_name(source, settings.name), exactly=settings.require == "exact")
+
+
+def _of_onnx(path: Path, settings: Settings, inputs: FloatArray | None) -> Graph:
+    """The integer graph of an ONNX file, compared with its nodes in floating point.
+
+    Raises:
+        UnsupportedModelError: if it cannot be read, or not be computed in integers.
+        MismatchError: if a bit differs.
+    """
+    from bittrigger.compile.onnx_agreement import check_onnx
+    from bittrigger.frontend.qonnx.file import read_onnx
+    from bittrigger.frontend.qonnx.read import lower_onnx
+
+    model = read_onnx(path)
+    graph = lower_onnx(model, design_name(path, settings.name), settings, inputs)
+    return measured_graph(graph, check_onnx(model, graph, settings, inputs))
 
 
 def _check_outputs(name: str, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from bittrigger.frontend.qonnx.constants import real, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Value, Walk, is_power_of_two, refused
 
-_DEFAULTS = {
+DEFAULTS = {
     "LeakyRelu": {"alpha": 0.01},
     "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
     "Elu": {"alpha": 1.0},
@@ -46,9 +46,7 @@ def function(walk: Walk, node: OnnxNode) -> Tensor:
 
 def _config(walk: Walk, node: OnnxNode) -> dict[str, float]:
     if node.kind != "Clip":
-        return {
-            name: float(np.float32(real(node, name, value))) for name, value in _DEFAULTS.get(node.kind, {}).items()
-        }
+        return {name: float(np.float32(real(node, name, value))) for name, value in DEFAULTS.get(node.kind, {}).items()}
     ends = {}
     for place, (name, default) in enumerate((("min", -3.4e38), ("max", 3.4e38)), start=1):
         ends[name] = real(node, name, default)

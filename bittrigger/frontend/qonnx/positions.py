@@ -130,7 +130,7 @@ def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:
                 raise refused(node, str(error)[:100], "allowed are indices that are there") from error
         case "Split":
             axis = _axis(node, source, whole(node, "axis", 0))
-            parts = _constant(walk, node, 1, "split") or _even(node, source.shape[axis])
+            parts = _constant(walk, node, 1, "split") or even(node, source.shape[axis])
             if sum(parts) != source.shape[axis] or min(parts) < 1 or len(parts) != len(node.outputs):
                 raise refused(node, f"parts {parts[:8]}", "allowed are parts that make the whole")
             rows = np.split(numbers, np.cumsum(parts)[:-1], axis=axis)
@@ -145,7 +145,8 @@ def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:
     return tuple(made)
 
 
-def _even(node: OnnxNode, size: int) -> list[int]:
+def even(node: OnnxNode, size: int) -> list[int]:
+    """As many equal parts as a node has outputs, the last of them perhaps smaller."""
     return [-(-size // len(node.outputs))] * (len(node.outputs) - 1) + [
         size - -(-size // len(node.outputs)) * (len(node.outputs) - 1)
     ]

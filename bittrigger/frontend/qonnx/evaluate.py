@@ -1,0 +1,221 @@
+"""The nodes of an ONNX graph one after the other in floating point: what the integers are compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from bittrigger.frontend.elementwise import onnx
+from bittrigger.frontend.qonnx import elementwise, positions
+from bittrigger.frontend.qonnx.constants import axes_of, folded, real, whole
+from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode
+from bittrigger.frontend.qonnx.linear import LAST
+from bittrigger.frontend.qonnx.tensors import Constant
+from bittrigger.frontend.qonnx.windows import window_places
+from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.wire import ZERO
+
+Values = dict[str, Array]
+
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+_ENDINGS = ("Softmax", "Sigmoid")
+
+
+def evaluate_onnx(model: OnnxModel, events: FloatArray, dtype: Any, *, endings: bool) -> FloatArray:
+    """The outputs of real ``events`` `(events, n_inputs)`, side by side.
+
+    Args:
+        dtype: ``numpy.float32``, or ``numpy.float64`` with the very parameters of the file.
+        endings: whether a softmax or sigmoid at an output is computed.
+    """
+    values: Values = {name: _typed(array, dtype) for name, array in model.constants.items()}
+    constants = set(values)
+    start = 0
+    for name, shape in model.inputs.items():
+        size = math.prod(n or 1 for n in shape[1:])
+        values[name] = events[:, start : start + size].astype(dtype).reshape(-1, *(n or 1 for n in shape[1:]))
+        start += size
+    for node in model.nodes:
+        given = [name for name in node.inputs if name]
+        if (given and not set(given) - constants and node.kind not in QUANTISERS) or not given:
+            made = [folded(node, [Constant(values[name]) for name in given]).values]
+            constants |= set(node.outputs)
+        elif node.kind in _ENDINGS and not endings and node.outputs[0] in model.outputs:
+            made = [values[given[0]]]
+        else:
+            made = _results(node, values, len(events), constants)
+            constants |= set(node.outputs) if not set(given) - constants else set()
+        values |= {name: _typed(array, dtype) for name, array in zip(node.outputs, made, strict=False)}
+    outputs = [values[name].reshape(len(events), -1) for name in model.outputs]
+    return np.asarray(np.concatenate(outputs, axis=1), dtype=np.float64)
+
+
+def _typed(array: Array, dtype: Any) -> Array:
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -> list[Array]:
+    x, *rest = (values[name] if name else np.zeros(0) for name in node.inputs)
+    if node.kind in QUANTISERS:
+        fixed = node.inputs[0] in constants
+        return [_quantised(node, x.astype(np.float32) if fixed else x, rest)]
+    if node.kind == "Shape":
+        return [np.array([1, *x.shape[1:]], dtype=np.int64)]
+    if node.domain == LAST:
+        first = np.moveaxis(x, -1, 1)
+        if node.kind == "Conv":
+            rest = [np.moveaxis(rest[0], -1, 1), *rest[1:]]
+        return [np.moveaxis(_spatial(node, first, rest), 1, -1)]
+    if node.kind in ("Conv", "MaxPool", "AveragePool", "BatchNormalization"):
+        return [_spatial(node, x, rest)]
+    if node.kind == "Split":
+        axis = whole(node, "axis", 0)
+        sizes = rest[0].tolist() if rest else axes_of(node, "split") or positions.even(node, x.shape[axis])
+        return np.split(x, np.cumsum(sizes)[:-1].astype(int), axis=axis)
+    return [_plain(node, x, rest, events)]
+
+
+def _quantised(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
+    scale = rest[0]
+    if node.kind == "BipolarQuant":
+        return np.where(x >= 0, 1, -1).astype(scale.dtype) * scale
+    zero, bits = rest[1], int(rest[2].reshape(-1)[0])
+    signed, narrow = bool(node.attributes.get("signed", 0)), bool(node.attributes.get("narrow", 0))
+    scaled = x / scale.astype(x.dtype) + zero.astype(x.dtype)
+    kind = scale.dtype  # weights are rounded in float32, and then as precise as the rest
+    mode = str(node.attributes.get("rounding_mode", "FLOOR" if node.kind == "Trunc" else "ROUND")).upper()
+    mode = "ROUND" if mode == "HALF_EVEN" else mode
+    if node.kind == "Trunc":
+        given = [np.asarray(part).reshape(-1)[0] for part in rest]
+        wide = 2.0 ** (float(given[2]) - float(given[3])) if len(rest) == 4 else round_power(given[3] / given[0])
+        cut = np.rint(scaled) / wide
+        if len(rest) == 4:
+            return onnx.rounded(cut, mode) * scale
+        signed = bool(node.attributes.get("signed", 1))
+        lo, hi = _limits(int(given[4]), signed=signed, narrow=narrow)
+        return onnx.rounded(np.clip(cut, lo, hi), mode) * rest[3]
+    if bits == 1 and signed:
+        return (np.where(scaled >= 0, 1, -1).astype(kind) - zero) * scale
+    lo, hi = _limits(bits, signed=signed, narrow=narrow)
+    return (onnx.rounded(np.clip(scaled, lo, hi), mode).astype(kind) - zero) * scale
+
+
+def round_power(ratio: Any) -> float:
+    """The power of two next to a ratio of scales."""
+    return float(2.0 ** np.round(np.log2(float(ratio))))
+
+
+def _limits(bits: int, *, signed: bool, narrow: bool) -> tuple[int, int]:
+    if signed:
+        return -(1 << bits - 1) + narrow, (1 << bits - 1) - 1
+    return 0, (1 << bits) - 1 - narrow
+
+
+def _spatial(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
+    """Operators with the channels in front: convolutions, poolings and normalisations."""
+    if node.kind == "BatchNormalization":
+        gamma, beta, mean, variance = (part.astype(np.float64) for part in rest)
+        factor = np.float32(gamma / np.sqrt(variance + real(node, "epsilon", 1e-5)))
+        offset = np.float32(beta - mean * np.float64(factor))
+        shape = (1, -1, *(1,) * (x.ndim - 2))
+        return x * factor.reshape(shape).astype(x.dtype) + offset.reshape(shape).astype(x.dtype)
+    kernel = rest[0] if node.kind == "Conv" else None
+    size = tuple(axes_of(node, "kernel_shape")) if kernel is None else kernel.shape[2:]
+    places = window_places(node, x.shape[2:], size)
+    flat = x.reshape(*x.shape[:2], -1)
+    outside = -np.inf if node.kind == "MaxPool" else 0
+    padded = np.concatenate([flat, np.full((*flat.shape[:2], 1), outside, dtype=x.dtype)], axis=2)
+    windows = padded[:, :, np.where(places == ZERO, flat.shape[2], places)]
+    if kernel is None:
+        return windows.max(-1) if node.kind == "MaxPool" else windows.sum(-1) / (places != ZERO).sum(-1).astype(x.dtype)
+    groups = whole(node, "group", 1)
+    parts = [
+        np.tensordot(part, weights.reshape(*weights.shape[:2], -1), axes=([1, part.ndim - 1], [1, 2]))
+        for part, weights in zip(np.split(windows, groups, axis=1), np.split(kernel, groups), strict=True)
+    ]
+    made = np.moveaxis(np.concatenate(parts, axis=-1), -1, 1)
+    return made if len(rest) < 2 else made + rest[1].reshape(1, -1, *(1,) * (made.ndim - 2))
+
+
+def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case a kind
+    match node.kind:
+        case "MatMul":
+            return x @ rest[0]
+        case "Gemm":
+            matrix = rest[0].T if whole(node, "transB", 0) else rest[0]
+            made = x @ (matrix * x.dtype.type(real(node, "alpha", 1.0)))
+            return made if len(rest) < 2 else made + rest[1].reshape(1, -1) * x.dtype.type(real(node, "beta", 1.0))
+        case "Add" | "Sub" | "Mul" | "Div":
+            return _ARITHMETIC[node.kind](x, rest[0])
+        case "Sum" | "Max" | "Min":
+            return reduce(_ARITHMETIC[node.kind], [x, *rest])
+        case "PRelu":
+            return np.where(x < 0, x * rest[0], x)
+        case "Concat":
+            return np.concatenate([x, *rest], axis=whole(node, "axis", 1))
+        case "Softmax" | "LogSoftmax":
+            powers = np.exp(x - x.max(axis=-1, keepdims=True))
+            shares = powers / powers.sum(axis=-1, keepdims=True)
+            return shares if node.kind == "Softmax" else np.log(shares)
+        case "Reshape":
+            numbers = [x.shape[k] if n == 0 else int(n) for k, n in enumerate(rest[0].ravel().tolist())]
+            return x.reshape(events, *numbers[1:])
+        case "Flatten":
+            return x.reshape(events, -1)
+        case "Slice":
+            axes = rest[2].tolist() if len(rest) > 2 else list(range(len(rest[0])))
+            steps = rest[3].tolist() if len(rest) > 3 else [1] * len(axes)
+            found = [slice(None)] * x.ndim
+            for start, end, axis, step in zip(rest[0].tolist(), rest[1].tolist(), axes, steps, strict=True):
+                if axis % x.ndim:
+                    below = step < 0 and end < -x.shape[axis]
+                    found[axis % x.ndim] = slice(start, None if below else end, step)
+            return x[tuple(found)]
+        case "Gather":
+            return np.take(x, rest[0], axis=whole(node, "axis", 0))
+        case "Pad":
+            pads = rest[0].tolist()
+            return np.pad(x, list(zip(pads[: x.ndim], pads[x.ndim :], strict=True)))
+        case kind if kind in positions.REDUCTIONS:
+            everywhere = kind.startswith("Global")
+            axes = range(2, x.ndim) if everywhere else rest[0].tolist() if rest else axes_of(node, "axes")
+            return np.asarray(
+                _REDUCTIONS[positions.REDUCTIONS[kind]](
+                    x, axis=tuple(axes), keepdims=everywhere or bool(whole(node, "keepdims", 1))
+                )
+            )
+        case kind if kind in positions.MOVING:
+            return folded(node, [Constant(x), *(Constant(part) for part in rest)]).values
+        case kind if kind in onnx.EVEN:
+            return np.asarray(onnx.even(kind, x, _settings(node, rest)))
+        case kind:
+            return onnx.IN_DOUBLE[kind](x.astype(np.float64), _settings(node, rest)).astype(x.dtype)
+
+
+def _settings(node: OnnxNode, rest: list[Array]) -> dict[str, float]:
+    found = {k: float(np.float32(real(node, k, v))) for k, v in elementwise.DEFAULTS.get(node.kind, {}).items()}
+    if node.kind == "Clip":
+        found = {"min": real(node, "min", -3.4e38), "max": real(node, "max", 3.4e38)}
+        found |= {key: float(part.reshape(-1)[0]) for key, part in zip(("min", "max"), rest, strict=False) if part.size}
+    return found
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Sum": np.add,
+    "Max": np.maximum,
+    "Min": np.minimum,
+}
+_REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "sum_over": np.sum,
+    "mean_over": np.mean,
+    "max_over": np.max,
+    "min_over": np.min,
+}
