@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from strategies import graphs
 from test_emulator_cmssw import INTERFACE
 
+from bittrigger.build.manifest import seal
 from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
@@ -29,8 +30,10 @@ from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.prove import Verdict, prove
+from bittrigger.prove.sources.files import copy_build, file_claims
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import raise_first, run_executors
+from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.simulate.executors.rtl import RtlSim
 from bittrigger.simulate.simulators.verilator import find_verilator
@@ -423,3 +426,58 @@ def test_traces_of_the_emulator_are_of_the_numbers_that_are_held(build, tmp_path
         assert found
         for name, rows in found.items():
             assert np.array_equal(rows, wanted[name]), name
+
+
+# what was changed by hand, in what the executors and the proof have to read
+
+
+LOADS = {
+    "of another network": (r'if \(lines\.next\(\) != "network \w+"\)', "if (lines.next().empty())"),
+    "with a bias that no register holds": (r"if \(held < LO \|\| held > HI\)", "if (false)"),
+    "with more behind its end": (r"if \(!lines\.done\(\)\) return", "if (false) return"),
+}
+
+
+@pytest.mark.parametrize("what", LOADS)
+def test_an_emulator_that_takes_a_wrong_weight_file_is_noticed(builds, what, tmp_path):
+    wanted, instead = LOADS[what]
+    with pytest.raises(MismatchError, match=f"takes a weight file {what}"):
+        changed_emulator(builds["weights"], wanted, instead, tmp_path).check_entries()
+
+
+def test_models_of_two_weight_files_are_compared_each_with_its_own(builds, tmp_path):
+    with pytest.raises(MismatchError, match="gives other results than its numbers"):
+        changed_emulator(
+            builds["weights"], r"return model->held;", "static const Held one = model->held;\n    return one;", tmp_path
+        ).check_entries()
+
+
+def changed_emulator(build, wanted, instead, folder):
+    """The emulator of ``build`` with another line in what reads weight files."""
+    shutil.copytree(build.folder / "emulator", folder / "emulator")
+    change(folder / "emulator" / "example_v1_held.cpp", wanted, instead)
+    return Emulator(build.graph, folder / "emulator", folder / "cache")
+
+
+def change(path, wanted, instead):
+    before = path.read_text()
+    after = re.sub(wanted, instead, before, count=1, flags=re.M)
+    assert after != before
+    path.write_text(after)
+
+
+@pytest.mark.parametrize(("wanted", "instead"), [(r"\{1, -1, 0", "{1, 1, 0"), (r"^    6, -22", "    7, -22")])
+def test_what_an_hls_project_holds_in_the_beginning_is_compared(builds, wanted, instead, tmp_path):
+    build = builds["weights"]
+    shutil.copytree(build.folder / "hls", tmp_path / "hls")
+    change(tmp_path / "hls" / "firmware" / "example_weigh_dense_0_terms.cpp", wanted, instead)
+    with pytest.raises(MismatchError, match="holds in the beginning is not what the design holds"):
+        CSim(build.graph, tmp_path / "hls", tmp_path / "cache").check_entries()
+
+
+def test_a_weight_file_that_is_gone_is_refuted(builds, tmp_path):
+    folder = shutil.copytree(builds["weights"].folder, tmp_path / "build")
+    (folder / "weights.txt").unlink()
+    seal(folder)
+    (claim,) = (c for c in file_claims(copy_build(folder, tmp_path / "work")) if c.verdict is not Verdict.PROVEN)
+    assert claim.detail == "weights.txt: missing"

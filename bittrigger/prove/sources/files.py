@@ -217,6 +217,8 @@ def _sealed(copy: Copy) -> str:
                 else "changed since it was written"
             )
             raise Unproven(f"{name}: {what}; convert the model again, or take the file back")
+    if WEIGHTS not in copy.sums and (copy.emitted / WEIGHTS).is_file():
+        raise Unproven(f"{WEIGHTS}: missing")
     for name, of in (
         ("adders.txt", "the adder graph of the design"),
         ("adders.svg", "the adder graph of the design"),

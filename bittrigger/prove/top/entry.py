@@ -55,7 +55,7 @@ def entry_of(pipeline: Pipeline, netlist: Netlist) -> Entry:
     if cell.outputs["dropped"] != netlist.outputs["dropped"]:
         raise Unproven("port dropped of the top is driven by something else than the guard of the interval")
     accept = next(iter(cell.outputs["accept"]), ABSENT)  # a tool leaves out what nothing reads
-    whole = cell.outputs["whole"][0] if pipeline.arrival else accept
+    whole = next(iter(cell.outputs["whole"]), ABSENT) if pipeline.arrival else accept
     return Entry(accept, pipeline.ii, reset, whole, pipeline.arriving)
 
 

@@ -11,6 +11,8 @@ import ctypes
 import importlib.util
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,9 +23,9 @@ import numpy as np
 
 from bittrigger.emit.hls.project import top_ports
 from bittrigger.emit.render import render
-from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
+from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolNotFoundError
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph, evaluate_nodes
+from bittrigger.ir.graph import Graph, evaluate, evaluate_nodes
 from bittrigger.ir.held import Weigh
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.pipeline import Pipeline
@@ -36,6 +38,7 @@ from bittrigger.simulate.simulators.compiled import (
     precompiled_header,
     write_atomically,
 )
+from bittrigger.simulate.vectors import corner_codes
 from bittrigger.system.toolchain import compiler_environment, require_tool
 
 FLAGS = (
@@ -184,6 +187,20 @@ class CSim:
             ToolError: if the sources do not compile.
         """
         check_project(self.graph, self.project, self.run)
+        codes = corner_codes(self.graph)
+        if _held(self.graph) and not np.array_equal(self._beginning(codes), evaluate(self.graph, codes)):
+            raise MismatchError("csim: what the project holds in the beginning is not what the design holds")
+
+    def _beginning(self, codes: IntArray) -> IntArray:
+        """As ``run``, with what the project's arrays hold before anything is written: what HLS tools take for constants."""
+        inputs = np.ascontiguousarray(codes, dtype=np.int64)
+        outputs = np.empty((len(inputs), self.graph.n_outputs), dtype=np.int64)
+        with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:  # a library that no run has written to
+            library = ctypes.CDLL(str(shutil.copy2(self.build(), Path(scratch) / "beginning.so")))
+        library.bittrigger_csim(
+            *(ctypes.c_void_p(array.ctypes.data) for array in (inputs, outputs)), ctypes.c_longlong(len(inputs))
+        )
+        return outputs
 
     @cached_property
     def _entry(self) -> Callable[[int, int, int], None]:

@@ -26,6 +26,7 @@ from bittrigger.ir.graph import Graph, Input, input_intervals
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.weight_file import weights_text
 from bittrigger.simulate.executors.emulator_entries import Library, check_entries
+from bittrigger.simulate.executors.emulator_loads import check_loads
 from bittrigger.simulate.simulators.compiled import (
     compiler_version,
     digest,
@@ -141,6 +142,19 @@ class Emulator:
         check_entries(
             Library(self.graph, self.library, self.source, self.build(), self.cache, self._entry, self._count)
         )
+        if held_nodes(self.graph):
+            check_loads(self.graph, self._load, self._run_model, self._free)
+
+    def _run_model(self, model: int, codes: IntArray) -> IntArray:
+        inputs = np.ascontiguousarray(codes, dtype=np.int64)
+        outputs = np.empty((len(inputs), self.graph.n_outputs), dtype=np.int64)
+        self._entry_of_model("run_codes", model)(inputs.ctypes.data, outputs.ctypes.data, len(inputs))
+        return outputs
+
+    def _free(self, model: int) -> None:
+        free = getattr(self._loaded, f"{self.library}_free")
+        free.argtypes, free.restype = [ctypes.c_void_p], None
+        free(model)
 
     def _count(self, function: str) -> int:
         entry = getattr(self._loaded, f"{self.library}_{function}")
@@ -190,14 +204,19 @@ class Emulator:
         """The model of what the graph holds; None if it holds nothing."""
         if not held_nodes(self.graph):
             return None
+        with self._weights() as path:
+            model = self._load(path)
+        if isinstance(model, str):
+            raise MismatchError(f"emulator {self.library!r}: {model}")
+        return model
+
+    def _load(self, path: Path) -> int | str:
+        """The model of a weight file, or why there is none."""
         load = getattr(self._loaded, f"{self.library}_load")
         load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64], ctypes.c_void_p
         reason = ctypes.create_string_buffer(1024)
-        with self._weights() as path:
-            model = load(str(path).encode(), reason, len(reason))
-        if model is None:
-            raise MismatchError(f"emulator {self.library!r}: {reason.value.decode(errors='replace')}")
-        return int(model)
+        model = load(str(path).encode(), reason, len(reason))
+        return reason.value.decode(errors="replace") if model is None else int(model)
 
     @cached_property
     def _loaded(self) -> ctypes.CDLL:

@@ -1,0 +1,70 @@
+"""What the emulator makes of weight files: models beside each other that hold other numbers, and files that it has to refuse."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bittrigger.errors import MismatchError
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph, evaluate
+from bittrigger.ir.weight_file import weights_text
+from bittrigger.simulate.vectors import corner_codes, other_numbers
+
+SEEDS = (11, 12)
+"""Of the numbers of two models."""
+
+WRONG: dict[str, Callable[[str], str]] = {
+    "of another network": lambda text: re.sub(r"^network .", "network x", text, flags=re.M),
+    "with a bias that no register holds": lambda text: re.sub(
+        r"^([-+0]* ?)-?\d+$", r"\g<1>99999999999", text, flags=re.M
+    ),
+    "with more behind its end": lambda text: text + "\n",
+    "without its end": lambda text: text.removesuffix("end\n"),
+    "with another sign": lambda text: text.replace("\n+", "\n*").replace("\n-", "\n*").replace("\n0", "\n*"),
+}
+"""Files that are to be refused, as changes of one that is to be taken."""
+
+
+def check_loads(
+    graph: Graph,
+    load: Callable[[Path], int | str],
+    run: Callable[[int, IntArray], IntArray],
+    free: Callable[[int], None],
+) -> None:
+    """Compare models that were loaded from weight files with the oracle, and have wrong files refused.
+
+    Args:
+        graph: what the library was emitted for.
+        load: makes a model of the file of a path, or says why it makes none.
+        run: output codes of a model for input codes.
+        free: gives a model back.
+
+    Raises:
+        MismatchError: if a model gives other results than its numbers do, a good file is refused, or a wrong one is taken.
+    """
+    codes = corner_codes(graph)
+    with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
+        path, models = Path(scratch) / "weights.txt", []
+        others = [other_numbers(graph, seed) for seed in SEEDS]
+        for other in others:
+            path.write_text(weights_text(other), encoding="ascii")
+            found = load(path)
+            if isinstance(found, str):
+                raise MismatchError(f"emulator: entry 'load' refuses a good weight file: {found}")
+            models.append(found)
+        for other, model in zip(others, models, strict=True):
+            if not np.array_equal(run(model, codes), evaluate(other, codes)):
+                raise MismatchError(
+                    "emulator: a model that was loaded from a weight file gives other results than its numbers"
+                )
+        for what, change in WRONG.items():
+            path.write_text(change(weights_text(graph)), encoding="ascii")
+            if not isinstance(load(path), str):
+                raise MismatchError(f"emulator: entry 'load' takes a weight file {what}")
+    for model in models:
+        free(model)
