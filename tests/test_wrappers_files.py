@@ -2,19 +2,25 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
 from designs import build_of
+from emp_adapter import check_adapter
 from layouts import validate
 from library import elaborate, yosys
-from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
+from wrapped_designs import AXIS, EMP, GRAPH, PIPELINE, payload_of
 
 from bittrigger.build.folder import fresh_folder
 from bittrigger.cli import main
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_payload
+from bittrigger.settings import Settings
 from bittrigger.simulate.simulators.verilator import find_verilator
 
 # Text
@@ -60,6 +66,27 @@ def test_the_vhdl_adapter_has_the_records_of_emp(tmp_path):
     assert {port for port in ports if port != "clk_p"} <= set(
         re.findall(r"(\w+)[,\n)]", wrapper[: wrapper.index(");")])
     )
+
+
+@pytest.mark.skipif(shutil.which("ghdl") is None, reason="GHDL is not installed")
+@pytest.mark.parametrize("holds", [False, True], ids=["plain", "held"])
+def test_the_vhdl_adapter_hands_on_every_bit(tmp_path, holds):
+    graph = simplify(GRAPH, held=Holding(weights=True, bias=False))
+    pipeline = create_pipeline(graph, Settings(effort="fast")) if holds else PIPELINE
+    for name, options in EMP.items():
+        emit_emp(pipeline, make_payload(pipeline.graph, pipeline.latency_cycles, options), tmp_path / name)
+        check_adapter(tmp_path / name, "example", tmp_path / f"{name} checked")
+    path = tmp_path / "uneven" / "example_emp_links.vhd"
+    text = path.read_text()
+    for old, new in (
+        ("d_start(k) <= d(k).start;", "d_start(k) <= d(k).last;"),
+        ("q(k).data <= q_data(", "q(k).data <= not q_data("),
+        ("overrun => overrun", "overrun => packet_error"),
+    ):
+        path.write_text(text.replace(old, new))
+        assert path.read_text() != text
+        with pytest.raises(AssertionError):
+            check_adapter(path.parent, "example", tmp_path / f"broken {old[:5]}")
 
 
 def test_names_of_the_wrapper_are_reserved(tmp_path):

@@ -3,6 +3,7 @@
 from designs import mlp
 
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
+from bittrigger.ir.held_bus import SETTLING, writes
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.simulate.wrapper import WrapperSim, play_boards
 
@@ -39,7 +40,15 @@ def build(workshop, files, tag, changes=()):
         copies.append(place / path.name)
         place.mkdir(exist_ok=True)
         copies[-1].write_text(text)
-    return WrapperSim(files[0].stem, (*design, *copies), place / "sim", timeout_s=300)
+    held = tuple(writes(GRAPH))
+    return WrapperSim(
+        files[0].stem,
+        (*design, *copies),
+        place / "sim",
+        timeout_s=300,
+        writes=held,
+        idle=PIPELINE.latency_cycles + SETTLING,
+    )
 
 
 def emp(workshop, name, *changes, tag=""):
