@@ -198,6 +198,21 @@ def tables():
     return graph
 
 
+def digits():
+    """Two layers that an interval of 18 cycles lets multiply digit by digit, the first in two passes."""
+    rng = np.random.default_rng(3)
+    kind = FixedPoint(True, 6, 0)
+    nodes = (
+        Input("x", 8, kind, Interval(-31, 31)),
+        Linear("first", ("x",), *ternary(rng, 8, 12), 0),
+        Requantize("relu", ("first",), 12, 2, Rounding.RND_CONV, 0, 31, -2),
+        Linear("last", ("relu",), *ternary(rng, 12, 5), -2),
+    )
+    graph = Graph("digits", nodes, ("last",))
+    verify(graph)
+    return graph
+
+
 def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
     port = "stream" if pipeline.arrival else "whole"

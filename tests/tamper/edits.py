@@ -131,6 +131,17 @@ def cell_of(module: dict, kind: str, place: int = 0) -> dict:
     return [cell for cell in module["cells"].values() if cell["type"].startswith(kind)][place]
 
 
+def register(module: dict, place: int) -> dict:
+    """The register number ``place``."""
+    return cell_of(module, "FDRE", place)
+
+
+def swap(one: dict, other: dict, pin: str) -> None:
+    """Exchange what is connected to ``pin`` of two cells."""
+    pins = one["connections"], other["connections"]
+    pins[0][pin], pins[1][pin] = pins[1][pin], pins[0][pin]
+
+
 def fresh(module: dict) -> int:
     """A net that nothing uses."""
     return 1 + max(
