@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,11 @@ SCOPE = {
     "bittrigger/ir/extremum.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
     "bittrigger/ir/ports.py": ("verilog",),
+    "bittrigger/ir/held*.py": TARGETS,
+    "bittrigger/ir/weight_file.py": ("emulator",),
+    "bittrigger/ir/arrival.py": ("verilog",),
+    "bittrigger/ir/digits.py": ("verilog",),
+    "bittrigger/emit/wrappers/*.py": ("wrap",),
     "bittrigger/emit/verilog/*.py": ("verilog",),
     "bittrigger/emit/vhdl/*.py": ("vhdl",),
     "bittrigger/emit/hls/*.py": ("hls",),
@@ -59,6 +65,12 @@ SCOPE = {
     "firmware/bittrigger_pick.sv": ("verilog",),
     "firmware/ultrascale/bittrigger_pick.sv": ("verilog",),
     "firmware/ultrascale/bittrigger_clip.sv": ("verilog",),
+    "firmware/bittrigger_weigh2.sv": ("verilog",),
+    "firmware/ultrascale/bittrigger_weigh2.sv": ("verilog",),
+    "firmware/bittrigger_axis_*.sv": ("wrap",),
+    "firmware/bittrigger_credit_fifo.sv": ("wrap",),
+    "firmware/bittrigger_delay.sv": ("wrap",),
+    "firmware/bittrigger_emp_*.sv": ("wrap",),
     "firmware/vhdl/*.vhd": ("cells", "vhdl"),
     "firmware/vhdl/ultrascale/*.vhd": ("cells",),
     "bittrigger/device/carry.py": ("verilog",),
@@ -69,6 +81,13 @@ SCOPE = {
     "hls_templates/tally.sv.j2": ("verilog",),
     "hls_templates/serial.sv.j2": ("verilog",),
     "hls_templates/interval*.sv.j2": ("verilog",),
+    "hls_templates/he*.sv.j2": ("verilog",),
+    "hls_templates/hold.sv.j2": ("verilog",),
+    "hls_templates/settings.sv.j2": ("verilog",),
+    "hls_templates/weigh.sv.j2": ("verilog",),
+    "hls_templates/wo*.sv.j2": ("verilog",),
+    "hls_templates/window.sv.j2": ("verilog",),
+    "hls_templates/wrap_*.j2": ("wrap",),
     "hls_templates/emulator*.j2": ("emulator",),
     "hls_templates/nnet_bitlinear.h": ("hls",),
     "hls_templates/*.cpp.j2": ("hls",),
@@ -114,7 +133,7 @@ Digests = dict[str, dict[str, str]]
 
 def _changed(found: dict[str, str], right: dict[str, str]) -> list[str]:
     """The designs whose code is another one, those that are checked quickly first."""
-    return [name for name in ORDER if found[name] != right[name]]
+    return [name for name in ORDER if found.get(name) != right.get(name)]
 
 
 def _address_sanitizer() -> str:
@@ -202,10 +221,13 @@ def all_mutants() -> list[tuple[Mutant, tuple[str, ...]]]:
     return [(mutant, targets) for path, targets in found.items() for mutant in mutants_of(ROOT, path)]
 
 
-def run(chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path, *, sound: bool = False) -> list[Result]:
+def run(
+    chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path, names: Container[str], *, sound: bool = False
+) -> list[Result]:
     """Judge ``chosen``, ``jobs`` at a time; results are appended to ``record`` as they come, and those in it are kept.
 
     Args:
+        names: the designs.
         sound: whether the unbroken product has passed its own check before.
     """
     known = {}
@@ -217,7 +239,7 @@ def run(chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path, *
             known[mutant] = Result(mutant, data["outcome"], data["by"])
     with tempfile.TemporaryDirectory() as scratch, Progress() as progress, record.open("a", encoding="utf-8") as stream:
         designs = Path(scratch) / "designs"
-        write_designs(designs)
+        write_designs(designs, names)
         places: Queue[Workplace] = Queue()
         for k in range(jobs):
             places.put(Workplace(Path(scratch) / f"copy{k}", designs))
@@ -281,6 +303,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", "-j", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[""], help="paths that contain one of these texts")
+    parser.add_argument("--designs", nargs="+", default=ORDER, help="only these designs")
     parser.add_argument("--again", type=Path, help="only the survivors of this record")
     parser.add_argument("--sound", action="store_true", help="the unbroken product has passed its own check before")
     parser.add_argument("--record", type=Path, default=Path("mutation.jsonl"))
@@ -291,7 +314,8 @@ def main() -> None:
         survivors = {Mutant(**data["mutant"]) for data in old if data["outcome"] == "survived"}
         mutants = [item for item in mutants if item[0] in survivors]
     random.Random(options.seed).shuffle(mutants)  # noqa: S311 - a choice, no secret
-    show(run(mutants[: options.number], options.jobs, options.record, sound=options.sound))
+    chosen = mutants[: options.number]
+    show(run(chosen, options.jobs, options.record, options.designs, sound=options.sound))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 ``python check.py emit DESIGNS OUT TARGET...`` writes the firmware of every design and prints a digest of its code, comments and
 blanks left out. ``python check.py TARGET DESIGNS OUT [NAME...]`` checks that of all designs, or of those named: ``verilog``,
-``vhdl``, ``hls``, ``emulator``; or ``adder3`` and ``cells``, which need no design.
+``vhdl``, ``hls``, ``emulator``, ``wrap``; or ``adder3`` and ``cells``, which need no design.
 Exit code 0: every bit is right. 3: something is wrong, and standard error begins with what noticed. Anything else: it crashed.
 """
 
@@ -23,7 +23,7 @@ SANITIZED = ("-fsanitize=bounds,address", "-fno-sanitize-recover=all")
 TRAPPED = "-O2 -fsanitize=bounds -fsanitize-undefined-trap-on-error"
 WIDTHS = (8, 9, 16)
 """Of the three-input adder: within, beyond and at the end of a block of eight bits."""
-OUTPUTS = {"verilog": "rtl", "vhdl": "vhdl", "hls": "hls", "emulator": "emulator"}
+OUTPUTS = {"verilog": "rtl", "vhdl": "vhdl", "hls": "hls", "emulator": "emulator", "wrap": "wrap"}
 COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
 VHDL_COMMENT = re.compile(r"--.*")
 TESTS = Path(__file__).resolve().parents[1]
@@ -39,10 +39,30 @@ def designs(folder, names):
     for path in [paths[name] for name in names] or paths.values():
         settings = json.loads(path.with_suffix(".settings").read_text())
         graph, adders, serial = load_design(path)
+        if settings["held"]:
+            graph = held(graph, *settings["held"])
         if settings["trees"]:
             adders = lower_graph_to_trees(graph)
-        schedule = Schedule(settings["clock_mhz"], ii=settings["ii"], serial=serial)
+        stream = settings["port"] == "stream"
+        schedule = Schedule(settings["clock_mhz"], ii=settings["ii"], serial=serial, stream=stream)
         yield path.stem, schedule.apply(graph, adders), settings
+
+
+def held(graph, weights, bias):
+    """``graph`` with weights or biases in registers, which changes no bit."""
+    import numpy as np
+
+    from bittrigger.errors import MismatchError
+    from bittrigger.ir.graph import evaluate
+    from bittrigger.passes.hold import Holding
+    from bittrigger.passes.simplify import simplify
+    from bittrigger.simulate.vectors import corner_codes, random_codes
+
+    made = simplify(graph, held=Holding(weights, bias))
+    codes = np.concatenate([random_codes(graph, EVENTS, 0), corner_codes(graph)])
+    if not np.array_equal(evaluate(made, codes), evaluate(graph, codes)):
+        raise MismatchError("what is held is not what was there")
+    return made
 
 
 def emit(target, name, pipeline, settings, out):
@@ -61,8 +81,29 @@ def emit(target, name, pipeline, settings, out):
         emit_vhdl(out / name / OUTPUTS["verilog"], pipeline.graph.name, folder)
     elif target == "hls":
         emit_hls(pipeline, folder, HlsOptions("xcvu13p-flga2577-2-e", settings["reuse_factor"], settings["unrolled"]))
-    else:
+    elif target == "emulator":
         emit_emulator(pipeline, folder)
+    else:
+        emit_wrappers(pipeline, folder)
+
+
+def emit_wrappers(pipeline, folder):
+    from bittrigger.emit.wrappers import emit_axis, emit_emp
+    from bittrigger.patterns.design import make_payload
+
+    axis, emp = wrapped_designs().AXIS, wrapped_designs().EMP
+    for name, options in axis.items():
+        emit_axis(pipeline, options, folder / "axis" / name)
+    for name, options in emp.items():
+        emit_emp(pipeline, make_payload(pipeline.graph, pipeline.latency_cycles, options), folder / "emp" / name)
+
+
+def wrapped_designs():
+    """The module of the tests that names all options of wrappers."""
+    sys.path[0] = str(TESTS)  # and not this folder, whose modules have names of theirs
+    import wrapped_designs as module
+
+    return module
 
 
 def digest(folder):
@@ -86,6 +127,9 @@ def agrees(target, pipeline, folder, notice):
 
     codes = np.concatenate([random_codes(pipeline.graph, EVENTS, 0), corner_codes(pipeline.graph)])
     wanted = evaluate(pipeline.graph, codes)
+    if target == "wrap":
+        notice("wrappers")
+        return _wrapped_is_right(pipeline, folder)
     if target == "vhdl":
         notice("proof")
         if not _proven(pipeline, folder, hdl="vhdl"):
@@ -100,12 +144,50 @@ def agrees(target, pipeline, folder, notice):
         _lint(pipeline, folder)
         notice("rtl")
         return np.array_equal(_rtl(pipeline, folder).run(codes), wanted)
+    return _program_agrees(
+        _hls(pipeline, folder) if target == "hls" else _emulator(pipeline, folder), codes, wanted, notice
+    )
+
+
+def _program_agrees(executor, codes, wanted, notice):
+    import numpy as np
+
     notice("results")
-    executor = _hls(pipeline, folder) if target == "hls" else _emulator(pipeline, folder)
     if not np.array_equal(executor.run(codes), wanted):
         return False
     notice("entries")
     executor.check_entries()
+    return True
+
+
+def _wrapped_is_right(pipeline, folder):
+    """By the very tests of the wrappers, and GHDL's reading of the adapter for EMP."""
+    from bittrigger.emit.verilog import emit_verilog
+
+    module = wrapped_designs()
+    import emp_adapter
+    import emp_protocol
+    import test_wrappers
+
+    from bittrigger.simulate.simulators.verilator import find_verilator
+
+    for each in (module, emp_protocol, test_wrappers):
+        each.PIPELINE, each.GRAPH = pipeline, pipeline.graph
+    workshop = folder, emit_verilog(pipeline, folder / "design")
+    for k, files in enumerate(sorted(folder.glob("wrap/*/*"))):
+        top = next(path.stem for path in files.glob(f"{pipeline.graph.name}_*.sv"))
+        find_verilator().lint([*workshop[1], *sorted(files.glob("*.sv"))], top, folder / f"lint_{k}.log")
+        if files.parent.name == "emp":
+            emp_adapter.check_adapter(files, pipeline.graph.name, folder / f"adapter_{k}")
+    for name in module.EMP:
+        test_wrappers.test_packets_at_any_tmux_give_the_oracle_after_the_latency(workshop, name)
+        test_wrappers.test_gaps_orbits_strobes_and_padding(workshop, name)
+        test_wrappers.test_any_flags_do_what_the_contract_says(workshop, name)
+    test_wrappers.test_packets_that_come_too_fast_are_dropped_whole(workshop)
+    for name in module.AXIS:
+        test_wrappers.test_every_event_comes_out_whatever_waits(workshop, name)
+    for name in ("64", "320 to 32"):
+        test_wrappers.test_each_packet_gives_one_packet_however_wrong(workshop, name)
     return True
 
 
@@ -135,7 +217,8 @@ def _proven(pipeline, folder, hdl="verilog"):
     from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
-    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, hdl=hdl)
+    port = "stream" if pipeline.arrival else "whole"
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, hdl=hdl, port=port)
     write_firmware(pipeline, folder, settings)
     save_build(folder, pipeline, settings, {})
     proof = prove(load_build(folder), netlist=False, jobs=1)
@@ -259,10 +342,16 @@ def main(job, source, out, *names):
             return 0 if ALONE[job](out) else WRONG
         for name, pipeline, settings in designs(source, () if job == "emit" else names):
             for target, folder in OUTPUTS.items():
+                if (target == "wrap") != settings["wrapped"]:
+                    continue
                 if job == target or (job == "emit" and target in names):
                     emit(target, name, pipeline, settings, out)
                     digests[target][name] = digest(out / name / folder)
-            if job != "emit" and not agrees(job, pipeline, out / name, asked.append):
+            if (
+                job != "emit"
+                and (job == "wrap") == settings["wrapped"]
+                and not agrees(job, pipeline, out / name, asked.append)
+            ):
                 sys.stderr.write(f"{asked[-1]}: of {name} is wrong\n")
                 return WRONG
     except (BittriggerError, InternalError, Unproven) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import strategies
 import test_engine
 import test_folding
 import test_rtl
+import test_stream_port
 import test_tally
+from designs import graph as ternary_graph
 from designs import places, products, scales
 
 from bittrigger.build.store import save_design
@@ -36,6 +39,8 @@ ORDER = (
     "loops",
     "places",
     "products",
+    "held",
+    "words",
     "digits",
     "passes",
     "steps",
@@ -43,12 +48,22 @@ ORDER = (
     "scales",
     "networks",
     "modes",
+    "tuned",
+    "bare",
+    "wrapped",
 )
 """From the one that is checked in the shortest time to the longest."""
 
 
-def write_designs(folder: Path) -> None:
-    """Write each design and its settings to ``folder``."""
+WRAPPED = ("bare", "wrapped")
+"""Those of which wrappers are made, and nothing else."""
+
+HELD = {"held": (True, False), "tuned": (True, True), "wrapped": (True, False)}
+"""Those that hold weights, or biases, in registers: the copy of the product makes them do so."""
+
+
+def write_designs(folder: Path, names: Container[str] = ORDER) -> None:
+    """Write each design of ``names`` and its settings to ``folder``."""
     folder.mkdir()
     for name, (graph, adders, clock_mhz, reuse, ii) in {
         "networks": (_random_networks(), {}, 360.0, {}, 1),
@@ -67,7 +82,14 @@ def write_designs(folder: Path) -> None:
         "steps": (test_engine.network(), {}, 360.0, {}, 40),
         "digits": (test_engine.network(), {}, 360.0, {}, 9),
         "passes": (test_engine.network(), {}, 450.0, {}, 36),
+        "held": (ternary_graph((7, 5, 3)), {}, 360.0, {}, 1),
+        "tuned": (places(), {}, 360.0, {}, 1),
+        "words": (test_stream_port.constituent_net(), {}, 300.0, {}, 4),
+        "bare": (ternary_graph((40, 6, 9)), {}, 360.0, {}, 1),
+        "wrapped": (ternary_graph((40, 6, 9)), {}, 360.0, {}, 1),
     }.items():
+        if name not in names:
+            continue
         verify(graph)
         serial = serial_adders(graph, Settings(ii=ii)) if name in ("digits", "passes") else {}
         save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders, serial)
@@ -77,6 +99,9 @@ def write_designs(folder: Path) -> None:
             "trees": not adders,
             "ii": ii,
             "unrolled": 1 if name == "parts" else 65536,
+            "port": "stream" if name == "words" else "whole",
+            "held": HELD.get(name),
+            "wrapped": name in WRAPPED,
         }
         (folder / f"{name}.settings").write_text(json.dumps(settings), encoding="utf-8")
 
