@@ -197,10 +197,10 @@ def _same(copy: Copy, folder: str) -> str:
 
 
 def _sealed(copy: Copy) -> str:
-    for name in (DESIGN, EMULATED):
+    for name in (DESIGN, EMULATED, WEIGHTS):
         wanted = copy.emitted / name
         if copy.sums.get(name) != (sha256(wanted.read_bytes()) if wanted.is_file() else None):
-            raise Unproven(f"{name}: written otherwise than bittrigger writes this design")
+            raise Unproven(f"{name}: missing, or written otherwise than bittrigger writes this design")
     if SEAL in copy.faults:
         raise Unproven(copy.faults[SEAL])
     try:
@@ -217,15 +217,9 @@ def _sealed(copy: Copy) -> str:
                 else "changed since it was written"
             )
             raise Unproven(f"{name}: {what}; convert the model again, or take the file back")
-    if WEIGHTS not in copy.sums and (copy.emitted / WEIGHTS).is_file():
-        raise Unproven(f"{WEIGHTS}: missing")
-    for name, of in (
-        ("adders.txt", "the adder graph of the design"),
-        ("adders.svg", "the adder graph of the design"),
-        (WEIGHTS, "the design"),
-    ):
+    for name in ("adders.txt", "adders.svg"):
         if name in copy.sums and copy.sums[name] != sha256((copy.emitted / name).read_bytes()):
-            raise Unproven(f"{name}: not that of {of}")
+            raise Unproven(f"{name}: not that of the adder graph of the design")
     others = [name for name in copy.faults if "/" not in name]
     if others:
         raise Unproven(f"{others[0]!r}: {copy.faults[others[0]]}")
