@@ -139,6 +139,12 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(root, tmp_path, capsys):
     assert (code, "packet errors 0, overruns 0" in text) == (0, True), text
     assert names["out"].read_text() == names["expected"].read_text()
     assert "12 events, every bit equal" in run("patterns", "check", folder, names["out"], "-n", 12, *link)[1]
+    report = tmp_path / "cases.xml"
+    judge = ("patterns", "check", folder, names["out"], *link, "--junit", report)
+    assert run(*judge, "-n", 12)[0] == 0
+    assert "<failure" not in report.read_text()
+    assert run(*judge, "-n", 12, "--seed", 5)[0] == 1  # of other events
+    assert "<failure" in report.read_text()
     code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], "--links", 3)
     assert code == 2
     assert "board 'example' has 2 links; 'example_emp' has 3; see --links" in text

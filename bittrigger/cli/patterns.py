@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
+from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -105,6 +105,7 @@ def write(
 @click.option("--lenient", is_flag=True, help="Read known deviations of public writers.")
 @click.option("--infer-packets", is_flag=True, help="Packets begin and end with valid, for files without these flags.")
 @json_option()
+@junit_option()
 @link_options
 def check(
     folder: Path,
@@ -116,16 +117,25 @@ def check(
     lenient: bool,
     infer_packets: bool,
     json_file: Path | None,
+    junit: Path | None,
     options: LinkOptions,
 ) -> None:
     """Compare the captured output FILES, by the numbers in their names, with the oracle of the build in FOLDER: every bit."""
+    from bittrigger.errors import MismatchError
     from bittrigger.patterns.design import check_boards, in_order
+    from bittrigger.report.junit import Case
 
     build, payload = _load(folder, options)
     files = tuple(in_order(files))
     boards = [_read(path, form, lenient=lenient, infer=infer_packets) for path in files]
     codes = _codes(build, payload, events, count, seed)
-    number = check_boards(build.graph, codes, boards, [str(path) for path in files], payload)
+    name = f"captured output of {len(files)} files"
+    try:
+        number = check_boards(build.graph, codes, boards, [str(path) for path in files], payload)
+    except MismatchError as error:
+        write_junit(junit, build.graph.name, [Case(name, "failure", kind="mismatch", message=str(error))])
+        raise
+    write_junit(junit, build.graph.name, [Case(name, "passed")])
     terminal().print(f"{number:,} events, every bit equal")
     write_json(json_file, "patterns-check-1", {"files": [str(path) for path in files], "events": number})
 
