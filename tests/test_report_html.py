@@ -18,6 +18,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.timing import usable_ns
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Lookup
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
 from bittrigger.report import make_report
 from bittrigger.report.draw import draw_svg
 from bittrigger.report.hints import hints, late
@@ -99,6 +101,13 @@ def test_copies_and_wires_are_drawn_and_timed():
     times = stage_times(pipeline)
     assert len(times) == pipeline.latency_cycles
     assert all(item.slack_ns >= -1e-9 for item in times)
+
+
+def test_weights_that_are_held_are_shown_under_their_layer():
+    pipeline = create_pipeline(simplify(dense_network((7, 5, 3)), held=Holding(weights=True, bias=False)), Settings())
+    found = weights_of(pipeline)
+    assert [(item.n_in, item.n_out, item.kind) for item in found] == [(7, 5, "held"), (5, 3, "held")]
+    assert not any(item.name.endswith("_terms") for item in found)
 
 
 def test_what_takes_turns_is_no_sum_in_one_cycle():

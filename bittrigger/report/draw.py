@@ -152,7 +152,7 @@ def draw_svg(graph: AdderGraph, stages: Sequence[int] | None = None) -> str:
     levels, firsts = _levels(graph, stages)
     places = [(x * (_WIDTH + _GAP), y * _ROW) for x, y in zip(_columns(levels, edges), levels, strict=True)]
     left, top = min(x for x, _ in places) - _SIDE, min(y for _, y in places) - _HEIGHT - _HEAD
-    width = max(max(x for x, _ in places) - left + _SIDE, 660.0)
+    width = max(max(x for x, _ in places) - left + _SIDE, 760.0)
     height = max(y for _, y in places) - top + 1.5 * _HEIGHT
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="bt-graph" role="img" viewBox="{left:.0f} {top:.0f} {width:.0f} '

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.held import Weigh
+from bittrigger.ir.held import Weigh, layer_name
 from bittrigger.ir.pipeline import Pipeline
 
 LARGEST = 1 << 20
@@ -42,17 +42,19 @@ class Weights:
 
 
 def weights_of(pipeline: Pipeline) -> tuple[Weights, ...]:
-    """The matrix of each linear layer."""
+    """The matrix of each linear layer; where weights are held, what they are in the beginning, and not what adds them up."""
     found = []
     for module in pipeline.modules:
         node = module.node
-        if isinstance(node, Linear | Weigh):
+        sums = isinstance(node, Linear) and isinstance(pipeline.graph[node.inputs[0]], Weigh)
+        if isinstance(node, Linear | Weigh) and not sums:
             matrix = node.weights
             n_in, n_out = matrix.shape
             shares = float(np.mean(matrix < 0)), float(np.mean(matrix == 0)), float(np.mean(matrix > 0))
             picture = data_uri(_palette_png(_shades(matrix)), "image/png")
             largest = int(np.abs(matrix).max(initial=0))
-            found.append(Weights(node.name, module.kind, n_in, n_out, picture, shares, largest))
+            name, kind = (layer_name(node), "held") if isinstance(node, Weigh) else (node.name, module.kind)
+            found.append(Weights(name, kind, n_in, n_out, picture, shares, largest))
     return tuple(found)
 
 
