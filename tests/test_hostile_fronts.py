@@ -162,6 +162,8 @@ ONNX = {
     "an operand of nobody": graph(node("Relu", ["nobody"], ["y"])),
     "no operands": graph(node("MatMul", [], ["y"])),
     "one operand": graph(node("Concat", [""], ["y"], axis=1)),
+    "no outputs": model(sized(1, QUANT) + SOUND.replace(sized(12, value_info("y", ())), b"")),
+    "no inputs": model(sized(1, node("Identity", ["s"], ["y"])) + SOUND.replace(sized(11, value_info("x", (1, 4))), b"")),
     "an output of nobody": graph(node("Relu", ["q"], ["t"])),
     "an output that is a constant": graph(node("Identity", ["s"], ["y"])),
     "a name twice": graph(node("Relu", ["q"], ["y"]), node("Relu", ["q"], ["y"])),

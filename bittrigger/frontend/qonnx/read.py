@@ -91,6 +91,11 @@ def layers_of(model: OnnxModel) -> Layers:
             made += value.values.size if isinstance(value, Constant) else 0
         if made > 8 * MAX_VALUES:
             raise refused(node, f"more than {8 * MAX_VALUES:,} constants are made", "allowed are fewer")
+    if not model.inputs or not model.outputs:
+        raise UnsupportedModelError(
+            f"ONNX graph with {len(model.inputs)} inputs and {len(model.outputs)} outputs; allowed are one of each and more; "
+            "export the whole model"
+        )
     for name in model.outputs:
         _end(walk, name)
     return layers
