@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from energy import EnergySettings
 from shape import ShapeSettings
 
-from bittrigger.train.generators import BASELINES, CLASSIFIER, CLASSIFIER_EPOCHS, comparison_tables
+from bittrigger.train.generators import BASELINES, CLASSIFIER, CLASSIFIER_EPOCHS, area_error, comparison_tables
 from bittrigger.train.recipes import markdown_table, versions
 from bittrigger.train.study import Run, summary_rows
 
@@ -33,7 +33,7 @@ def card(
         "head": f"{energy.head_layers} inner layers of {energy.head_units} units",
         "shape": f"{shape.depth} blocks ({shape.units} units, {shape.heads} heads)",
         "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()),
-        "error": f"{0.29 / (0.2 * float(facts['tested'])) ** 0.5:.2f}",
+        "error": f"{area_error(int(facts['tested'])):.2f}",
     }
     return f"""# CaloDREAM and its ternary variants
 
@@ -65,8 +65,8 @@ Separation of histograms of 50 bins, 0 for equal and 1 for disjoint ones; what c
 ![observables](observables.png)
 
 The authors train 2.4 and 26 million parameters for 500 and 800 epochs on 100,000 showers of Geant4, in the 6,480 voxels of ds2;
-these are {facts["source"]}. The figures are not to be set beside theirs, and with one seed small differences between
-variants say nothing. No weights are shipped: the command makes them.
+these are {facts["source"]}. The figures are not to be set beside theirs,
+and with one seed small differences between variants say nothing. No weights are shipped: the command makes them.
 
 ## Data and command
 

@@ -93,10 +93,9 @@ def run(options: RecipeOptions) -> None:
     trained = run_study(todo, options.seeds, options.work / "nets", train, identity=identity)
     nets = {(run.variant, run.seed): run.folder for run in trained}
     names = {folder_of(name): name for name in PAIRS}
-    pairs: dict[str, dict[str, Any]] = {
-        folder_of(name): {"energy": pair[0], "shape": pair[1], "epochs": options.epochs} for name, pair in PAIRS.items()
-    }
-    pairs |= {name: {} for name in BASELINES}
+    pairs: dict[str, dict[str, Any]] = {name: {} for name in BASELINES}
+    for name, (energy, shape) in PAIRS.items():
+        pairs[folder_of(name)] = {"energy": energy, "shape": shape, "epochs": options.epochs}
     judged = run_study(pairs, options.seeds, options.work / "pairs", judge, identity=identity)
     judged = [Run(names.get(run.variant, run.variant), run.seed, run.folder, run.figures) for run in judged]
     finish(options, (trained, judged), (len(rows) - held, known), fresh)

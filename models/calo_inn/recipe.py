@@ -29,6 +29,7 @@ from bittrigger.train.generators import (
     BASELINES,
     CLASSIFIER,
     CLASSIFIER_EPOCHS,
+    area_error,
     baseline,
     compared,
     comparison_tables,
@@ -165,7 +166,7 @@ def card(runs: Sequence[Run], epochs: int, counts: tuple[int, int], known: Showe
     less = lost(runs, str(SETTINGS.width), str(NARROW))
     untrained = [name for name in VARIANTS_OF_WIDTH if name not in {run.variant for run in runs}]
     missing = f"- Not trained yet, for want of hours: {', '.join(untrained)}.\n" if untrained else ""
-    units, error = " and ".join(map(str, CLASSIFIER)), 0.29 * (0.2 * tested) ** -0.5
+    units, error = " and ".join(map(str, CLASSIFIER)), area_error(tested)
     of_baselines = "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items())
     return f"""# CaloINN and its ternary variants
 
