@@ -172,4 +172,4 @@ def plot_observables(samples: Mapping[str, Real], incident: Real, path: Path, ti
                 look = {"fill": True, "color": "0.8"} if i == 0 else {"color": COLORS[i - 1], "linestyle": LINES[i - 1]}
                 each.stairs(shares, edges, label=legend, **look)
             each.set(xlabel=name, ylabel="share of the showers", xlim=(edges[0], edges[-1]), ylim=(0, None))
-        axes[0].legend(fontsize=7)
+        axes[1].legend(fontsize=7)

@@ -33,6 +33,7 @@ def card(
         "head": f"{energy.head_layers} inner layers of {energy.head_units} units",
         "shape": f"{shape.depth} blocks ({shape.units} units, {shape.heads} heads)",
         "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()),
+        "missing": f"Not trained yet, for want of hours: {facts['missing']}.\n\n" if facts["missing"] else "",
         "error": f"{area_error(int(facts['tested'])):.2f}",
     }
     return f"""# CaloDREAM and its ternary variants
@@ -54,8 +55,8 @@ the energy network for {facts["energy_epochs"]}; {seeds} seed(s). The error of t
 squared, of standardised numbers, on held-out showers; that of a network that knows nothing is about 2:
 
 {markdown_table(["network", *columns], summary_rows(trained, columns))}
-Samples for the energies of {facts["tested"]} fresh showers. An area of 0.5 means that a classifier cannot tell them from showers;
-its own error is about {words["error"]}:
+{words["missing"]}Samples for the energies of {facts["tested"]} fresh showers. An area of 0.5
+means that a classifier cannot tell them from showers; its own error is about {words["error"]}:
 
 {areas}
 {words["baselines"]}

@@ -56,7 +56,7 @@ VALIDATION_FRACTION, SPLIT_SEED = 0.1, 1
 
 
 def run(options: RecipeOptions) -> None:
-    """Train the networks with each seed, sample from pairs of them, and write card.md and observables.png.
+    """Train the networks with each seed, sample from pairs of them, and write card.md and observables.png after each network.
 
     Raises:
         ConfigError: a data file is missing, damaged or of another binning, or the folder of the runs is one of other settings.
@@ -90,15 +90,19 @@ def run(options: RecipeOptions) -> None:
     passes = {"energy": ENERGY_PASSES * options.epochs, "shape": options.epochs}
     identity = {"showers": f"{len(rows)} and {len(fresh.incident_mev)}", "nets": f"{ENERGY}, {SHAPE}"}
     todo = {name: {"epochs": passes[chosen["net"]], **chosen} for name, chosen in NETS.items()}
-    trained = run_study(todo, options.seeds, options.work / "nets", train, identity=identity)
-    nets = {(run.variant, run.seed): run.folder for run in trained}
-    names = {folder_of(name): name for name in PAIRS}
-    pairs: dict[str, dict[str, Any]] = {name: {} for name in BASELINES}
-    for name, (energy, shape) in PAIRS.items():
-        pairs[folder_of(name)] = {"energy": energy, "shape": shape, "epochs": options.epochs}
-    judged = run_study(pairs, options.seeds, options.work / "pairs", judge, identity=identity)
-    judged = [Run(names.get(run.variant, run.variant), run.seed, run.folder, run.figures) for run in judged]
-    finish(options, (trained, judged), (len(rows) - held, known), fresh)
+    nets: dict[tuple[str, int], Path] = {}
+    for count in range(1, len(todo) + 1):
+        some = dict(list(todo.items())[:count])
+        trained = run_study(some, options.seeds, options.work / "nets", train, identity=identity)
+        nets |= {(run.variant, run.seed): run.folder for run in trained}
+        pairs: dict[str, dict[str, Any]] = {name: {} for name in BASELINES}
+        for name, (energy, shape) in PAIRS.items():
+            if energy in some and shape in some:
+                pairs[folder_of(name)] = {"energy": energy, "shape": shape, "epochs": options.epochs}
+        judged = run_study(pairs, options.seeds, options.work / "pairs", judge, identity=identity)
+        names = {folder_of(name): name for name in PAIRS}
+        judged = [Run(names.get(run.variant, run.variant), run.seed, run.folder, run.figures) for run in judged]
+        finish(options, (trained, judged), (len(rows) - held, known), fresh)
 
 
 def finish(
@@ -113,6 +117,7 @@ def finish(
     facts = {
         "epochs": options.epochs,
         "energy_epochs": ENERGY_PASSES * options.epochs,
+        "missing": ", ".join(name for name in NETS if name not in {run.variant for run in runs[0]}),
         "trained": trained[0],
         "tested": len(fresh.incident_mev),
         "source": source_of(trained[1]),
