@@ -16,7 +16,7 @@ from bittrigger.layers.keras_types import Model
 from bittrigger.train.metrics import roc_auc, separation
 from bittrigger.train.plots import COLORS, figure_grid
 from bittrigger.train.recipes import markdown_table, predict
-from bittrigger.train.study import Run, summary_rows
+from bittrigger.train.study import Run, spread_of, summary_rows
 
 __all__ = [
     "BASELINES",
@@ -27,6 +27,7 @@ __all__ = [
     "classifier_area",
     "compared",
     "comparison_tables",
+    "losers",
     "parameter_counts",
     "plot_observables",
     "source_of",
@@ -91,6 +92,21 @@ def classifier_area(real: Real, made: Real, energy: Real, seed: int) -> float:
     net.compile(tf.keras.optimizers.Adam(1e-3), tf.keras.losses.BinaryCrossentropy(from_logits=True))
     net.fit(x[kept], y[kept], batch_size=256, epochs=CLASSIFIER_EPOCHS, verbose=0)
     return roc_auc(predict(net, x[test])[:, 0], y[test] == 1)
+
+
+def losers(runs: Sequence[Run]) -> str:
+    """Which generators lose to the baseline of shuffled voxels, by each figure of the first table, as lines of a list."""
+    lines = []
+    for name in HEAD:
+        found = {
+            run.variant: spread_of(other.figures[name] for other in runs if other.variant == run.variant)
+            for run in runs
+        }
+        mark = found.pop("shuffled", None)
+        worse = [variant for variant, spread in found.items() if mark and spread and spread.mean >= mark.mean]
+        if worse:
+            lines.append(f"- **No nearer to showers than shuffled ones** by {name}: {'; '.join(worse)}.\n")
+    return "".join(lines)
 
 
 def area_error(showers: int) -> float:

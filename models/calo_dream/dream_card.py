@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from energy import EnergySettings
 from shape import ShapeSettings
 
-from bittrigger.train.generators import BASELINES, CLASSIFIER, CLASSIFIER_EPOCHS, area_error, comparison_tables
+from bittrigger.train.generators import BASELINES, CLASSIFIER, CLASSIFIER_EPOCHS, area_error, comparison_tables, losers
 from bittrigger.train.recipes import markdown_table, versions
 from bittrigger.train.study import Run, summary_rows
 
@@ -32,7 +32,7 @@ def card(
         "energy": f"{energy.depth} encoder and {energy.depth} decoder blocks ({energy.units} units, {energy.heads} heads)",
         "head": f"{energy.head_layers} inner layers of {energy.head_units} units",
         "shape": f"{shape.depth} blocks ({shape.units} units, {shape.heads} heads)",
-        "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()),
+        "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()) + losers(judged),
         "missing": f"Not trained yet, for want of hours: {facts['missing']}.\n\n" if facts["missing"] else "",
         "error": f"{area_error(int(facts['tested'])):.2f}",
     }

@@ -33,6 +33,7 @@ from bittrigger.train.generators import (
     baseline,
     compared,
     comparison_tables,
+    losers,
     parameter_counts,
     plot_observables,
     source_of,
@@ -167,7 +168,7 @@ def card(runs: Sequence[Run], epochs: int, counts: tuple[int, int], known: Showe
     untrained = [name for name in VARIANTS_OF_WIDTH if name not in {run.variant for run in runs}]
     missing = f"- Not trained yet, for want of hours: {', '.join(untrained)}.\n" if untrained else ""
     units, error = " and ".join(map(str, CLASSIFIER)), area_error(tested)
-    of_baselines = "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items())
+    of_baselines = "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()) + losers(runs)
     return f"""# CaloINN and its ternary variants
 
 A normalising flow for showers of photons in the {known.voxels_mev.shape[1]} voxels of ds1-photons: {SETTINGS.blocks} coupling
