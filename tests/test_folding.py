@@ -125,6 +125,9 @@ def test_it_is_proven(built):
         ("folded", (r"\.load\(accept\)", ".load(valid[0])")),
         ("folded", (r"\.x\(relu_stream\[(\d+)\*p", r".x(relu_stream[\1*(2 - p)")),
         ("folded", (r"steps_stream_d1, steps_stream_d2\}", "steps_stream_d2, steps_stream_d1}")),
+        ("folded", (r"again_codes_d2 <= valid\[7\]", "again_codes_d2 <= valid[8]")),  # the next event may be there
+        ("folded", (r"again_codes_d1 <= valid\[4\]", "again_codes_d1 <= valid[3]")),
+        ("folded", (r"valid\[10\] \? again_codes_d2 :", "valid[10] ? again_codes_d1 :")),
     ],
 )
 def test_wrong_folding_is_refuted(tmp_path, built, file, change):

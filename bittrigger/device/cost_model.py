@@ -32,6 +32,7 @@ from bittrigger.ir.pipeline import (
     kept_bits,
     last_reads,
     part_bits,
+    registers_until,
     stream_delays,
     vector_bits,
 )
@@ -400,6 +401,6 @@ def _top_registers(pipeline: Pipeline) -> int:
     """The registers between modules and behind the last ones, and the valid chain."""
     ranges = intervals(pipeline.graph)
     return pipeline.latency_cycles + sum(
-        (stage - pipeline.source_stage(name)) * vector_bits(ranges[name])
+        registers_until(pipeline, name, stage, stage) * vector_bits(ranges[name])
         for name, stage in last_reads(pipeline).items()
     )

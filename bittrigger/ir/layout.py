@@ -5,11 +5,12 @@ What writes hardware and what proves it both take the layout from here, and neit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Intervals
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, last_reads, registers_until
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.wire import Wire, wire_intervals
 
@@ -40,11 +41,16 @@ class Bus:
 
 @dataclass(frozen=True)
 class BusLayout:
-    """The codes of every node of a pipeline: their types and the stages in which they are there."""
+    """The codes of every node of a pipeline: their types, and the stages in which they are there.
+
+    Attributes:
+        registers: which register behind the codes of a node is read in a stage; 0 for none.
+    """
 
     types: dict[str, FixedPoint]
     sizes: dict[str, int]
     stages: dict[str, int]
+    registers: Callable[[str, int], int]
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> BusLayout:
@@ -55,11 +61,13 @@ class BusLayout:
             if isinstance(node, Wire):
                 source = tuple(span for name in node.inputs for span in ranges[name])
                 ranges[node.name] = wire_intervals(node, source)
+        last = last_reads(pipeline)
         return cls(
             types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
             sizes={node.name: node.size for node in pipeline.graph.nodes},
             stages={port.name: pipeline.source_stage(port.name) for port in pipeline.graph.inputs}
             | {module.node.name: module.done for module in pipeline.modules},
+            registers=lambda name, stage: registers_until(pipeline, name, stage, last[name]),
         )
 
     def bus(self, node: str, name: str, copies: int = 1) -> Bus:

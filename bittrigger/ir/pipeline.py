@@ -295,6 +295,24 @@ def last_reads(pipeline: Pipeline) -> dict[str, int]:
     return last | dict.fromkeys(read_by(pipeline.graph, pipeline.graph.outputs), pipeline.latency_cycles)
 
 
+def waits_in_place(pipeline: Pipeline, name: str, last: int) -> bool:
+    """Whether the codes of ``name``, which are read until stage ``last``, stay in a register until the next event comes there.
+
+    That takes fewer registers where they wait for more than a cycle, and events are more than one apart.
+    """
+    return pipeline.ii > 1 and last - pipeline.source_stage(name) > 1
+
+
+def registers_until(pipeline: Pipeline, name: str, stage: int, last: int) -> int:
+    """Which of the registers behind the codes of ``name`` is read in ``stage``; 0 for none.
+
+    Each one takes what the one before it holds, a cycle later, or where codes wait in place ``ii`` cycles later: the last
+    cycle in which that one holds them.
+    """
+    delay = stage - pipeline.source_stage(name)
+    return -(-delay // pipeline.ii) if waits_in_place(pipeline, name, last) else delay
+
+
 def stream_delays(pipeline: Pipeline) -> dict[str, int]:
     """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them.
 
@@ -321,6 +339,9 @@ def loads(pipeline: Pipeline) -> set[int]:
     fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial or module.is_fed)
     found = {module.reads for module in fed if module.reads is not None}
     found |= {module.start for module in pipeline.modules if module.tally}
+    for name, last in last_reads(pipeline).items():
+        if waits_in_place(pipeline, name, last):
+            found |= set(range(pipeline.source_stage(name), last, pipeline.ii))
     return found | {
         module.stop + k * module.pace for module in pipeline.modules for k in range(held.get(module.node.name, 0))
     }

@@ -9,14 +9,14 @@ import numpy as np
 
 from bittrigger.emit.verilog.held import held_ports
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, pieces
-from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources
+from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources, there
 from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
 from bittrigger.emit.verilog.views import joined
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.graph import Input
 from bittrigger.ir.held_bus import address_bits
 from bittrigger.ir.layout import Bus, BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline, last_reads, loads, stream_delays
+from bittrigger.ir.pipeline import Module, Pipeline, last_reads, loads, stream_delays, waits_in_place
 from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
 from bittrigger.ir.wire import Wire
@@ -80,7 +80,7 @@ def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[
             stream, operands = stream_of(pipeline, vectors, maker)
         if pipeline.arrival and isinstance(node, Input) and node.name in pipeline.arrival.ports:
             stream = arriving(pipeline, pipeline.arrival, bus)
-        delays = [(at(node.name, k + 1), at(node.name, k)) for k in range(last.get(node.name, stage) - stage)]
+        delays = _delays(pipeline, vectors, node.name, last.get(node.name, stage))
         signals.append(
             _Vector(
                 bus=bus,
@@ -94,6 +94,21 @@ def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[
             )
         )
     return signals
+
+
+def _delays(pipeline: Pipeline, vectors: BusLayout, name: str, last: int) -> list[tuple[str, str]]:
+    """The registers that the codes of a node pass until they were read for the last time, in stage ``last``."""
+    stage = vectors.stages[name]
+    if last == stage:
+        return []
+    found = [(at(name, k + 1), at(name, k)) for k in range(vectors.registers(name, last))]
+    if not waits_in_place(pipeline, name, last):
+        return found
+    stages = range(stage, last, pipeline.ii)
+    return [
+        (register, f"{there(pipeline, taken)} ? {codes} : {register}")
+        for taken, (register, codes) in zip(stages, found, strict=True)
+    ]
 
 
 def _rows(buses: list[Bus]) -> list[_Row]:
@@ -126,12 +141,12 @@ def _unread(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
         for node in names:
             found, width = route(pipeline.graph, (node,)), vectors.types[node].width
             for number, name in enumerate(found.nodes):
-                if stage == last[name]:
+                if vectors.registers(name, stage) == vectors.registers(name, last[name]):
                     taken = min(width, vectors.types[name].width)
                     for element in np.unique(found.elements[found.sources == number]).tolist():
                         bits[name][element] = max(taken, bits[name].get(element, 0))
     whole = {name: vectors.sizes[name] * vectors.types[name].width for name in last}
-    return [at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
+    return [at(name, vectors.registers(name, last[name])) for name in last if sum(bits[name].values()) < whole[name]]
 
 
 def _settings(pipeline: Pipeline) -> dict[str, Any] | None:

@@ -34,14 +34,14 @@ class Operand:
     size: int
 
 
-def at(name: str, delay: int) -> str:
-    """The codes of node ``name``, ``delay`` registers after they are there."""
-    return f"{name}_codes_d{delay}" if delay else f"{name}_codes"
+def at(name: str, register: int) -> str:
+    """The codes of node ``name`` as they are there, or in one of the registers behind them."""
+    return f"{name}_codes_d{register}" if register else f"{name}_codes"
 
 
 def sources(vectors: BusLayout, stage: int) -> Callable[[str], Source]:
     """What gives the bus of a node as it is read in ``stage``."""
-    return lambda name: Source(at(name, stage - vectors.stages[name]), vectors.types[name])
+    return lambda name: Source(at(name, vectors.registers(name, stage)), vectors.types[name])
 
 
 def there(pipeline: Pipeline, stage: int) -> str:
@@ -83,7 +83,7 @@ def connected(
             signal, operand = wired(pipeline, vectors, module, node, bus, alone=len(names) == 1)
             operands += [operand] if operand else []
         else:
-            signal = at(node, module.start - vectors.stages[node])
+            signal = at(node, vectors.registers(node, module.start))
             signal += own_part(bus.element.width, bus.size, several=module.node.copies > 1)
         pairs.append((bus.name, signal))
     if isinstance(module.node, Weigh | Hold):

@@ -59,7 +59,7 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
             signal, operand = wired(pipeline, vectors, module, before, bus, alone=True)
             operands += [operand] if operand else []
         else:
-            signal = at(before, stage - vectors.stages[before])
+            signal = at(before, vectors.registers(before, stage))
         connections = [("clk", "clk"), ("load", there(pipeline, stage)), ("x", signal)]
         if module.is_fed:
             connections += [(port, f"{name}_{port}") for port in reader_ports(held_node(module))]

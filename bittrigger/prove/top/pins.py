@@ -31,18 +31,22 @@ def check_pins(tracer: Tracer, found: Bits, wanted: list[Due], what: str, entry:
 def _check_held(tracer: Tracer, trail: Trail, due: Due, what: str, entry: Entry) -> None:
     """Check a register that takes a bit when that of its event is there, and keeps it until that of the next one is.
 
-    It may be read from the cycle after on, until ``ii`` cycles after it took it: no event comes sooner than that.
+    It may be read from the cycle after on, until ``ii`` cycles after it took it: no event comes sooner than that. It may take
+    the bit from another such register, while that one may be read.
     """
     held = tracer.held[trail.origin]
     data, enable = tracer.trail(held.d), tracer.trail(held.enable)
     if enable.origin != entry.net or set(enable.resets) - {entry.reset} or {*data.resets, held.force} - {LOW}:
         raise Unproven(f"{what} is held by something else than its event, or reset")
-    if data.origin != due.net:
-        raise Unproven(f"{what} holds another net")
-    if due.delay is not None and enable.cycles - data.cycles != due.stage - due.delay:
-        raise Unproven(f"{what} is taken in stage {enable.cycles}, {data.cycles} cycles late")
     if not enable.cycles < due.stage - trail.cycles <= enable.cycles + entry.ii:
         raise Unproven(f"{what} is read in stage {due.stage - trail.cycles}; it is taken in stage {enable.cycles}")
+    if data.origin in tracer.held and data.origin != due.net:
+        delay = None if due.delay is None else due.delay - (due.stage - enable.cycles)
+        _check_held(tracer, data, Due(due.net, delay, enable.cycles), what, entry)
+    elif data.origin != due.net:
+        raise Unproven(f"{what} holds another net")
+    elif due.delay is not None and enable.cycles - data.cycles != due.stage - due.delay:
+        raise Unproven(f"{what} is taken in stage {enable.cycles}, {data.cycles} cycles late")
 
 
 def check_loaded(tracer: Tracer, netlist: Netlist, module: Module, cell: Cell, entry: Entry) -> None:
