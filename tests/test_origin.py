@@ -6,12 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of, mlp
+from designs import build_of, mlp, scales
+from test_engine import network
+from test_reload import FAST, held_graph
+from test_stream_port import constituent_net
+from test_tally import network as network_of_sums
 
 from bittrigger import __version__, load, solve
 from bittrigger.build.folder import MANIFEST, load_build, write_firmware
 from bittrigger.build.manifest import seal
 from bittrigger.cli import main
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.emit.wrappers import AxisOptions, emit_axis
+from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions, emit_control
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.ir.origin import MARK, Origin, without_mark
 from bittrigger.prove import prove
@@ -34,6 +41,30 @@ def test_every_emitted_file_says_what_it_was_made_by_and_from(tmp_path):
     assert len(files) > 20
     for path, text in files.items():
         assert (line in text) is not path.name.startswith(UNMARKED), path
+
+
+KINDS = {
+    "weights in registers": lambda: create_pipeline(held_graph("weights"), FAST),
+    "word by word": lambda: create_pipeline(constituent_net(), Settings(ii=9, port="stream")),
+    "step by step": lambda: create_pipeline(network(), Settings(ii=40)),
+    "digit by digit": lambda: create_pipeline(network(), Settings(ii=9)),
+    "sums over positions": lambda: create_pipeline(network_of_sums(), Settings(ii=6)),
+    "block floating point": lambda: create_pipeline(scales(4), FAST),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_do_the_files_of_every_kind_of_design_and_of_its_wrappers(tmp_path, kind):
+    pipeline = replace(KINDS[kind](), origin=Origin(kind="model", sha256=SHA))
+    write_firmware(pipeline, tmp_path, Settings())
+    emit_axis(pipeline, AxisOptions(16, 16), tmp_path / "wrap" / "axis")
+    if pipeline.held:
+        for options in (AxiLiteOptions(), IpbusOptions()):
+            emit_control(pipeline, options, tmp_path / "wrap" / type(options).__name__)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "weights.txt"]
+    unmarked = [path.name for path in paths if pipeline.origin.mark not in path.read_text()]
+    assert len(paths) > 20
+    assert [name for name in unmarked if not name.startswith(UNMARKED)] == []
 
 
 def test_an_origin_changes_nothing_but_its_line(tmp_path):
