@@ -1,5 +1,7 @@
 """Mutation: what is broken, and that a break is seen; ``make mutants`` breaks everything."""
 
+from functools import cache
+
 import pytest
 from mutation.campaign import ALONE, SCOPE, Workplace, all_mutants
 from mutation.designs import write_designs
@@ -67,9 +69,12 @@ def test_a_mutant_changes_one_place():
 
 
 def test_every_pattern_of_the_scope_names_files():
-    paths = {mutant.path for mutant, _ in all_mutants()}
+    paths = {mutant.path for mutant, _ in mutants()}
     for pattern in SCOPE:
         assert any(path.startswith(pattern.split("*")[0]) for path in paths), pattern
+
+
+EMITTED = ("verilog", "vhdl", "hls", "emulator")
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +84,18 @@ def workplace(tmp_path_factory):
     return Workplace(folder / "copy", folder / "designs")
 
 
+@pytest.fixture(scope="module")
+def right(workplace):
+    """The digests of what the copy emits while nothing in it is broken."""
+    return workplace.digests(*EMITTED)
+
+
+mutants = cache(all_mutants)
+
+
 def chosen(path, old, new, line_has):
     """The first mutant of ``path`` on a line with this text."""
-    for mutant, targets in all_mutants():
+    for mutant, targets in mutants():
         if mutant.path == path and (mutant.old, mutant.new) == (old, new):
             text = (Workplace.root() / path).read_text().splitlines()[mutant.line - 1]
             if line_has in text:
@@ -103,9 +117,14 @@ def chosen(path, old, new, line_has):
         ("bittrigger/emit/vhdl/expression.py", "-", "+", "high - 1, low, constant"),
     ],
 )
-def test_a_sign_a_stage_and_a_rounding_are_caught(workplace, path, old, new, line_has):
+def test_a_sign_a_stage_and_a_rounding_are_caught(workplace, right, *, path, old, new, line_has):
     mutant, targets = chosen(path, old, new, line_has)
-    emitted = [target for target in targets if target not in ALONE]
-    right = workplace.digests(*emitted)
+    before = (workplace.folder / path).read_bytes()
+    assert {target for target in targets if target not in ALONE} <= set(EMITTED)
     assert workplace.judge(mutant, targets, right).outcome == "caught"
-    assert workplace.digests(*emitted) == right
+    assert (workplace.folder / path).read_bytes() == before
+
+
+def test_the_copy_emits_what_it_did_before_it_was_broken(workplace, right):
+    assert all(right[target] for target in EMITTED)
+    assert workplace.digests(*EMITTED) == right
