@@ -1,7 +1,7 @@
 """Random networks through Keras and every executor; the shrinker; the corpus of what once failed; damaged files.
 
-The networks of 80 fixed seeds, with ``--hypothesis-profile nightly`` of 200, all go through Keras, the oracle, C-simulation, the
-emulator and Verilated RTL; every fourth is synthesised and simulated as a netlist, and every fortieth also runs through the
+The networks of 64 fixed seeds, with ``--hypothesis-profile nightly`` of 200, all go through Keras, the oracle, C-simulation, the
+emulator and Verilated RTL; every third is synthesised and simulated as a netlist, and every thirtieth also runs through the
 executors of the command line, RTL under cocotb included. ``make fuzz N=5000`` runs more.
 """
 
@@ -27,8 +27,8 @@ from bittrigger.emit import emulator as emulator_package
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 FIRST = 1200
-SEEDS, NIGHTLY_SEEDS = 80, 200
-GATES_EVERY, PRODUCT_EVERY = 4, 40
+SEEDS, NIGHTLY_SEEDS = 64, 200
+GATES_EVERY, PRODUCT_EVERY = 3, 30
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").glob("*.json"))
 
 
