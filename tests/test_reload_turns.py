@@ -12,22 +12,27 @@ from designs import build_of, places
 from designs import graph as ternary_graph
 from test_reload import events, open_claims
 from test_stream_port import constituent_net
+from test_wrappers import beats_of
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
+from bittrigger.emit.wrappers import AxisOptions, axis_streams, emit_axis, emit_emp
 from bittrigger.errors import MismatchError
 from bittrigger.ir.graph import Graph, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.ir.held_bus import held_nodes, writes
+from bittrigger.ir.ports import input_fields, output_fields, pack
 from bittrigger.ir.weight_file import with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
+from bittrigger.patterns.design import LinkOptions, make_boards, make_payload
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import raise_first, run_executors
 from bittrigger.simulate.executors.rtl import RtlSim
 from bittrigger.simulate.vectors import other_numbers
+from bittrigger.simulate.wrapper import Traffic, WrapperSim, play_boards, stream_beats
 from bittrigger.synth.yosys import synthesize
 
 EXECUTORS = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
@@ -105,6 +110,21 @@ def test_a_design_comes_back_as_it_was(small):
     assert [(module.start, module.lanes) for module in again.modules] == [
         (module.start, module.lanes) for module in small.pipeline.modules
     ]
+
+
+def test_streams_and_links_reach_what_is_held(small, tmp_path):
+    """Wrappers have the bus of the numbers, and beside it what is told of events that come too soon."""
+    pipeline, graph, codes = small.pipeline, small.graph, events(small.graph)
+    options = AxisOptions(32, 16)
+    files = emit_axis(pipeline, options, tmp_path / "wrap" / "axi-stream")
+    wrapper, streams = WrapperSim.of_build(small.folder, pipeline, files, tmp_path), axis_streams(pipeline, options)
+    (run,) = stream_beats(wrapper, beats_of(pack(codes, input_fields(graph)), streams[0]), (Traffic(0, 0),))
+    assert list(run.beats) == beats_of(pack(evaluate(graph, codes), output_fields(graph)), streams[1])
+    payload = make_payload(graph, pipeline.latency_cycles, LinkOptions(tmux=6))
+    files = emit_emp(pipeline, payload, tmp_path / "wrap" / "emp")
+    inputs, outputs = make_boards(graph, codes, payload, max_frames=4000)
+    captures = play_boards(WrapperSim.of_build(small.folder, pipeline, files, tmp_path), inputs, payload.inputs.links)
+    assert [one.board.frames.tolist() for one in captures] == [board.frames.tolist() for board in outputs]
 
 
 BREAKS = {

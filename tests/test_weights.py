@@ -118,7 +118,6 @@ def test_the_weights_of_a_build_are_its_model(desk, tmp_path):
     assert (tmp_path / "same.txt").read_bytes() == (desk / "build" / "weights.txt").read_bytes()
 
 
-@pytest.mark.parametrize("desk", [1], indirect=True)
 def test_a_wrapper_is_played_with_what_the_build_holds(desk, tmp_path):
     build, words = desk / "build", ("--tmux", 6, "-o")
     said("patterns", "write", build, "-n", 5, *words, tmp_path / "in.txt", "--expected", tmp_path / "want.txt")
