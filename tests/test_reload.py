@@ -433,7 +433,7 @@ def test_traces_of_the_emulator_are_of_the_numbers_that_are_held(build, tmp_path
 
 LOADS = {
     "of another network": (r'if \(lines\.next\(\) != "network \w+"\)', "if (lines.next().empty())"),
-    "with a bias that no register holds": (r"if \(held < LO \|\| held > HI\)", "if (false)"),
+    "with a bias that no register holds": (r"if \(held < LO \|\| held > HI\)", "if (held < LO - 1 || held > HI + 1)"),
     "with more behind its end": (r"if \(!lines\.done\(\)\) return", "if (false) return"),
 }
 
@@ -472,6 +472,15 @@ def test_what_an_hls_project_holds_in_the_beginning_is_compared(builds, wanted, 
     shutil.copytree(build.folder / "hls", tmp_path / "hls")
     change(tmp_path / "hls" / "firmware" / "example_weigh_dense_0_terms.cpp", wanted, instead)
     with pytest.raises(MismatchError, match="holds in the beginning is not what the design holds"):
+        CSim(build.graph, tmp_path / "hls", tmp_path / "cache").check_entries()
+
+
+def test_an_hls_project_that_keeps_a_weight_is_noticed(builds, tmp_path):
+    build = builds["weights"]
+    shutil.copytree(build.folder / "hls", tmp_path / "hls")
+    path = tmp_path / "hls" / "firmware" / "example_weigh_dense_0_terms.cpp"
+    change(path, r"(\w+_weights)\[j\]\[i\];", r"i == 0 && j == 0 ? ap_int<2>(1) : \1[j][i];")
+    with pytest.raises(MismatchError, match="given other weights and biases"):
         CSim(build.graph, tmp_path / "hls", tmp_path / "cache").check_entries()
 
 

@@ -100,7 +100,7 @@ def _both(name: str, sound: Path, work: Path, question: Question) -> list[str]:
         commands += [
             f"read_verilog -sv -formal {work / 'asked.sv'}",
             "hierarchy -top asked",
-            "proc; flatten; opt_clean",
+            "proc; flatten; chformal -lower; opt_clean",
         ]
     return commands
 
