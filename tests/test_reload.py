@@ -24,6 +24,7 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, frozen_array, intervals
+from bittrigger.ir.held import register_interval
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.weight_file import network_hash, parse_weights, weights_text, with_numbers
 from bittrigger.passes.hold import Holding
@@ -37,7 +38,7 @@ from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.simulate.executors.rtl import RtlSim
 from bittrigger.simulate.simulators.verilator import find_verilator
-from bittrigger.simulate.vectors import corner_codes, other_numbers, random_codes
+from bittrigger.simulate.vectors import corner_codes, other_numbers, random_codes, turned_numbers
 
 FAST = Settings(effort="fast")
 HOLDINGS = {"weights": Holding(weights=True, bias=False), "bias": Holding(weights=False, bias=True)}
@@ -386,6 +387,17 @@ def test_a_network_without_ternary_layers_cannot_be_reloaded():
     weights[0, 0] = 3
     with pytest.raises(UnsupportedModelError, match="no layer can be reloaded"):
         simplify(replace(graph, nodes=(port, replace(layer, weights=weights))), held=HOLDINGS["weights"])
+
+
+@pytest.mark.parametrize("what", HOLDINGS)
+def test_numbers_that_are_turned_take_every_value_of_a_weight(what):
+    graph = held_graph(what)
+    for nodes in zip(*(held_nodes(made) for made in (graph, *turned_numbers(graph))), strict=True):
+        for node in nodes:
+            assert all(code in register_interval(node.bits) for code in node.held)
+        assert len({tuple(node.held) for node in nodes}) == 3
+        if what == "weights":
+            assert (np.sort([node.weights for node in nodes], axis=0) == np.array([-1, 0, 1])[:, None, None]).all()
 
 
 @given(graph=graphs(), weights=st.booleans(), bias=st.booleans(), seed=st.integers(0, 99))

@@ -62,6 +62,7 @@ def command(
     """
     from bittrigger.build.folder import load_build
     from bittrigger.build.weights import write_accesses
+    from bittrigger.cli.confined import confine
     from bittrigger.compile.weights import held_counts
     from bittrigger.errors import ConfigError
     from bittrigger.ir.control_map import UNITS
@@ -75,7 +76,9 @@ def command(
     for path in (output, writes):
         if path is not None and path.exists() and not overwrite:
             raise ConfigError(f"{path}: is there already; choose another name, or replace it with --overwrite")
-    graph = _numbers(model, load_build(folder), output, inputs)
+    build = load_build(folder)
+    confine((output, writes, json_file))  # the model is read in this process
+    graph = _numbers(model, build, output, inputs)
     counts, console = held_counts(graph), terminal()
     for layer, count in counts.items():
         console.print(f"{layer}: {count:,} numbers", markup=False)

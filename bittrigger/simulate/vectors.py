@@ -81,3 +81,22 @@ def other_numbers(graph: Graph, seed: int) -> Graph:
         added = made.held - made.bias
         changed[node.name] = replace(made, bias=frozen_array(held - added))
     return replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))
+
+
+def turned_numbers(graph: Graph) -> list[Graph]:
+    """``graph`` with every number that it holds turned on, once and twice; none if it holds none."""
+    return [_turned(graph, by) for by in (1, 2)] if held_nodes(graph) else []
+
+
+def _turned(graph: Graph, by: int) -> Graph:
+    """``graph`` with weights ``by`` values further on, and biases so many thirds of what their registers hold."""
+    changed: dict[str, Node] = {}
+    for node in held_nodes(graph):
+        span = register_interval(node.bits)
+        size = span.hi - span.lo + 1
+        held = span.lo + (node.held - span.lo + by * (size // 3)) % size
+        made: Held = node
+        if isinstance(node, Weigh):
+            made = replace(node, weights=frozen_array((node.weights + 1 + by) % 3 - 1))
+        changed[node.name] = replace(made, bias=frozen_array(held - (made.held - made.bias)))
+    return replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))

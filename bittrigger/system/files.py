@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
 from bittrigger.errors import ConfigError
@@ -18,15 +18,15 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         OSError: if it cannot be written; nothing has changed then.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # no chmod, which a confined process may not
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-        Path(name).chmod(0o666 & ~umask())
-        Path(name).replace(path)
+        scratch.replace(path)
     finally:
         with contextlib.suppress(OSError):
-            Path(name).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
 
 
 def read_regular(path: Path, most: int = 2 << 30) -> bytes:
@@ -57,10 +57,3 @@ def inside(folder: Path, *parts: str) -> Path:
         if place.is_symlink():
             raise ConfigError(f"{place}: it is a link, and writing would follow it; remove it")
     return place
-
-
-def umask() -> int:
-    """The bits that new files of this process do not get."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

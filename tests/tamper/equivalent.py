@@ -60,6 +60,8 @@ reset, and is told by what it lets in within 18 more; results of digits are ther
 BY_HAND = {
     "bit 495 of LUT 945 of digits_bitlinear_first": "its row is addressed in no cycle of a pass: Yosys finds the same outputs in "
     "cycles 12 to 21 after an event was taken, from any state, in minutes",
+    "bit 178 of LUT 508 of scales_shift_down_q1": "its row needs an exponent that comes with no such code: Yosys finds the same "
+    "outputs of the whole design, 5 cycles after any events whose codes lie in their ranges, from any state, in a minute",
 }
 """What takes too long to be asked each time."""
 

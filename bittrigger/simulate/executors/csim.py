@@ -38,7 +38,7 @@ from bittrigger.simulate.simulators.compiled import (
     precompiled_header,
     write_atomically,
 )
-from bittrigger.simulate.vectors import corner_codes, other_numbers
+from bittrigger.simulate.vectors import corner_codes, turned_numbers
 from bittrigger.system.toolchain import compiler_environment, require_tool
 
 FLAGS = (
@@ -50,9 +50,6 @@ FLAGS = (
     "-fno-gnu-unique",  # two designs in one process must not share a template's data
     "-Wno-unknown-pragmas",
 )
-OTHERS = 11
-"""Seed of the other numbers that a project is given to hold."""
-
 LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
 UNIT_BYTES = (100_000, 400_000)
 """Least and most source text of a compilation unit: about 2 s, and about 6 s and 350 MB of g++."""
@@ -193,11 +190,9 @@ class CSim:
         codes = corner_codes(self.graph)
         if _held(self.graph) and not np.array_equal(self._beginning(codes), evaluate(self.graph, codes)):
             raise MismatchError("csim: what the project holds in the beginning is not what the design holds")
-        other = other_numbers(self.graph, OTHERS)
-        if not np.array_equal(replace(self, graph=other).run(codes), evaluate(other, codes)):
-            raise MismatchError(
-                "csim: a project that was given other weights and biases gives other results than these"
-            )
+        for other in turned_numbers(self.graph):
+            if not np.array_equal(replace(self, graph=other).run(codes), evaluate(other, codes)):
+                raise MismatchError("csim: a project given other weights and biases gives other results than these")
 
     def _beginning(self, codes: IntArray) -> IntArray:
         """As ``run``, with what the project's arrays hold before anything is written: what HLS tools take for constants."""

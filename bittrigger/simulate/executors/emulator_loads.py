@@ -16,10 +16,7 @@ from bittrigger.ir.graph import Graph, evaluate, frozen_array
 from bittrigger.ir.held import register_interval
 from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.weight_file import weights_text
-from bittrigger.simulate.vectors import corner_codes, other_numbers
-
-SEEDS = (11, 12)
-"""Of the numbers of two models."""
+from bittrigger.simulate.vectors import corner_codes, turned_numbers
 
 WRONG: dict[str, Callable[[str], str]] = {
     "of another network": lambda text: re.sub(r"^network .", "network x", text, flags=re.M),
@@ -50,7 +47,7 @@ def check_loads(
     codes = corner_codes(graph)
     with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
         path, models = Path(scratch) / "weights.txt", []
-        others = [other_numbers(graph, seed) for seed in SEEDS]
+        others = turned_numbers(graph)
         for other in others:
             path.write_text(weights_text(other), encoding="ascii")
             found = load(path)
