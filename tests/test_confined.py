@@ -109,12 +109,9 @@ def test_models_are_counted_and_lowered_apart(files, jet_tagger, tmp_path):
 def test_a_retrained_model_is_read_by_a_process_that_is_confined(jet_tagger, tmp_path):
     model = jet_tagger / "model.h5"
     (tmp_path / "own").mkdir()
-    found, _ = run(
-        tmp_path,
-        tmp_path / "outside",
-        ["convert", model, "-o", "build", "--effort", "fast", "--no-synth", "--reloadable", "weights"],
-        ["weights", model, "build", "-o", "own/weights.txt"],
-    )
+    words = ["convert", model, "-o", "build", "--effort", "fast", "--no-synth", "--reloadable", "weights"]
+    run(tmp_path, tmp_path / "converted", words)
+    found, _ = run(tmp_path, tmp_path / "outside", ["weights", model, "build", "-o", "own/weights.txt"])
     assert {"network", "program"} <= set(found["refused"])
     assert "file" in found["refused"] or not has_landlock()
     assert (tmp_path / "own" / "weights.txt").read_bytes() == (tmp_path / "build" / "weights.txt").read_bytes()
