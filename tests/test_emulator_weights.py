@@ -1,13 +1,18 @@
 """`--emulator-weights`: firmware of constants, and an emulator that takes the weight file of any network of the same shape."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_weights import refused, said, written
 
-from bittrigger.build.folder import load_build
+from bittrigger.build.folder import load_build, save_stored, write_firmware
+from bittrigger.build.manifest import seal
 from bittrigger.build.weights import read_weights
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import evaluate
+from bittrigger.ir.weight_file import with_numbers
 from bittrigger.prove import Verdict
 from bittrigger.prove.sources.files import copy_build, file_claims
 from bittrigger.settings import Settings
@@ -54,6 +59,24 @@ def test_the_files_are_made_again_and_compared(desk, tmp_path):
     assert [claim.detail for claim in claims if claim.verdict is not Verdict.PROVEN] == []
     said("package", desk / "build", "-o", tmp_path / "release", "--version", 3)
     assert "ok:" in said("verify", tmp_path / "release")
+
+
+def test_an_emulator_of_another_network_is_refuted(desk, tmp_path):
+    """Its files are those of ``emulated.json``, and everything is sealed: only the numbers are those of the retrained network."""
+    said("weights", desk / "other.h5", desk / "build", "-o", tmp_path / "other.txt")
+    folder = tmp_path / "build"
+    shutil.copytree(desk / "build", folder)
+    build = load_build(folder)
+    emulated = build.pipeline.emulation
+    emulated = with_numbers(emulated, read_weights(tmp_path / "other.txt", emulated.graph))
+    pipeline = replace(build.pipeline, emulated=emulated)
+    write_firmware(pipeline, folder, build.settings)
+    save_stored(folder, pipeline)
+    seal(folder)
+    claims = [claim for claim in file_claims(copy_build(folder, tmp_path / "work")) if claim.kind == "files"]
+    wrong = [claim for claim in claims if claim.verdict is not Verdict.PROVEN]
+    assert [(claim.subject, claim.verdict) for claim in wrong] == [("emulator/", Verdict.REFUTED)]
+    assert "emulated.json computes something else than design.json" in wrong[0].detail
 
 
 def test_the_option_is_for_constants():

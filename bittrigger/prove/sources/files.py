@@ -22,6 +22,7 @@ from bittrigger.build.wrapping import WRAP, emit_wrappers_of, option_files
 from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.ir.adders import AdderGraph, text
 from bittrigger.prove.claims import Claim, Unproven, attempt
+from bittrigger.prove.sources import emulated
 from bittrigger.report import load_report
 from bittrigger.report.draw import draw_svg
 from bittrigger.report.recount import REPORT, has_report, wrong_figures
@@ -150,13 +151,14 @@ def _others(folder: Path) -> set[str]:
 
 def file_claims(copy: Copy) -> list[Claim]:
     """That the files are those of the design, and sealed."""
-    statement = "every file is what is emitted for the design, and there is no other"
+    statement, method = "every file is what is emitted for the design, and there is no other", "byte equality"
+    of_weights = {"emulator": (emulated.STATEMENT, emulated.METHOD)} if copy.build.pipeline.emulated else {}
     name = copy.build.graph.name
     optional = {"vhdl": copy.build.settings.hdl == "vhdl", "wrap": False}
     absent = [part for part, there in optional.items() if not there and not copy.touches(part)]
     return [
         *(
-            attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part))
+            attempt(f"{part}/", "files", *of_weights.get(part, (statement, method)), partial(_same, copy, part))
             for part in EMITTED
             if part not in absent
         ),
@@ -193,6 +195,8 @@ def _same(copy: Copy, folder: str) -> str:
     found = copy.differences(folder)
     if found:
         raise Unproven("; ".join(found[:3]) + (f"; {len(found)} in all" if len(found) > 3 else ""))
+    if folder == "emulator":
+        emulated.check_emulated(copy.build.pipeline)
     return f"{sum(name.startswith(f'{folder}/') for name in copy.sums)} files"
 
 
