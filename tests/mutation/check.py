@@ -54,6 +54,8 @@ def held(graph, weights, bias):
 
     from bittrigger.errors import MismatchError
     from bittrigger.ir.graph import evaluate
+    from bittrigger.ir.held import Weigh
+    from bittrigger.ir.held_bus import held_nodes
     from bittrigger.passes.hold import Holding
     from bittrigger.passes.simplify import simplify
     from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -62,6 +64,8 @@ def held(graph, weights, bias):
     codes = np.concatenate([random_codes(graph, EVENTS, 0), corner_codes(graph)])
     if not np.array_equal(evaluate(made, codes), evaluate(graph, codes)):
         raise MismatchError("what is held is not what was there")
+    if any(isinstance(node, Weigh) for node in held_nodes(made)) < weights or not held_nodes(made):
+        raise MismatchError("what was to be held is not")
     return made
 
 
