@@ -15,6 +15,7 @@ from layouts import validate
 from bittrigger import design
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.cli import cli
+from bittrigger.cli.explore import own_files, with_files
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.budgets import find_budget
 from bittrigger.device.parts import find_part
@@ -55,6 +56,24 @@ def test_points_of_an_own_part_say_the_file_in_their_command(tmp_path):
         (trial,) = explore({None: graph((5, 6, 3), name="tagger")}, points, tmp_path, workers)
     assert (trial.part, trial.refusal) == ("xcours9p-flga2104-2-e", None)
     assert f"--part {path}" in " ".join(replace(trial, part_file=str(path)).words)
+
+
+def test_parts_of_one_name_say_their_own_files(tmp_path):
+    places = tmp_path / "small", tmp_path / "large"
+    for place in places:
+        place.mkdir()
+    parts = [str(write(place, lut=lut)) for place, lut in zip(places, (1_000, 9_000), strict=True)]
+    points = choices(
+        Settings(),
+        parts=("xcvu13p-flga2577-2-e", *parts),
+        clocks_mhz=(200.0,),
+        latencies=(None,),
+        efforts=("fast",),
+        precisions=(None,),
+    )
+    with ThreadPoolExecutor(1) as workers:
+        trials = explore({None: graph((5, 6, 3), name="tagger")}, points, tmp_path, workers)
+    assert [trial.part_file for trial in with_files(trials, points, own_files(parts))] == [None, *parts]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from bittrigger.cli.console import busy, json_option, terminal, write_json, writ
 from bittrigger.settings import DEFAULT_PART
 
 if TYPE_CHECKING:
+    from bittrigger.device.parts import Part
     from bittrigger.explore.space import Trial
     from bittrigger.ir.graph import Graph
     from bittrigger.settings import Settings
@@ -77,13 +78,11 @@ def command(
     the picture; each point says the command that makes it.
     """
     from bittrigger.data.workers import check_jobs, dask_cluster, processes
-    from bittrigger.device.own_file import is_file_name
-    from bittrigger.device.part_file import taken_part
     from bittrigger.explore.space import choices, explore
     from bittrigger.settings import Settings
 
     check_jobs(jobs)
-    files = {str(taken_part(part)["part"]): part for part in parts if is_file_name(part)}
+    files = own_files(parts)
     wanted = choices(
         Settings(logits=logits),
         parts=parts,
@@ -104,13 +103,28 @@ def command(
                 synthesize=synth,
                 on_trial=lambda done, total, trial: say(f"{done} of {total}: {trial.label}"),
             )
-    trials = [replace(trial, part_file=files.get(trial.part)) for trial in trials]
+    trials = with_files(trials, wanted, files)
     rows = [row(model, output, trial, k, trials) for k, trial in enumerate(trials)]
     show(rows)
     page = output / "explore.html"
     write_text(page, plot(model, rows))
     terminal().print(f"wrote {page}", soft_wrap=True)
     write_json(json_file, "explore-1", {"model": str(model), "points": rows})
+
+
+def own_files(parts: Sequence[str]) -> dict[Part, str]:
+    """The file of each part that is none of the catalogue; files may name their parts alike."""
+    from bittrigger.device.part_file import taken_part
+
+    return {own: part for part in parts if (own := taken_part(part).get("own_part")) is not None}
+
+
+def with_files(trials: Sequence[Trial], wanted: Sequence[Settings], files: Mapping[Part, str]) -> list[Trial]:
+    """``trials`` with the file of each part that came from one of ``files``."""
+    pairs = zip(trials, wanted, strict=True)
+    return [
+        trial if (own := choice.own_part) is None else replace(trial, part_file=files[own]) for trial, choice in pairs
+    ]
 
 
 def _latency(text: str) -> int | None:
