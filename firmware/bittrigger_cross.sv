@@ -4,7 +4,8 @@
 //   bus_clk     of the side that asks. clk is that of the side that answers; nothing is assumed of their phase or ratio.
 //   idle        a request may start.
 //   start       takes bus_write, bus_address and bus_data. done is high one cycle when refused and answer are those of it.
-//   request     write, address and data are valid, and stand until finish has been high for a cycle.
+//   request     write, address and data are valid, and stand until finish has been high for a cycle. address is a register of clk:
+//               the contents of a block memory suffer from an address that changes at any time, though nothing is written.
 //   finish      takes request_refused and request_answer.
 //
 // There is no reset: whatever started ends, and its answer may be passed over. Two levels cross, each through two registers
@@ -25,9 +26,9 @@ module bittrigger_cross #(
     output reg                     refused,
     output reg  [            31:0] answer,
     input  wire                    clk,
-    output wire                    request,
+    output reg                     request,
     output wire                    write,
-    output wire [ADDRESS_BITS-1:0] address,
+    output reg  [ADDRESS_BITS-1:0] address,
     output wire [            31:0] data,
     input  wire                    finish,
     input  wire                    request_refused,
@@ -53,6 +54,8 @@ module bittrigger_cross #(
         done = 1'b0;
         answers = 1'b0;
         asked = 2'b00;
+        request = 1'b0;
+        address = '0;
     end
 
     assign idle = !asks && !answered[1] && !done;
@@ -72,13 +75,14 @@ module bittrigger_cross #(
         end
     end
 
-    assign request = asked[1] && !answers;
-    assign write   = taken_write;
-    assign address = taken_address;
-    assign data    = taken_data;
+    assign write = taken_write;
+    assign data  = taken_data;
     always_ff @(posedge clk) begin
         asked <= {asked[0], asks};
+        request <= asked[1] && !answers;
+        if (asked[1]) address <= taken_address;
         if (request && finish) begin
+            request <= 1'b0;
             answers <= 1'b1;
             given_refused <= request_refused;
             given_answer <= request_answer;

@@ -17,9 +17,9 @@ entity bittrigger_cross is
         refused : out std_logic := '0';
         answer : out std_logic_vector(31 downto 0) := (others => '0');
         clk : in std_logic;
-        request : out std_logic;
+        request : out std_logic := '0';
         write : out std_logic;
-        address : out std_logic_vector(ADDRESS_BITS - 1 downto 0);
+        address : out std_logic_vector(ADDRESS_BITS - 1 downto 0) := (others => '0');
         data : out std_logic_vector(31 downto 0);
         finish : in std_logic;
         request_refused : in std_logic;
@@ -65,15 +65,18 @@ begin
         end if;
     end process;
 
-    request <= asked(1) and not answers;
     write <= taken_write;
-    address <= taken_address;
     data <= taken_data;
     process (clk)
     begin
         if rising_edge(clk) then
             asked <= asked(0) & asks;
+            request <= asked(1) and not answers;
+            if asked(1) = '1' then
+                address <= taken_address;
+            end if;
             if request = '1' and finish = '1' then
+                request <= '0';
                 answers <= '1';
                 given_refused <= request_refused;
                 given_answer <= request_answer;
