@@ -201,6 +201,20 @@ ONNX = {
     "a convolution of a vector": graph(node("Conv", ["q", "w"], ["y"]), **kernel((4, 4, 1))),
     "strides of nothing": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], strides=[0]),
                                 n=np.array([1]), **kernel((1, 1, 2))),
+    "a convolution of 2^15 groups": graph(node("Pad", ["q", "p"], ["t"]), node("Unsqueeze", ["t", "n"], ["u"]),
+                                          node("Conv", ["u", "w"], ["y"], group=1 << 15), n=np.array([2]),
+                                          p=np.array([0, 0, 0, (1 << 15) - 4]), **kernel((1 << 15, 1, 1))),
+    "an outer quantiser": graph(node("Quant", ["w", "v", "z", "b"], ["k"], GENERAL, signed=1, narrow=0),
+                                node("MatMul", ["q", "k"], ["y"]), **kernel((1 << 13, 1)), v=np.ones((1, 1 << 13), "f4")),
+    "a product of 2^30 terms": graph(
+        node("MatMul", ["x", "x"], ["y"]), rest=SOUND.replace(ENDS, b"") + sized(
+            11, value_info("x", (1, 1024, 1024))) + sized(12, value_info("y", ()))),
+    "a tensor moved again and again": graph(
+        *(node("Slice", [f"t{k}" if k else "x", "n", "m", "n"], [f"t{k + 1}"]) for k in range(400)),
+        rest=SOUND.replace(ENDS, b"") + sized(11, value_info("x", (1, 1 << 20))) + sized(12, value_info("t400", ())),
+        n=np.array([1]), m=np.array([1 << 20])),
+    "one name for all nodes": graph(
+        *(node("Relu", [f"t{k}" if k else "q"], [f"t{k + 1}"]) for k in range(19_000)), node("If", ["t19000"], ["y"])),
     "enormous pads": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("Conv", ["t", "w"], ["y"], pads=[1 << 40] * 2),
                            n=np.array([1]), **kernel((1, 1, 2))),
     "enormous windows": graph(node("Unsqueeze", ["q", "n"], ["t"]), node("MaxPool", ["t"], ["y"], kernel_shape=[1 << 40]),
@@ -215,7 +229,8 @@ ONNX = {
     "a kind of texts": graph(node("Softmax", ["q"], ["y"], axis="last")),
     "a tensor as a number": graph(node("Softmax", ["q"], ["y"], axis=np.zeros(3, np.int64))),
     "an attribute of nothing": graph(node("Gemm", ["q", "w"], ["y"], transB=b""), **kernel((4, 4))),
-    "an unknown rounding": graph(node("Quant", ["q", "s", "z", "b"], ["y"], GENERAL, rounding_mode="__import__")),
+    "an unknown rounding": graph(node("Quant", ["q", "s", "z", "b"], ["y"], GENERAL, signed=1, narrow=0,
+                                      rounding_mode="__import__")),
 }  # fmt: skip
 
 

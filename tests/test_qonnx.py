@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -230,3 +231,83 @@ def test_the_names_of_the_file_are_read(tmp_path):
     found = read_onnx(path)
     assert found.inputs == {"x": (1, 3, 6, 5)}
     assert (found.opset, len(found.outputs)) == (13, 1)
+
+
+def read_of(tmp_path, build, shape=(4,), **settings):
+    net = Net(shape, **settings)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(net.finish(build(net)))
+    return foreign_graph(path, Settings())
+
+
+def test_a_quantiser_that_does_not_say_whether_it_is_signed_is_refused(tmp_path):
+    with pytest.raises(UnsupportedModelError, match="it does not say signed and narrow; allowed are 0 and 1"):
+        read_of(tmp_path, lambda net: net.add("Quant", "x", 0.25, 0.0, 4.0, domain=GENERAL))
+
+
+def test_a_truncation_rounds_finer_steps_to_its_own_first(tmp_path):
+    def build(net):
+        x = net.quant("x", 2.0**-6, 8)
+        return net.add("Trunc", x, 2.0**-4, 0.0, 6.0, 2.0**-2, 6.0, domain=GENERAL, rounding_mode="FLOOR")
+
+    graph = read_of(tmp_path, build)
+    assert evaluate(graph, np.array([[13, 14, -3, 127]])).tolist() == [[0, 1, -1, 8]]
+    with pytest.raises(UnsupportedModelError, match="a scale of each channel"):
+        read_of(tmp_path, lambda net: net.add(
+            "Trunc", net.quant("x", 0.25, 8), 0.25, 0.0, 8.0, np.float32([1, 2, 1, 1]), 5.0, domain=GENERAL))  # fmt: skip
+
+
+def test_a_shape_may_be_a_part_of_it(tmp_path):
+    def build(net):
+        x = net.quant("x", 0.25, 5)
+        last = net.add("Shape", x, start=2)
+        shape = net.add("Concat", net.constant([1, -1], "int64"), last, axis=0)
+        return net.add("ReduceSum", net.add("Reshape", net.add("Flatten", x), shape), axes=[1], keepdims=0)
+
+    graph = read_of(tmp_path, build, (2, 6), opset=15)
+    codes = np.arange(12).reshape(1, 12)
+    assert evaluate(graph, codes).tolist() == codes.reshape(2, 6).sum(axis=0)[None].tolist()
+
+
+def test_older_versions_have_attributes_where_newer_ones_have_inputs(tmp_path):
+    graph = read_of(
+        tmp_path, lambda net: net.add("Slice", net.quant("x", 0.25, 5), starts=[1], ends=[3], axes=[1]), opset=9
+    )
+    assert evaluate(graph, np.array([[1, 2, 3, 4]])).tolist() == [[2, 3]]
+    graph = read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), pads=[0, 1, 0, 0]), opset=9)
+    assert evaluate(graph, np.array([[1, 2, 3, 4]])).tolist() == [[0, 1, 2, 3, 4]]
+    with pytest.raises(UnsupportedModelError, match="allowed are zeros around"):
+        read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), pads=[0, 1, 0, 0], value=1.0), opset=9)
+    with pytest.raises(UnsupportedModelError, match="it names axes; allowed are pads of all axes"):
+        read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), net.constant([0] * 4, "int64"), "",
+                                              net.constant([1, 0], "int64")), opset=18)  # fmt: skip
+    with pytest.raises(UnsupportedModelError, match="meet along an axis that it names"):
+        read_of(tmp_path, lambda net: net.add("Add", net.quant("x", 0.25, 5), np.ones(3), axis=1), (3, 3), opset=6)
+
+
+def _moved_often(net):
+    x = "x"
+    for _ in range(70):
+        x = net.add("Slice", x, *(net.constant([n], "int64") for n in (0, 1 << 20, 1)))
+    return x
+
+
+def _outer(net):
+    kernel = net.quant(net.constant(np.ones((1 << 13, 1))), np.ones((1, 1 << 13)), 4)
+    return net.add("MatMul", net.quant("x", 0.25, 5), kernel)
+
+
+LARGE = {
+    "product": (lambda net: net.add("MatMul", "x", "x"), (1024, 1024), "1024, 2]; allowed are 16,777,216 elements"),
+    "groups": (lambda net: net.add("Conv", "x", net.weights(1 << 13, 1, 1), group=1 << 13), (1 << 13, 1),
+               r"[1, 8192, 8192]; allowed are 16,777,216"),
+    "outer quantiser": (_outer, (4,), "[8192, 8192]; allowed are 16,777,216 elements"),
+    "moved often": (_moved_often, (1 << 20,), "numbers; allowed are 134,217,728"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_would_take_gigabytes_is_refused_before_it_does(tmp_path, name):
+    build, shape, text = LARGE[name]
+    with pytest.raises(UnsupportedModelError, match=re.escape(text)):
+        read_of(tmp_path, build, shape)

@@ -99,6 +99,16 @@ def test_two_directions_apart_are_refused():
         lowered(tf.keras.Model(port, ends))
 
 
+def test_two_directions_with_states_from_or_for_outside_are_refused():
+    port = tf.keras.Input((4, 3), name="x")
+    begun = layers.Bidirectional(QSimpleRNN(3, **PLAIN), name="both")(port, initial_state=[port[:, 0], port[:, 1]])
+    with pytest.raises(UnsupportedModelError, match="'both_forward': it is called with initial states"):
+        lowered(tf.keras.Model(port, begun))
+    last = layers.Bidirectional(QSimpleRNN(3, return_state=True, **PLAIN), name="both")(port)
+    with pytest.raises(UnsupportedModelError, match="'both': it gives 3 tensors; allowed is one"):
+        lowered(tf.keras.Model(port, last[0]))
+
+
 @pytest.mark.parametrize("layer", [QLSTM, QGRU])
 def test_without_a_state_quantiser_the_state_grows_beyond_float32(layer):
     model = sequence(layer(4, **PLAIN, **GATES))

@@ -91,16 +91,18 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.lower() for name in taken}
+        self._count: dict[str, int] = {}  # of each name the last number behind it, as those before it stay taken
 
     def unique(self, name: str) -> str:
         """The identifier of ``name``, with ``_2``, ``_3``, … behind it if it is taken."""
         base = found = identifier(name)
-        count = 1
+        count = self._count.get(base, 1)
         while found.lower() in self._taken:
             count += 1
             suffix = f"_{count}"
             found = base[: MAX_LENGTH - len(suffix)].rstrip("_") + suffix
         self._taken.add(found.lower())
+        self._count[base] = count
         return found
 
 

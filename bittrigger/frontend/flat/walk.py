@@ -103,10 +103,12 @@ class _Walk:
             return [_Result(read[0].call, read[0].shape, masked or kind == "Masking")]
         found = _Layer(layer, kind, config["config"])
         if kind in BIDIRECTIONAL:
-            return [self._both_ways(found, read[0], lead, prefix)]
+            made = self._both_ways(found, read, lead, prefix)
+            _check_single(layer, _tensors(node.outputs))
+            return [made]
         return [self._call(node, found, read, (outer, lead), prefix, masked=masked)]
 
-    def _both_ways(self, found: _Layer, read: _Result, lead: Shape, prefix: str) -> _Result:
+    def _both_ways(self, found: _Layer, read: list[_Result], lead: Shape, prefix: str) -> _Result:
         """A layer that goes forwards, its twin that goes backwards, and what joins them: a call each."""
         wrapper, config = found.layer, found.config
         if config.get("merge_mode") not in _JOINED:
@@ -116,17 +118,18 @@ class _Walk:
             )
         given = config["layer"]
         twin = config.get("backward_layer") or given
+        names, shapes = tuple(result.call for result in read), tuple(result.shape for result in read)
         ends = []
         for side, layer, entry in (
             ("forward", wrapper.forward_layer, given),
             ("backward", wrapper.backward_layer, twin),
         ):
-            steps, units = read.shape[-2], int(layer.units)
+            steps, units = read[0].shape[-2], int(layer.units)
             shape = (steps, units) if layer.return_sequences else (units,)
             name = self._unused(f"{wrapper.name}_{side}", prefix)
             own = {**entry["config"], "name": name, "go_backwards": bool(layer.go_backwards)}
             kind = str(entry["class_name"])
-            self.calls.append(Call(name, layer, kind, own, (read.call,), (read.shape,), (*lead, *shape), lead))
+            self.calls.append(Call(name, layer, kind, own, names, shapes, (*lead, *shape), lead))
             if side == "backward" and layer.return_sequences:  # its results come in the order of its steps
                 name = self._reversed(name, shape, prefix)
             ends.append(_Result(name, shape))
@@ -162,10 +165,7 @@ class _Walk:
     ) -> _Result:
         """A layer that computes something; ``leads`` are the axes in front of its model, and of the layer itself."""
         outputs = _tensors(node.outputs)
-        if len(outputs) != 1:
-            raise UnsupportedModelError(
-                f"layer {found.layer.name!r}: it gives {len(outputs)} tensors; allowed is one; take slices, as in x[:, :4]"
-            )
+        _check_single(found.layer, outputs)
         if outputs[0].dtype.name != "float32":
             raise UnsupportedModelError(
                 f"layer {found.layer.name!r}: it gives {outputs[0].dtype.name}; allowed is float32; cast to that"
@@ -232,6 +232,14 @@ def _check_arguments(node: Any, kind: str) -> None:
         raise UnsupportedModelError(
             f"layer {node.layer.name!r}: it is called with {what}, which no design can follow; allowed are plain calls; call it "
             "without arguments"
+        )
+
+
+def _check_single(layer: Any, outputs: list[Any]) -> None:
+    """Refuse a layer of several results."""
+    if len(outputs) != 1:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: it gives {len(outputs)} tensors; allowed is one; take slices, as in x[:, :4]"
         )
 
 

@@ -49,25 +49,25 @@ def _folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:  # noqa:
         case "Cast":
             return Constant(values[0].astype(_CAST[int(node.attributes["to"])]), scale)  # type: ignore[arg-type]
         case "Shape":
-            return Constant(np.array(values[0].shape, dtype=np.int64))
+            return Constant(shape_of(node, values[0].shape))
         case "Concat":
-            _check_size([sum(array.size for array in values)])
+            check_size([sum(array.size for array in values)])
             return Constant(np.concatenate(values, axis=whole(node, "axis", 0)))
         case "Gather":
-            _check_size([values[1].size, values[0].size])
+            check_size([values[1].size, values[0].size])
             return Constant(np.take(values[0], values[1].astype(np.int64), axis=whole(node, "axis", 0)))
         case "Add" | "Sub" | "Mul":
-            _check_size(np.broadcast_shapes(*(array.shape for array in values)))
+            check_size(np.broadcast_shapes(*(array.shape for array in values)))
             return Constant(_BINARY[node.kind](*values))
         case "Div":
             integer = values[0].dtype.kind in "iu"
             if not values[1].all():
                 raise ValueError("a division by 0")
-            _check_size(np.broadcast_shapes(*(array.shape for array in values)))
+            check_size(np.broadcast_shapes(*(array.shape for array in values)))
             return Constant(values[0] // values[1] if integer else values[0] / values[1])
         case "ConstantOfShape":
             shape = [int(n) for n in values[0].ravel()]
-            _check_size(shape)
+            check_size(shape)
             filling = node.attributes.get("value", np.zeros(1, dtype=np.float32))
             return Constant(np.full(shape, np.asarray(filling).reshape(-1)[0]))
     raise refused(node, "it reads constants alone", "allowed are quantisers, shapes and sums there; simplify the graph")
@@ -96,6 +96,11 @@ def _moved(node: OnnxNode, array: Array, others: Sequence[Array]) -> Array:
     return np.squeeze(array, tuple(axes) if axes else None)
 
 
+def shape_of(node: OnnxNode, shape: Sequence[int]) -> Array:
+    """What a Shape gives, batch included: all of it, or the axes from ``start`` to ``end``."""
+    return np.array(shape[whole(node, "start", 0) : whole(node, "end", len(shape))], dtype=np.int64)
+
+
 def axes_of(node: OnnxNode, name: str) -> list[int]:
     """A list of numbers among the attributes, empty where there is none."""
     value = node.attributes.get(name, [])
@@ -120,6 +125,11 @@ def real(node: OnnxNode, name: str, default: float) -> float:
     return float(value)
 
 
-def _check_size(shape: Sequence[int]) -> None:
+def check_size(shape: Sequence[int]) -> None:
+    """Refuse an array of more than ``MAX_VALUES`` elements before memory is taken for it.
+
+    Raises:
+        ValueError: if it has, or an axis is negative.
+    """
     if any(n < 0 for n in shape) or math.prod(shape) > MAX_VALUES:
-        raise ValueError(f"a constant of shape {list(shape)[:8]}")
+        raise ValueError(f"an array of shape {list(shape)[:8]}; allowed are {MAX_VALUES:,} elements")

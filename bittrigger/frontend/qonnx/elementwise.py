@@ -95,6 +95,8 @@ def softmax(walk: Walk, node: OnnxNode) -> Tensor:
 def arithmetic(walk: Walk, node: OnnxNode) -> Tensor:
     """Add, Sub, Mul or Div of two tensors, or of a tensor and a constant."""
     left, right = (walk.values[name] for name in node.inputs[:2])
+    if "axis" in node.attributes:  # before version 7
+        raise refused(node, "its operands meet along an axis that it names", "allowed are versions from 7 on")
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return _of_tensors(walk, node, left, right)
     return _with_constant(walk, node, left, right)

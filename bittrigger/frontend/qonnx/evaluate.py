@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.frontend.elementwise import onnx
 from bittrigger.frontend.qonnx import elementwise, positions
-from bittrigger.frontend.qonnx.constants import axes_of, folded, real, whole
+from bittrigger.frontend.qonnx.constants import axes_of, folded, real, shape_of, whole
 from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST
 from bittrigger.frontend.qonnx.tensors import Constant
@@ -22,6 +22,7 @@ from bittrigger.ir.wire import ZERO
 Values = dict[str, Array]
 
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+_SLICE = ("starts", "ends", "axes", "steps")
 _ENDINGS = ("Softmax", "Sigmoid")
 
 
@@ -64,7 +65,7 @@ def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -
         fixed = node.inputs[0] in constants
         return [_quantised(node, x.astype(np.float32) if fixed else x, rest)]
     if node.kind == "Shape":
-        return [np.array([1, *x.shape[1:]], dtype=np.int64)]
+        return [shape_of(node, (1, *x.shape[1:]))]
     if node.domain == LAST:
         first = np.moveaxis(x, -1, 1)
         if node.kind == "Conv":
@@ -74,7 +75,7 @@ def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -
         return [_spatial(node, x, rest)]
     if node.kind == "Split":
         axis = whole(node, "axis", 0)
-        sizes = rest[0].tolist() if rest else axes_of(node, "split") or positions.even(node, x.shape[axis])
+        sizes = _numbers(node, rest, 0, "split") or positions.even(node, x.shape[axis])
         return np.split(x, np.cumsum(sizes)[:-1].astype(int), axis=axis)
     return [_plain(node, x, rest, events)]
 
@@ -167,10 +168,10 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
         case "Flatten":
             return x.reshape(events, -1)
         case "Slice":
-            axes = rest[2].tolist() if len(rest) > 2 else list(range(len(rest[0])))
-            steps = rest[3].tolist() if len(rest) > 3 else [1] * len(axes)
+            starts, ends, axes, steps = (_numbers(node, rest, k, name) for k, name in enumerate(_SLICE))
             found = [slice(None)] * x.ndim
-            for start, end, axis, step in zip(rest[0].tolist(), rest[1].tolist(), axes, steps, strict=True):
+            axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+            for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
                 if axis % x.ndim:
                     below = step < 0 and end < -x.shape[axis]
                     found[axis % x.ndim] = slice(start, None if below else end, step)
@@ -178,11 +179,11 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
         case "Gather":
             return np.take(x, rest[0], axis=whole(node, "axis", 0))
         case "Pad":
-            pads = rest[0].tolist()
+            pads = _numbers(node, rest, 0, "pads")
             return np.pad(x, list(zip(pads[: x.ndim], pads[x.ndim :], strict=True)))
         case kind if kind in positions.REDUCTIONS:
             everywhere = kind.startswith("Global")
-            axes = range(2, x.ndim) if everywhere else rest[0].tolist() if rest else axes_of(node, "axes")
+            axes = list(range(2, x.ndim)) if everywhere else _numbers(node, rest, 0, "axes")
             return np.asarray(
                 _REDUCTIONS[positions.REDUCTIONS[kind]](
                     x, axis=tuple(axes), keepdims=everywhere or bool(whole(node, "keepdims", 1))
@@ -194,6 +195,12 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return np.asarray(onnx.even(kind, x, _settings(node, rest)))
         case kind:
             return onnx.IN_DOUBLE[kind](x.astype(np.float64), _settings(node, rest)).astype(x.dtype)
+
+
+def _numbers(node: OnnxNode, rest: list[Array], place: int, name: str) -> list[int]:
+    """Whole numbers of an operand, or, as older versions have it, of an attribute."""
+    given = rest[place].ravel().tolist() if place < len(rest) else []
+    return given or axes_of(node, name)
 
 
 def _settings(node: OnnxNode, rest: list[Array]) -> dict[str, float]:

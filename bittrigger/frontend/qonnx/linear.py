@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.frontend import attributes
 from bittrigger.frontend.keras_layers.weights import grouped_matrix
 from bittrigger.frontend.kernels import Float32Array, common_fraction_bits
-from bittrigger.frontend.qonnx.constants import real, whole
+from bittrigger.frontend.qonnx.constants import check_size, real, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.tensors import (
     Array,
@@ -155,6 +155,7 @@ def convolution(walk: Walk, node: OnnxNode, source: Tensor) -> Tensor:
     filters, depth = values.shape[:2] if values.ndim == len(positions) + 2 else (0, 0)
     if groups < 1 or depth * groups != channels or not filters or filters % groups or 0 in values.shape:
         raise refused(node, f"a kernel of shape {values.shape} on {source.shape}", "allowed are kernels that fit")
+    check_size([*values.shape[2:], channels, filters])
     places = window_places(node, positions, values.shape[2:])
 
     def matrix(part: Array | None) -> Array | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.frontend import attributes
-from bittrigger.frontend.qonnx.constants import axes_of, whole
+from bittrigger.frontend.qonnx.constants import axes_of, check_size, real, whole
 from bittrigger.frontend.qonnx.file import MAX_AXES, OnnxNode
 from bittrigger.frontend.qonnx.linear import relabelled
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, refused
@@ -173,6 +173,9 @@ def _padded(walk: Walk, node: OnnxNode, source: Tensor) -> Array:
     filling = walk.values[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
     mode = str(node.attributes.get("mode", "constant"))
     zero = filling is None or (isinstance(filling, Constant) and not filling.values.any())
+    zero = zero and not real(node, "value", 0.0)
+    if len(node.inputs) > 3 and node.inputs[3]:
+        raise refused(node, "it names axes", "allowed are pads of all axes")
     if len(pads) != 2 * rank or pads[0] or pads[rank] or mode != "constant" or not zero or min(pads) < 0:
         raise refused(node, f"mode {mode[:20]!r}, pads {pads[:10]}", "allowed are zeros around the values of an event")
     if max(pads) > 4096:
@@ -258,6 +261,7 @@ def product(walk: Walk, node: OnnxNode) -> Tensor:
     if len(left.shape) < 2 or right.shape[:-2] != lead or left.shape[-1] != right.shape[-2]:
         raise refused(node, f"factors of shape {left.shape} and {right.shape}", "allowed are matrices that fit")
     a, b = left.numbers, right.numbers.swapaxes(-1, -2)
+    check_size([*a.shape, b.shape[-2], 2])
     pairs = np.stack(np.broadcast_arrays(a[..., :, None, :], b[..., None, :, :]), axis=-1)
     shape = (*lead, a.shape[-2], b.shape[-2])
     made = Tensor("", shape, tuple(range(len(shape))))

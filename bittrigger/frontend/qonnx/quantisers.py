@@ -8,6 +8,7 @@ import numpy as np
 
 from bittrigger.frontend.elementwise.onnx import ROUNDINGS, rounded
 from bittrigger.frontend.kernels import Float32Array
+from bittrigger.frontend.qonnx.constants import check_size, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Tensor, Value, Walk, is_power_of_two, refused
 
@@ -38,7 +39,10 @@ def quant(walk: Walk, node: OnnxNode) -> Value:
     source = walk.values[node.inputs[0]]
     scale, zero, bits = (_number(walk, node, place) for place in (1, 2, 3))
     width = _width(node, bits)
-    signed, narrow = (bool(node.attributes.get(name, 0)) for name in ("signed", "narrow"))
+    missing = [name for name in ("signed", "narrow") if name not in node.attributes]
+    if missing:
+        raise refused(node, f"it does not say {' and '.join(missing)}", "allowed are 0 and 1; export it again")
+    signed, narrow = (bool(whole(node, name, 0)) for name in ("signed", "narrow"))
     if width == 1 and signed:
         return _quantised(walk, node, source, Quantiser(scale, zero, -1, 1, sign=True))
     most = (1 << width - signed) - 1 - (narrow and not signed)
@@ -64,7 +68,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
     scale, zero = numbers[0], numbers[1]
     wide = _width(node, numbers[2])
     mode = _rounding(node, "FLOOR")
-    if zero.any() or len(numbers) not in (4, 5) or scale.size > 1:
+    if zero.any() or len(numbers) not in (4, 5) or any(one.size > 1 for one in numbers):
         raise refused(
             node, f"{len(numbers)} parameters, a zero point or a scale of each channel", "allowed are 0 and one scale"
         )
@@ -75,7 +79,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
     else:
         out, width = numbers[3], _width(node, numbers[4])
         places = round(float(np.log2(out.astype(np.float64) / scale.astype(np.float64)).reshape(-1)[0]))
-        signed, narrow = bool(node.attributes.get("signed", 1)), bool(node.attributes.get("narrow", 0))
+        signed, narrow = bool(whole(node, "signed", 1)), bool(whole(node, "narrow", 0))
         hi = (1 << width - signed) - 1 - (narrow and not signed)
         lo = -(1 << width - 1) + narrow if signed else 0
     if not 0 <= places < MAX_BITS:
@@ -87,8 +91,11 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
         raise refused(
             node, "what it truncates is not in steps of its scale", "allowed is what a Quant of that scale made"
         )
-    # what it reads are integers times its scale, so that there is nothing to be rounded before the cut
     step = np.float32(scale.reshape(-1)[0])
+    if source.scale is None:  # what it cuts are integers, which a Quant of finer steps has not made
+        nearest = {"frac": 1 - int(np.frexp(np.abs(step))[1]), "lo": -(1 << MAX_BITS), "hi": 1 << MAX_BITS}
+        spec = {"module": "onnx", "class_name": "Quant", "config": {**nearest, "rounding": "ROUND"}}
+        source = walk.function(node, source, spec)
     by = np.float32(1 if source.scale is not None else 1 / step) * np.float32(2.0**-places)
     codes = replace(walk.affine(node, source, by, 0.0), scale=None)
     spec = {"module": "onnx", "class_name": "Quant", "config": {"frac": 0, "lo": lo, "hi": hi, "rounding": mode}}
@@ -165,6 +172,7 @@ def _rescaled(walk: Walk, node: OnnxNode, codes: Tensor, scale: Float32Array) ->
 
 def _constant(values: Array, kind: Quantiser) -> Constant:
     """Weights, as QONNX computes them in float32."""
+    check_size(np.broadcast_shapes(values.shape, kind.scale.shape, kind.zero.shape))
     scaled = np.divide(values, kind.scale, dtype=np.float32) + kind.zero
     if kind.sign:
         whole = np.where(scaled >= 0, np.float32(1), np.float32(-1))

@@ -11,9 +11,9 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.lower import lower_with_map
 from bittrigger.frontend.qonnx import elementwise, linear, positions, quantisers
-from bittrigger.frontend.qonnx.constants import MAX_VALUES, folded
-from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode, read_onnx
-from bittrigger.frontend.qonnx.tensors import Constant, Layers, Shape, Tensor, Value, Walk, refused
+from bittrigger.frontend.qonnx.constants import MAX_VALUES, folded, shape_of
+from bittrigger.frontend.qonnx.file import OnnxModel, OnnxNode, read_onnx
+from bittrigger.frontend.qonnx.tensors import Constant, Layers, Tensor, Value, Walk, refused
 from bittrigger.ir.basis import Reference
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
@@ -144,7 +144,7 @@ def _made(walk: Walk, node: OnnxNode) -> tuple[Value, ...]:
             raise refused(node, f"it reads {name[:80]!r}, which nothing before it makes", "allowed are nodes in order")
     given = [walk.values[name] for name in node.inputs if name]
     if node.kind == "Shape" and isinstance(given[0], Tensor):
-        return (Constant(_shape(given[0].shape)),)
+        return (Constant(shape_of(node, (1, *given[0].shape))),)
     constants = [value for value in given if isinstance(value, Constant)]
     quantiser = node.kind in ("Quant", "IntQuant", "BipolarQuant", "Trunc")
     if len(constants) == len(given) and not quantiser:
@@ -168,7 +168,3 @@ _LEAST = {
     "BatchNormalization": 5,
 }
 """Inputs that an operator has at least."""
-
-
-def _shape(shape: Shape) -> Array:
-    return np.array([1, *shape], dtype=np.int64)

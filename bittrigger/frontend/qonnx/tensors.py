@@ -28,6 +28,9 @@ Number = Array | np.floating[Any] | float
 MAX_CODES = 1 << 20
 """Most elements of a tensor."""
 
+MAX_NUMBERS = 1 << 27
+"""Most elements of all tensors, and of all arrays that say how they are made."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -99,6 +102,7 @@ class Layers:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     names: Names = field(default_factory=lambda: Names([]))
+    numbers: int = 0
 
     def get_layers(self) -> list[Layer]:
         """All of them."""
@@ -117,6 +121,13 @@ class Layers:
         if math.prod(lying) > MAX_CODES or 0 in lying:
             raise UnsupportedModelError(
                 f"layer {owner!r}: a tensor of {math.prod(lying):,} values; allowed are 1 to {MAX_CODES:,}; use a smaller one"
+            )
+        arrays = [value for value in facts.values() if isinstance(value, np.ndarray)]
+        self.numbers += math.prod(lying) + sum(array.size for array in arrays)
+        if self.numbers > MAX_NUMBERS:
+            raise UnsupportedModelError(
+                f"layer {owner!r}: with those before it it takes {self.numbers:,} numbers; allowed are {MAX_NUMBERS:,}; use a "
+                "smaller model"
             )
         name = self.names.unique(owner)
         whole = {attributes.SHAPE: list(lying), **facts, attributes.KIND: kind}
