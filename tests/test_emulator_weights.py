@@ -51,6 +51,17 @@ def test_a_retrained_network_needs_a_file_alone(desk, tmp_path):
     assert np.array_equal(found, evaluate(retrained.graph, codes))
     assert not np.array_equal(found, evaluate(build.graph, codes))
     said("simulate", desk / "build", "--weights", path, "-n", 100)
+    said("weights", path, desk / "build", "-o", tmp_path / "again.txt")
+    assert (tmp_path / "again.txt").read_bytes() == path.read_bytes()
+    refused(
+        ConfigError,
+        "has constants, which no bus writes",
+        "weights",
+        path,
+        desk / "build",
+        "--writes",
+        tmp_path / "bus.txt",
+    )
     refused(ConfigError, "only the emulator of", "simulate", desk / "build", "--weights", path, "-x", "rtl-fast")
 
 

@@ -77,6 +77,10 @@ def command(
         if path is not None and path.exists() and not overwrite:
             raise ConfigError(f"{path}: is there already; choose another name, or replace it with --overwrite")
     build = load_build(folder)
+    if writes is not None and not build.pipeline.held:
+        raise ConfigError(
+            f"{folder}: its firmware has constants, which no bus writes; leave out --writes, or convert with --reloadable weights"
+        )
     confine((output, writes, json_file))  # the model is read in this process
     graph = _numbers(model, build, output, inputs)
     counts, console = held_counts(graph), terminal()
@@ -104,7 +108,7 @@ def _numbers(model: Path, build: Build, output: Path | None, inputs: Path | None
     from bittrigger.compile.weights import retrained
 
     if is_weight_file(model):
-        graph = read_weights(model, build.graph)
+        graph = read_weights(model, build.pipeline.emulation.graph)
     else:
         values = read_inputs(inputs) if inputs else None
         with busy(f"reading {model}") as say:
