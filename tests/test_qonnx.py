@@ -297,7 +297,22 @@ def _outer(net):
     return net.add("MatMul", net.quant("x", 0.25, 5), kernel)
 
 
+@pytest.mark.parametrize("trains", [0, 1])
+def test_a_dropout_does_nothing_or_is_refused(tmp_path, trains):
+    def build(net):
+        mode = net.add("Cast", net.constant(trains, "int64"), to=9)
+        return net.add("Dropout", net.quant("x", 0.25, 5), 0.5, mode)
+
+    if trains:
+        with pytest.raises(UnsupportedModelError, match="it draws at random, as in training"):
+            read_of(tmp_path, build)
+    else:
+        assert evaluate(read_of(tmp_path, build), np.array([[1, 2, 3, 4]])).tolist() == [[1, 2, 3, 4]]
+
+
 LARGE = {
+    "windows": (lambda net: net.add("MaxPool", net.quant("x", 0.25, 5), kernel_shape=[40_000], pads=[39_999] * 2), (1, 3),
+                "40002 windows of 40000; allowed are fewer"),
     "product": (lambda net: net.add("MatMul", "x", "x"), (1024, 1024), "1024, 2]; allowed are 16,777,216 elements"),
     "groups": (lambda net: net.add("Conv", "x", net.weights(1 << 13, 1, 1), group=1 << 13), (1 << 13, 1),
                r"[1, 8192, 8192]; allowed are 16,777,216"),

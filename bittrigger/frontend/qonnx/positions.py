@@ -63,6 +63,9 @@ def moving(walk: Walk, node: OnnxNode) -> Tensor:
                 raise refused(node, f"perm {axes[:8]}", "allowed are orders that leave the batch in front")
             return relabelled(source, tuple(axis - 1 for axis in axes[1:]))
         case "Identity" | "Dropout":
+            trains = walk.values[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
+            if trains is not None and not (isinstance(trains, Constant) and not trains.values.any()):
+                raise refused(node, "it draws at random, as in training", "allowed are trained models")
             return source
         case "Cast":
             if whole(node, "to", 1) not in (1, 11):

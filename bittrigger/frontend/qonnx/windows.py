@@ -29,19 +29,22 @@ def window_places(node: OnnxNode, positions: Shape, size: Shape) -> IntArray:
     pads = _pads(node, positions, size, strides, dilations)
     if any(not 0 <= pad < max(n, reach, 2) for pad, n, reach in zip(pads, positions * 2, tuple(size) * 2, strict=True)):
         raise refused(node, f"pads {pads[:8]}", "allowed are pads of less than its operand or kernel")
-    axes = []
-    for n, taps, stride, step, before, after in zip(
-        positions, size, strides, dilations, pads[:count], pads[count:], strict=True
-    ):
-        outputs = (n + before + after - (taps - 1) * step - 1) // stride + 1
-        if outputs < 1:
-            raise refused(node, f"a window of {tuple(size)} on {positions}", "allowed are windows that fit")
-        axes.append(stride * np.arange(outputs)[:, None] + step * np.arange(taps)[None, :] - before)
-    outputs = tuple(axis.shape[0] for axis in axes)
+    outputs = tuple(
+        (n + before + after - (taps - 1) * step - 1) // stride + 1
+        for n, taps, stride, step, before, after in zip(
+            positions, size, strides, dilations, pads[:count], pads[count:], strict=True
+        )
+    )
+    if min(outputs) < 1:
+        raise refused(node, f"a window of {tuple(size)} on {positions}", "allowed are windows that fit")
     if math.prod(outputs) * math.prod(size) > 16 * MAX_CODES:
         raise refused(
             node, f"{math.prod(outputs)} windows of {math.prod(size)}", "allowed are fewer; use a smaller image"
         )
+    axes = [
+        stride * np.arange(number)[:, None] + step * np.arange(taps)[None, :] - before
+        for number, taps, stride, step, before in zip(outputs, size, strides, dilations, pads[:count], strict=True)
+    ]
     found = np.zeros((*outputs, *size), dtype=np.int64)
     outside = np.zeros(found.shape, dtype=bool)
     for k, (axis, n) in enumerate(zip(axes, positions, strict=True)):
