@@ -7,7 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,12 +24,14 @@ from bittrigger.frontend.keras_model.reference import round_outputs
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, evaluate
+from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.ports import decode_inputs, decode_outputs
 from bittrigger.prove import Verdict, run
 from bittrigger.prove.sources import structure
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
+from fuzz import live
 from fuzz.child import cpu_seconds
 from fuzz.gates import Yosys
 from fuzz.natives import KINDS, Natives, compile_natives
@@ -155,7 +157,7 @@ class _Case:
             "vhdl": self.spec.hdl == "vhdl",
         }.items():
             words |= {word} if holds else set()
-        return words
+        return words | live.words_of(self.build)
 
     def record(self) -> Record:
         """What happened."""
@@ -186,10 +188,15 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
     try:
         for place, case in enumerate(cases):
             _convert(case, folder / str(place), plan)
-        _run_natives([case for case in cases if case.built], folder / "natives", plan)
+        for ours in (False, True):
+            chosen = [case for case in cases if case.built and live.is_live(_built(case)) is ours]
+            kinds = tuple(kind for kind in plan.natives if kind != "rtl" or not ours)
+            _run_natives(chosen, folder / f"natives_of_{ours:d}", replace(plan, natives=kinds))
         for case in cases:
             if not case.built:
                 continue
+            if case.alive and live.is_live(_built(case)):
+                _run_live(case)
             if case.alive:
                 _prove(case, server)
             if case.alive and plan.gates_every and case.spec.seed % plan.gates_every == 0:
@@ -260,6 +267,9 @@ def _settings(spec: Spec) -> Settings:
         name=spec.name,
         ii=spec.ii,
         hdl=spec.hdl,
+        port=spec.port,
+        reloadable=spec.reloadable,
+        tunable=spec.tunable,
     )
 
 
@@ -375,6 +385,16 @@ def _prove(case: _Case, yosys: Yosys) -> None:
         if proof.proven:  # else a claim is open: neither proven nor wrong
             case.executors.append("proof")
     case.cpu_s["prove"] += yosys.cpu_s - before
+
+
+def _run_live(case: _Case) -> None:
+    """The RTL of what takes words or holds numbers, and every executor on other numbers."""
+    with case.stage("run rtl-fast", "rtl-fast"):
+        live.run_live(_built(case), ("rtl-fast",), _codes(case))
+    if not case.alive or not held_nodes(_built(case).graph):
+        return
+    with case.stage("run swapped", "swapped"):
+        live.run_live(live.swapped(_built(case), case.spec.seed), live.OTHER, _codes(case))
 
 
 def _run_gates(case: _Case, yosys: Yosys) -> None:

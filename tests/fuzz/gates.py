@@ -8,6 +8,7 @@ from pathlib import Path
 from bittrigger.build.folder import Build
 from bittrigger.errors import ToolError
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.held_bus import held_nodes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.sources.rtl import Rtl, collect_rtl, rtl_commands
 from bittrigger.simulate.executors.gates import GateSim
@@ -68,7 +69,7 @@ class Yosys:
         """
         folder = self.folder / "netlist"
         folder.mkdir(parents=True, exist_ok=True)
-        if build.pipeline.ii > 1:  # as the product does, module by module: the guard of the interval has feedback
+        if build.pipeline.ii > 1 or held_nodes(build.graph):  # as the product does, module by module: there is feedback
             synthesize(build.pipeline, build.folder / "rtl", folder, jobs=1)
             return GateSim(build.pipeline, folder).run(codes)
         top = build.graph.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from fuzz import in_time, rooted, windows
+from fuzz import held, in_time, rooted, windows
 from fuzz.grow import Grower, block, layer, merge, port
 from fuzz.sets import grow_set
 from fuzz.spec import Node, Options, Spec
@@ -24,6 +24,8 @@ def generate(seed: int) -> Spec:
     """The network of ``seed``: the same one in every process."""
     if seed >= rooted.FIRST:
         return rooted.generate_rooted(seed)
+    if seed >= held.FIRST:
+        return held.generate_held(seed)
     if seed >= in_time.FIRST:
         return in_time.generate_in_time(seed)
     if seed >= windows.FIRST:

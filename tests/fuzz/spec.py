@@ -47,6 +47,9 @@ class Spec:
         ii: cycles from one event to the next at least.
         require: the least grade that will do.
         hdl: what the hardware is written in.
+        port: ``whole``, or ``stream`` for positions that come word by word.
+        reloadable: ``weights`` to hold them in registers.
+        tunable: ``bias`` to hold biases in registers.
     """
 
     seed: int
@@ -62,6 +65,9 @@ class Spec:
     ii: int = 1
     require: str = "exact"
     hdl: str = "verilog"
+    port: str = "whole"
+    reloadable: str | None = None
+    tunable: str | None = None
 
     @property
     def is_chain(self) -> bool:
