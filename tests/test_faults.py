@@ -201,3 +201,22 @@ def test_a_proof_whose_worker_is_killed_leaves_none_and_the_next_is_right(name, 
             prove(build, jobs=1)
     assert not (folder / "proof.json").exists()
     assert prove(build, jobs=1).proven
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_command_that_is_done_does_not_die_of_a_signal(number):
+    """While the interpreter is taken down Python's own handlers are gone; a signal then finds everything done."""
+    program = f"""
+import os, signal, sys
+from bittrigger.cli import main
+
+class Last:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.{number}):
+        kill(own, number)
+
+last, sys.argv = Last(), ["bittrigger", "--version"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "version" in done.stdout

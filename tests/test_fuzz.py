@@ -23,6 +23,8 @@ from fuzz.spec import Node, Spec, digest, from_json, load, save, to_json
 from rich.console import Console
 
 from bittrigger.emit import emulator as emulator_package
+from bittrigger.ir.held_bus import writes
+from bittrigger.simulate.simulators import harness
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -81,6 +83,41 @@ def test_networks_of_long_intervals_and_of_rarer_kinds(tmp_path):
     assert not wrong, wrong
     assert sum(record.outcome == "equal" for record in records) > 5
     assert any("vhdl" in record.words and "proof" in record.executors for record in records)
+
+
+HELD = 9_300_027
+"""A network that holds weights, at an interval."""
+
+
+def test_networks_of_words_and_of_held_numbers(tmp_path):
+    """Those of seeds from 9,300,000 on: positions that come word by word, weights and biases in registers, and both."""
+    specs = [generate(seed) for seed in range(9_300_000, 9_300_200)]
+    groups = {(spec.port, spec.reloadable, spec.tunable): spec for spec in reversed(specs) if spec.hdl == "verilog"}
+    assert len(groups) == 7
+    assert {spec.ii for spec in specs if spec.reloadable} > {1, 2, 5}
+    kinds = [
+        ("whole", "weights", "bias"),
+        ("whole", None, "bias"),
+        ("stream", None, None),
+        ("stream", "weights", "bias"),
+    ]
+    chosen = [groups[kind] for kind in kinds]
+    records = run_batch([*chosen, generate(HELD)], tmp_path, Plan(gates_every=0, product_every=0))
+    wrong = [record for record in records if record.outcome not in ("equal", "refused")]
+    assert not wrong, wrong
+    ran = Counter(name for record in records for name in record.executors)
+    assert ran["rtl-fast"] == ran["keras"] == ran["csim"] > 3
+    assert ran["swapped"] > 2
+    words = {word for record in records for word in record.words}
+    assert {"word by word", "weights held", "biases held", "folded"} <= words
+
+
+def test_numbers_that_are_not_taken_are_seen(tmp_path, monkeypatch):
+    """A bus that writes what was converted, whatever it is told: the RTL then holds other numbers than the oracle."""
+    first = {}
+    monkeypatch.setattr(harness, "writes", lambda graph: first.setdefault(graph.name, writes(graph)))
+    (record,) = run_batch([generate(HELD)], tmp_path, Plan(natives=(), gates_every=0, product_every=0))
+    assert record.kind == ("mismatch", "swapped")
 
 
 def test_the_networks_test_something(campaign, seeds):

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a verdict or a refusal (a budget failed, a bit differs, a 
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import importlib
@@ -98,6 +99,12 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _deaf() -> None:
+    """What is done is done: an interpreter that is being taken down would die of a signal that comes now."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -134,6 +141,7 @@ def _prepare(*, ours: bool) -> None:
     gc.set_threshold(50_000, 20, 20)  # netlists and graphs are many objects and next to no garbage: a tenth of the time
     signal.signal(signal.SIGTERM, _terminated)
     if ours:
+        atexit.register(_deaf)  # the first one that is registered runs last
         from bittrigger.cli.confined import process_is_ours
 
         process_is_ours()
