@@ -20,6 +20,8 @@ from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
 from bittrigger.ir.wire import Wire
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.sources.rtl import read_rtl
@@ -206,3 +208,18 @@ def test_a_network_without_positions_has_no_stream():
     )
     with pytest.raises(ConfigError, match="no layer reads an input position by position"):
         create_pipeline(flat, Settings(ii=4, port="stream"))
+
+
+def test_words_of_a_network_in_which_nothing_takes_turns(tmp_path):
+    """Biases in registers, and layers too small to be folded: nothing that waits for the last word is read before it."""
+    random = np.random.default_rng(1)
+    each = Linear("each", ("jet",), frozen_array(random.integers(-1, 2, (1, 2))), frozen_array(np.array([3, -1])), 2, 4)
+    graph = Graph("pair", (Input("jet", 4, FixedPoint(True, 3, 2), Interval(-4, 3)), each), ("each",))
+    held = simplify(graph, held=Holding(weights=False, bias=True))
+    pipeline = create_pipeline(held, Settings(clock_mhz=160.0, ii=2, port="stream"))
+    assert not any(module.is_folded for module in pipeline.modules)
+    assert pipeline.ii == pipeline.arrival.words == 2
+    assert min(module.start for module in pipeline.modules) == 1
+    build = build_of(pipeline, tmp_path, synth=True)
+    assert disagreements(build, ["csim", "emulator", "rtl-fast", "gates"], corner_codes(build.graph)) == []
+    prove(build).raise_unless_proven()

@@ -131,7 +131,7 @@ class Schedule:
                 "allow more cycles, or take a slower clock"
             )
         stages = soonest
-        if self.fewest_registers and not folded:
+        if self.fewest_registers and not folded and arrival is None:  # what retimes knows no words
             stages = retime(graph, adders, latency, budget_ns, self.model) or soonest
         ranges = intervals(graph)
         modules = tuple(
@@ -148,7 +148,7 @@ class Schedule:
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
         )
-        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1, arrival)
+        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded or arrival else 1, arrival)
 
     def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Plan]:
         """The layers that are multiplied step by step, digit by digit, or column by column with weights that are held."""

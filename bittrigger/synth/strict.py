@@ -66,8 +66,17 @@ CELLS: Mapping[str, CellKind] = {
 }
 
 
+MAX_MESSAGE = 600
+"""Most characters of what is said of a netlist, which may hold names of any length."""
+
+
 class NetlistFault(Exception):  # noqa: N818 - not an error of the program
-    """Raised where a netlist holds what it may not."""
+    """Raised where a netlist holds what it may not; a name or a value of any length in it is cut."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE // 2]}…{text[-MAX_MESSAGE // 2 :]}"
+        )
 
 
 def load_module(path: Path) -> Json:
