@@ -93,6 +93,20 @@ def test_unchanged_modules_are_not_run_again(build, tmp_path, monkeypatch):
     assert [sorted(names) for names in ran[1:]] == [[], ["example", "example_requantize_relu_0"]]
 
 
+@pytest.mark.usefixtures("empty_cache")
+def test_a_script_names_the_verilog_of_its_own_place(tmp_path):
+    """Also where the netlist is known from a place that lay elsewhere; `prove` compares scripts byte by byte."""
+    pipeline = solved((3, 2))
+    emit_verilog(pipeline, tmp_path / "here" / "rtl")
+    synthesize(pipeline, tmp_path / "here" / "rtl", tmp_path / "far" / "off" / "synth")
+    synthesize(pipeline, tmp_path / "here" / "rtl", tmp_path / "here" / "synth")
+    scripts = sorted((tmp_path / "here" / "synth").glob("*.ys"))
+    assert scripts
+    for path in scripts:
+        assert '"../rtl/' in path.read_text()
+        assert "here" not in path.read_text()
+
+
 def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
     with pytest.raises(ToolError, match=r"failed with exit code 1; full log: .*example\.log"):
         run_one(tmp_path, "module example(output y); assign y = nothing(1); endmodule")

@@ -329,3 +329,11 @@ def test_a_hostile_netlist_ends_in_one_sentence(broken, capsys, name, verb):
     assert code in ((1, 2, 3) if verb != "report" else (0, 1, 2, 3))
     if verb == "prove":
         assert "Proven for every input" not in said.out
+
+
+def test_what_is_said_of_a_netlist_is_bounded():
+    """Whatever the length of a name in it; the beginning, which names the place, and the end, which says what to do, stay."""
+    said = str(NetlistFault(f"name {'x' * 9999} stands for nothing; allowed are nets"))
+    assert len(said) < 700
+    assert said.startswith("name xxx")
+    assert said.endswith("allowed are nets")

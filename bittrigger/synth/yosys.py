@@ -109,6 +109,8 @@ def synthesize(
     mapped = mapper.mapped(frozenset().union(*(run.forms for run in runs)))
     keys = {run.name: run.key(release, mapped) for run in runs}
     missing = [run for run in runs if not _restore(keys[run.name], folder / run.name)]
+    for run in runs:
+        run.write_script(release, folder)  # what is known may have been synthesised in another place
     for run in missing:
         (folder / f"{run.name}.json").unlink(missing_ok=True)
     _execute(missing, mapped, folder, workers, timeout_s)
