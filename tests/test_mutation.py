@@ -87,7 +87,9 @@ def workplace(tmp_path_factory):
 @pytest.fixture(scope="module")
 def right(workplace):
     """The digests of what the copy emits while nothing in it is broken."""
-    return workplace.digests(*EMITTED)
+    digests = workplace.digests(*EMITTED)
+    assert digests is not None, "the copy emits nothing, so that every mutant would seem to be caught"
+    return digests
 
 
 mutants = cache(all_mutants)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from designs import mlp
@@ -71,6 +72,13 @@ endmodule
 """
 
 
+MAKE = (
+    *("CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={sys.executable}", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"),
+    *("CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_COROUTINES=-fcoroutines", "CFG_LDLIBS_THREADS=-pthread"),
+)
+"""What the make file of the wheel took from the machine that it was built on: a bench with times of its own needs make."""
+
+
 def words(codes, fields):
     """Each event as the integer on the port."""
     return [int.from_bytes(row.tobytes(), "little") for row in pack(codes, fields)]
@@ -88,7 +96,7 @@ def simulated(folder: Path, pipelines, codes) -> tuple[list[str], list[str]]:
     for name, events, ports in zip("ab", codes, fields, strict=True):
         (folder / f"{name}.hex").write_text("\n".join(f"{word:x}" for word in words(events, ports)) + "\n")
     tool = find_verilator()
-    environment = {**os.environ, **tool.environment(folder / "shims"), "VERILATOR_ROOT": str(tool.root)}
+    environment = {**os.environ, "MAKEFLAGS": " ".join(MAKE), "VERILATOR_ROOT": str(tool.root)}
     command = [
         tool.binary,
         "--binary",

@@ -58,8 +58,9 @@ ORDER = (
 WRAPPED = ("bare", "wrapped")
 """Those of which wrappers are made, and nothing else."""
 
-HELD = {"held": (True, False), "tuned": (True, True), "wrapped": (True, False)}
-"""Those that hold weights, or biases, in registers: the copy of the product makes them do so."""
+HELD = {"held": (True, False, "Weigh"), "tuned": (True, True, "Hold"), "wrapped": (True, False, "Weigh")}
+"""Those that hold weights, or biases, in registers, and the nodes that come of it: the copy of the product makes them do so. The
+layers of ``tuned`` are there more than one time, so that their weights stay constants."""
 
 
 def write_designs(folder: Path, names: Container[str] = ORDER) -> None:
