@@ -44,9 +44,7 @@ def generate(seed: int) -> Spec:
         tensors.append(made)
     if random.random() < 0.5:
         tensors.append(layer(grower, grower.flat(tensors[-1]), last=True))
-    nodes = tuple(grower.nodes)
-    read = {place for node in nodes for place in node.inputs}
-    outputs = [place for place in range(len(nodes)) if place not in read]
+    nodes, outputs = tuple(grower.nodes), grower.unread()
     if random.random() < 0.08:  # one more output, in the middle
         outputs.insert(0, random.choice([t.place for t in tensors]))
     spec = Spec(

@@ -73,6 +73,19 @@ class Grower:
     def flat(self, source: Tensor) -> Tensor:
         return source if len(source.shape) == 1 else self.add("flatten", (source,), (source.size,), source.bits)
 
+    def unread(self) -> list[int]:
+        """The places of the layers that no other reads."""
+        read = {place for node in self.nodes for place in node.inputs}
+        return [place for place in range(len(self.nodes)) if place not in read]
+
+    def outputs(self) -> tuple[int, ...]:
+        """Those that nobody reads, and one time in ten one more, in the middle."""
+        outputs = self.unread()
+        if self.random.random() < 0.1:
+            inner = [k for k, node in enumerate(self.nodes) if node.kind == "qactivation"]
+            outputs.insert(0, self.random.choice(inner))
+        return tuple(dict.fromkeys(outputs))
+
 
 def draw_width(random: Random, most: int = 64) -> int:
     widths = [random.randint(1, 6), random.randint(4, 12), random.randint(12, 24), 40]

@@ -39,16 +39,12 @@ def generate_held(seed: int) -> Spec:
         themes = [_chain, _step_by_step, _in_turns, _shared, _products, _many_outputs]
         own = random.choices(themes, [40, 15, 15, 10, 10, 10])[0](grower)
         intervals = [1, 1, 2, 3, *own]
-    nodes = tuple(grower.nodes)
-    read = {place for node in nodes for place in node.inputs}
-    outputs = [place for place in range(len(nodes)) if place not in read]
-    if random.random() < 0.1:  # one more output, in the middle
-        outputs.insert(0, random.choice([k for k, node in enumerate(nodes) if node.kind == "qactivation"]))
+    outputs = grower.outputs()
     return Spec(
         seed,
         f"net_{seed}",
-        nodes,
-        tuple(dict.fromkeys(outputs)),
+        tuple(grower.nodes),
+        outputs,
         suffix=random.choice(["h5", "keras"]),
         clock_mhz=random.choice([360.0, 240.0, 480.0, 160.0]),
         ii=random.choice(intervals),

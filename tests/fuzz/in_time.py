@@ -28,9 +28,7 @@ def generate_in_time(seed: int) -> Spec:
     themes = [_step_by_step, _in_turns, _products, _shared, _many_outputs, _ideal, _folded_windows]
     theme = random.choices(themes, [20, 15, 15, 12, 10, 14, 14])[0]
     intervals = theme(grower)
-    nodes = tuple(grower.nodes)
-    read = {place for node in nodes for place in node.inputs}
-    outputs = [place for place in range(len(nodes)) if place not in read]
+    nodes, outputs = tuple(grower.nodes), grower.unread()
     if theme is _many_outputs or random.random() < 0.1:
         inner = [k for k, node in enumerate(nodes) if node.kind != "input"]
         outputs += random.sample(inner, min(len(inner), random.randint(1, 3)))

@@ -25,16 +25,12 @@ def generate_windows(seed: int) -> Spec:
         tensor = stage(grower, tensor)
     if len(tensor.shape) > 1 or random.random() < 0.5:
         tensor = end(grower, tensor)
-    nodes = tuple(grower.nodes)
-    read = {place for node in nodes for place in node.inputs}
-    outputs = [place for place in range(len(nodes)) if place not in read]
-    if random.random() < 0.1:  # one more output, in the middle
-        outputs.insert(0, random.choice([k for k, node in enumerate(nodes) if node.kind == "qactivation"]))
+    outputs = grower.outputs()
     return Spec(
         seed,
         f"net_{seed}",
-        nodes,
-        tuple(dict.fromkeys(outputs)),
+        tuple(grower.nodes),
+        outputs,
         suffix=random.choice(["h5", "keras"]),
         clock_mhz=random.choice([360.0, 240.0, 480.0]),
         ii=random.choice([1, 1, 2, 3, 4, 6, 9]),
