@@ -67,7 +67,7 @@ def check_agreement(
             return Measured(len(values), Distance(0, 0.0))
         wanted = round_outputs(graph, keras_outputs(bare, values))
         _check_finite(values, wanted)
-        single = _distance(wanted, found)
+        single = Distance.between(wanted, found)
         return Measured(len(values), single, _from_double(bare, graph, values, found))
 
 
@@ -101,17 +101,11 @@ def _from_double(model: Any, graph: Graph, values: npt.NDArray[np.float32], foun
 
     try:
         with in_double(model) as twin:
-            return _distance(round_outputs(graph, keras_outputs(twin, values)), found)
+            return Distance.between(round_outputs(graph, keras_outputs(twin, values)), found)
     except (ValueError, TypeError, AttributeError, tf.errors.OpError, UnsupportedModelError) as error:
         reason = " ".join(str(error).split())[:200]
         _log.warning("Keras in float64 was not run, so that the report lacks its distance: %s", reason)
         return None
-
-
-def _distance(values: FloatArray, found: FloatArray) -> Distance:
-    """How far ``values`` are from the firmware's, `(events, n_outputs)` both."""
-    apart = np.abs(values - found)
-    return Distance(int((values != found).any(axis=1).sum()), float(apart[np.isfinite(apart)].max(initial=0.0)))
 
 
 def _check_finite(events: npt.NDArray[np.float32], wanted: FloatArray) -> None:

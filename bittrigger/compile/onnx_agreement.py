@@ -39,7 +39,7 @@ def check_onnx(model: OnnxModel, graph: Graph, settings: Settings, inputs: Float
         codes.append(encode_events(graph, inputs))
     values = decode_inputs(graph, np.concatenate(codes))
     found = outputs_of(graph, Oracle(graph), values)
-    single = _distance(_computed(model, graph, settings, values, np.float32), found)
+    single = Distance.between(_computed(model, graph, settings, values, np.float32), found)
     if graph.basis.grade is Grade.EXACT:
         if single.events:
             raise MismatchError(
@@ -47,7 +47,7 @@ def check_onnx(model: OnnxModel, graph: Graph, settings: Settings, inputs: Float
                 f"{single.largest:g}"
             )
         return Measured(len(values), single)
-    return Measured(len(values), single, _distance(_computed(model, graph, settings, values, np.float64), found))
+    return Measured(len(values), single, Distance.between(_computed(model, graph, settings, values, np.float64), found))
 
 
 def _computed(model: OnnxModel, graph: Graph, settings: Settings, values: FloatArray, dtype: type) -> FloatArray:
@@ -72,8 +72,3 @@ def _computed(model: OnnxModel, graph: Graph, settings: Settings, values: FloatA
             whole[:, start : start + size] = decode(encode(whole[:, start : start + size], kind), kind.frac)
         start += size
     return whole
-
-
-def _distance(values: FloatArray, found: FloatArray) -> Distance:
-    apart = np.abs(values - found)
-    return Distance(int((values != found).any(axis=1).sum()), float(apart[np.isfinite(apart)].max(initial=0.0)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from bittrigger.ir.fixed import FixedPoint
+import numpy as np
+
+from bittrigger.ir.fixed import FixedPoint, FloatArray
 
 
 class Grade(enum.Enum):
@@ -56,6 +58,12 @@ class Distance:
 
     events: int
     largest: float
+
+    @classmethod
+    def between(cls, values: FloatArray, found: FloatArray) -> Distance:
+        """How far ``values`` are from the firmware's, `(events, n_outputs)` both; the largest of those that are finite."""
+        apart = np.abs(values - found)
+        return cls(int((values != found).any(axis=1).sum()), float(apart[np.isfinite(apart)].max(initial=0.0)))
 
 
 @dataclass(frozen=True, slots=True)

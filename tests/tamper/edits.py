@@ -142,6 +142,16 @@ def swap(one: dict, other: dict, pin: str) -> None:
     pins[0][pin], pins[1][pin] = pins[1][pin], pins[0][pin]
 
 
+def exchange_first(bits: list) -> None:
+    """Exchange the first two bits of a bus."""
+    bits[0], bits[1] = bits[1], bits[0]
+
+
+def cleared(module: dict) -> dict:
+    """A register that something clears."""
+    return next(cell for cell in module["cells"].values() if cell["connections"].get("R", ["0"]) != ["0"])
+
+
 def fresh(module: dict) -> int:
     """A net that nothing uses."""
     return 1 + max(

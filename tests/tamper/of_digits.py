@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tamper.edits import Rows, cell_of, netlist, register, swap, text
+from tamper.edits import Rows, cell_of, cleared, exchange_first, netlist, register, swap, text
 
 TOP = "digits"
 TOP_SV, FIRST, LAST = f"rtl/{TOP}.sv", f"rtl/{TOP}_bitlinear_first.sv", f"rtl/{TOP}_bitlinear_last.sv"
@@ -59,8 +59,8 @@ def digits_netlist_kinds() -> dict[str, Rows]:
             ("an operand is always taken", netlist(first, lambda m: _enabled(m, load(m), 0)["connections"].update(CE=["1"]))),
             ("an operand is never taken", netlist(first, lambda m: _enabled(m, load(m), 7)["connections"].update(CE=["0"]))),
             ("two bits of the operand exchanged", netlist(first, lambda m: swap(_enabled(m, load(m), 3), _enabled(m, load(m), 4), "D"))),
-            ("two bits of a result exchanged", netlist(first, lambda m: _neighbours(m["ports"]["y"]["bits"]))),
-            ("a register is not cleared", netlist(first, lambda m: _cleared(m)["connections"].update(R=["0"]))),
+            ("two bits of a result exchanged", netlist(first, lambda m: exchange_first(m["ports"]["y"]["bits"]))),
+            ("a register is not cleared", netlist(first, lambda m: cleared(m)["connections"].update(R=["0"]))),
             ("a digit's inputs exchanged", netlist(last, lambda m: swap(cell_of(m, "LUT6_2", 4), cell_of(m, "LUT6_2", 5), "I0"))),
             ("a carry goes to another digit", netlist(last, lambda m: swap(cell_of(m, "LUT6_2", 4), cell_of(m, "LUT6_2", 5), "O5"))),
             ("a result is held for ever", netlist(TOP, lambda m: _halted(m)["connections"].update(CE=["0"]))),
@@ -74,10 +74,6 @@ def digits_netlist_kinds() -> dict[str, Rows]:
     }  # fmt: skip
 
 
-def _neighbours(bits: list) -> None:
-    bits[0], bits[1] = bits[1], bits[0]
-
-
 def _enabled(module: dict, net: list, place: int) -> dict:
     """The register number ``place`` that ``net`` enables."""
     return [cell for cell in module["cells"].values() if cell["connections"].get("CE") == net][place]
@@ -86,10 +82,6 @@ def _enabled(module: dict, net: list, place: int) -> dict:
 def _halted(module: dict) -> dict:
     """A register of the top that keeps what it has."""
     return next(cell for cell in module["cells"].values() if cell["connections"].get("CE", ["1"]) != ["1"])
-
-
-def _cleared(module: dict) -> dict:
-    return next(cell for cell in module["cells"].values() if cell["connections"].get("R", ["0"]) != ["0"])
 
 
 def _free(module: dict) -> dict:

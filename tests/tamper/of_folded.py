@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tamper.edits import Rows, cell_of, netlist, text
+from tamper.edits import Rows, cell_of, netlist, swap, text
 
 TOP = "folded"
 TOP_SV = f"rtl/{TOP}.sv"
@@ -46,15 +46,15 @@ def folded_netlist_kinds() -> dict[str, Rows]:
         ),
         "netlist: folded, queues": (
             ("a bit that is never loaded", netlist(queue, _never_loaded)),
-            ("two registers exchanged", netlist(queue, lambda m: _exchange(*_registers(m)[3:5], "D"))),
+            ("two registers exchanged", netlist(queue, lambda m: swap(*_registers(m)[3:5], "D"))),
             ("a register that does not wait", netlist(queue, lambda m: _registers(m)[0]["connections"].update(CE=["1"]))),
             ("loaded by in_valid", netlist(TOP, lambda m: _cell(m, f"{TOP}_queue_conv")["connections"].update(load=list(m["ports"]["in_valid"]["bits"])))),
-            ("loads of two exchanged", netlist(TOP, lambda m: _exchange(_cell(m, queue), _cell(m, f"{TOP}_queue_conv"), "load"))),
+            ("loads of two exchanged", netlist(TOP, lambda m: swap(_cell(m, queue), _cell(m, f"{TOP}_queue_conv"), "load"))),
             ("loaded around the guard", netlist(TOP, lambda m: _cell(m, queue)["connections"].update(load=list(m["ports"]["in_valid"]["bits"])))),
         ),
         "netlist: folded, instances and valid": (
-            ("operands of two exchanged", netlist(TOP, lambda m: _exchange(*_instances(m)[:2], "x"))),
-            ("results of two exchanged", netlist(TOP, lambda m: _exchange(*_instances(m)[1:3], "y"))),
+            ("operands of two exchanged", netlist(TOP, lambda m: swap(*_instances(m)[:2], "x"))),
+            ("results of two exchanged", netlist(TOP, lambda m: swap(*_instances(m)[1:3], "y"))),
             ("valid around the guard", netlist(TOP, _around)),
             ("a register of the valid chain is not reset", netlist(TOP, _unreset)),
         ),
@@ -75,11 +75,6 @@ def _instances(module: dict) -> list[dict]:
 
 def _registers(module: dict) -> list[dict]:
     return [cell for cell in module["cells"].values() if cell["type"] == "FDRE"]
-
-
-def _exchange(one: dict, other: dict, pin: str) -> None:
-    pins = one["connections"], other["connections"]
-    pins[0][pin], pins[1][pin] = pins[1][pin], pins[0][pin]
 
 
 def _never_loaded(module: dict) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tamper.edits import Rows, cell_of, flip, netlist, register, swap, text
+from tamper.edits import Rows, cell_of, cleared, flip, netlist, register, swap, text
 
 STEPS, TURNS, TABLES, PRODUCTS, SCALES = "stepwise", "summed", "tables", "products", "scales"
 
@@ -36,7 +36,7 @@ def steps_netlist_kinds() -> dict[str, Rows]:
     lane, feed = f"{STEPS}_bitlinear_second", f"{STEPS}_feed_second"
     return {
         "netlist: step by step": (
-            ("a sum is not cleared", netlist(lane, lambda m: _cleared(m)["connections"].update(R=["0"]))),
+            ("a sum is not cleared", netlist(lane, lambda m: cleared(m)["connections"].update(R=["0"]))),
             ("a sum is halted", netlist(lane, lambda m: register(m, 4)["connections"].update(CE=list(m["ports"]["settle"]["bits"])))),
             ("two weights exchanged", netlist(STEPS, lambda m: cell_of(m, lane)["connections"]["weights"].__setitem__(slice(0, 2), cell_of(m, lane)["connections"]["weights"][1::-1]))),
             ("two lanes exchanged", netlist(STEPS, lambda m: swap(cell_of(m, lane), cell_of(m, lane, 1), "bias"))),
@@ -153,7 +153,3 @@ def _flip(place: int, bit: int):
         flip(cell, bit % len(cell["parameters"]["INIT"]))
 
     return change
-
-
-def _cleared(module: dict) -> dict:
-    return next(cell for cell in module["cells"].values() if cell["connections"].get("R", ["0"]) != ["0"])

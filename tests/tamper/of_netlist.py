@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from tamper.edits import TOP, Rows, cell_of, flip, fresh, insert, netlist, rewire, text
+from tamper.edits import TOP, Rows, cell_of, exchange_first, flip, fresh, insert, netlist, rewire, text
 
 
 def netlist_kinds() -> dict[str, Rows]:
@@ -70,8 +70,8 @@ def netlist_kinds() -> dict[str, Rows]:
         ),
         "netlist: connections": (
             ("two inputs of a LUT", netlist(relu, lambda m: _exchange(cell_of(m, "LUT3"), "I0", "I1"))),
-            ("two operands in the top", netlist(top, lambda m: _neighbours(cell_of(m, last)["connections"]["x"]))),
-            ("two results in the top", netlist(top, lambda m: _neighbours(cell_of(m, first)["connections"]["y"]))),
+            ("two operands in the top", netlist(top, lambda m: exchange_first(cell_of(m, last)["connections"]["x"]))),
+            ("two results in the top", netlist(top, lambda m: exchange_first(cell_of(m, first)["connections"]["y"]))),
             ("out_data reversed", netlist(top, lambda m: m["ports"]["out_data"]["bits"].reverse())),
             ("a reset on data", netlist(top, lambda m: cell_of(m, "FDRE", 8)["connections"].update(R=list(m["ports"]["rst"]["bits"])))),
             ("no reset of valid", netlist(top, lambda m: cell_of(m, "FDRE", 1)["connections"].update(R=["0"]))),
@@ -83,7 +83,7 @@ def netlist_kinds() -> dict[str, Rows]:
         "netlist: one form alone": (
             ("INIT in the Verilog", netlist(relu, lambda m: flip(cell_of(m, "LUT3"), 0), forms="v")),
             ("INIT in the JSON", netlist(relu, lambda m: flip(cell_of(m, "LUT3"), 0), forms="json")),
-            ("a pin in the Verilog", netlist(top, lambda m: _neighbours(cell_of(m, last)["connections"]["x"]), forms="v")),
+            ("a pin in the Verilog", netlist(top, lambda m: exchange_first(cell_of(m, last)["connections"]["x"]), forms="v")),
             ("a cell less in the Verilog", netlist(top, lambda m: m["cells"].pop(next(iter(m["cells"]))), forms="v")),
             ("initial in the Verilog", insert(f"synth/{top}.v", "  initial valid = 3'h7;")),
             ("assign in the Verilog", insert(f"synth/{top}.v", "  assign out_valid = in_valid;")),
@@ -153,10 +153,6 @@ def _init(module: dict, kind: str, digits: str) -> None:
 def _exchange(cell: dict, one: str, other: str) -> None:
     pins = cell["connections"]
     pins[one], pins[other] = pins[other], pins[one]
-
-
-def _neighbours(bits: list) -> None:
-    bits[0], bits[1] = bits[1], bits[0]
 
 
 def _without_register(module: dict, place: int) -> None:

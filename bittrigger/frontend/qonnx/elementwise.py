@@ -24,16 +24,9 @@ FUNCTIONS = (*EVEN, *IN_DOUBLE)
 MERGES = {"Sum": "add", "Max": "maximum", "Min": "minimum"}
 
 
-def _operand(walk: Walk, node: OnnxNode) -> Tensor:
-    value = walk.values[node.inputs[0]]
-    if not isinstance(value, Tensor):
-        raise refused(node, "it reads a constant", "allowed are values of the event")
-    return value
-
-
 def function(walk: Walk, node: OnnxNode) -> Tensor:
     """A function of each value."""
-    source = _operand(walk, node)
+    source = walk.operand(node)
     spec = {"module": "onnx", "class_name": node.kind, "config": _config(walk, node)}
     if node.kind in ("Relu", "LeakyRelu", "Abs") and source.scale is not None and node.kind != "LeakyRelu":
         return walk.function(node, source, spec)  # a positive factor passes
@@ -61,7 +54,7 @@ def _config(walk: Walk, node: OnnxNode) -> dict[str, float]:
 
 def prelu(walk: Walk, node: OnnxNode) -> Tensor:
     """A PRelu: values below zero times a slope of each channel."""
-    source, slope = walk.plain(node, _operand(walk, node)), walk.values[node.inputs[1]]
+    source, slope = walk.plain(node, walk.operand(node)), walk.values[node.inputs[1]]
     if not isinstance(slope, Constant):
         raise refused(node, "its slope is no constant", "allowed is a trained slope")
     values = _fitting(node, slope, source.shape).astype(np.float32)
@@ -83,7 +76,7 @@ def _fitting(node: OnnxNode, constant: Constant, shape: Shape) -> Array:
 
 def softmax(walk: Walk, node: OnnxNode) -> Tensor:
     """A Softmax or LogSoftmax along the last axis."""
-    source = _operand(walk, node)
+    source = walk.operand(node)
     axis = whole(node, "axis", 1 if walk.opset < 13 else -1)
     if axis not in (-1, len(source.shape)):
         raise refused(node, f"it goes along axis {axis} of {len(source.shape) + 1}", "allowed is the last")

@@ -27,13 +27,6 @@ MOVING = ("Identity", "Dropout", "Cast", "Transpose", "Reshape", "Flatten", "Squ
 PICKING = ("Slice", "Gather", "Split", "Pad", "Concat")
 
 
-def _operand(walk: Walk, node: OnnxNode) -> Tensor:
-    value = walk.values[node.inputs[0]]
-    if not isinstance(value, Tensor):
-        raise refused(node, "it reads a constant", "allowed are values of the event")
-    return value
-
-
 def _constant(walk: Walk, node: OnnxNode, place: int, name: str = "") -> list[int]:
     """Whole numbers of an input, or, as older versions have it, of an attribute; empty where there are none."""
     if place < len(node.inputs) and node.inputs[place]:
@@ -55,7 +48,7 @@ def _axis(node: OnnxNode, tensor: Tensor, axis: int) -> int:
 
 def moving(walk: Walk, node: OnnxNode) -> Tensor:
     """The same values in the same order, counted otherwise; or axes in another order, which moves nothing."""
-    source = _operand(walk, node)
+    source = walk.operand(node)
     match node.kind:
         case "Transpose":
             axes = axes_of(node, "perm")
@@ -116,7 +109,7 @@ def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:
 
 def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:
     """Some of the values, or zeros around them, found by moving their numbers."""
-    source = _operand(walk, node)
+    source = walk.operand(node)
     rows: list[Array] = []
     numbers = source.numbers
     match node.kind:
@@ -211,7 +204,7 @@ def concatenated(walk: Walk, node: OnnxNode) -> Tensor:
 
 def reduced(walk: Walk, node: OnnxNode) -> Tensor:
     """A sum, mean, maximum or minimum along some axes."""
-    source = _operand(walk, node)
+    source = walk.operand(node)
     kind = REDUCTIONS[node.kind]
     everywhere = node.kind.startswith("Global")
     given = list(range(2, len(source.shape) + 1)) if everywhere else _constant(walk, node, 1, "axes")

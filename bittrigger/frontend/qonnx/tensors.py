@@ -154,6 +154,17 @@ class Walk:
     outputs: frozenset[str]
     batch: int = 1
 
+    def operand(self, node: OnnxNode) -> Tensor:
+        """What a node reads first.
+
+        Raises:
+            UnsupportedModelError: if it is a constant.
+        """
+        value = self.values[node.inputs[0]]
+        if not isinstance(value, Tensor):
+            raise refused(node, "it reads a constant", "allowed are values of the event")
+        return value
+
     def is_settled(self, tensor: Tensor) -> bool:
         """Whether a quantiser, or something that moves its codes, made the codes of a tensor."""
         layer = self.layers.graph[tensor.name]
