@@ -101,7 +101,7 @@ def test_integers_of_a_scaled_kernel_give_every_weight_of_keras():
     kernel = integers.astype(np.float32) * scale
     found = factor_kernel("d", kernel, "quantized_bits")
     assert (found.values.astype(np.float32) * found.scale == kernel).all()
-    with pytest.raises(UnsupportedModelError, match="--head-bits 8 .* `bittrigger quantize`"):
+    with pytest.raises(UnsupportedModelError, match="--weight-precision 'fixed<8,2>' .* `bittrigger quantize`"):
         factor_kernel("d", generator.normal(size=(20, 6)).astype(np.float32), "no quantizer")
 
 
@@ -284,7 +284,7 @@ def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
     from bittrigger.compile.read import read_file
 
     model = randomize(model_of(float_head))
-    with pytest.raises(UnsupportedModelError, match="layer 'head': .* --head-bits 8"):
+    with pytest.raises(UnsupportedModelError, match="layer 'head': .* --weight-precision"):
         ideal(model)
     model.save(tmp_path / "model.h5")
     events = np.random.default_rng(1).normal(0, 2, (300, 7))

@@ -23,7 +23,7 @@ PLAN = {
     "build": "settings device emit errors ir synth schedule solver system",
     "layers": "errors system",
     "frontend": "settings build errors ir layers system",
-    "simulate": "build emit errors frontend ir patterns report synth system",
+    "simulate": "build emit errors frontend ir patterns report settings synth system",
     "prove": "settings build report errors ir synth system",
     "compile": "settings build device errors frontend ir passes report schedule simulate solver synth system",
     "hls4ml": "settings build compile errors frontend hls4ml_plugin ir passes simulate system",

@@ -14,7 +14,7 @@ from bittrigger.frontend.keras_model.double import in_double
 from bittrigger.frontend.keras_model.typed import with_types
 from bittrigger.frontend.nodes.elementwise import HUGE_TABLE
 from bittrigger.ir.basis import Grade, Reference
-from bittrigger.ir.fixed import parse_fixed
+from bittrigger.ir.casts import parse_cast
 from bittrigger.ir.graph import Lookup
 from bittrigger.settings import Settings
 
@@ -35,12 +35,12 @@ def float_input():
 
 def rounded(values, kind):
     codes = np.rint(np.ldexp(values.astype(np.float64), kind.frac))
-    return np.ldexp(np.clip(codes, kind.interval.lo, kind.interval.hi), -kind.frac)
+    return np.ldexp(np.clip(codes, kind.limits.lo, kind.limits.hi), -kind.frac)
 
 
 @pytest.mark.parametrize("text", ["fixed<10,4>", "ufixed<7,3>", "fixed<4,4>"])
 def test_what_a_layer_delivers_is_rounded_half_to_even_and_saturates(text):
-    kind, model = parse_fixed(text), float_input()
+    kind, model = parse_cast(text), float_input()
     typed = with_types(model, {"n": kind})
     events = np.random.default_rng(5).normal(0, 8, (400, 5)).astype(np.float32)
     norm = tf.keras.Model(model.inputs, model.get_layer("n").output)
@@ -58,7 +58,7 @@ def test_a_design_equals_the_model_with_the_declared_type_and_tells_the_distance
     assert "with the types declared for it" in basis.promise
     assert basis.grade is Grade.EXACT or basis.measured.float64.events == 0
     assert basis.chosen[0].startswith(
-        "layers: values are rounded, half to even and saturating, of 'n' to ap_fixed<10,4> (--layer-precision); "
+        "what layers deliver is rounded to ap_fixed<10,4,RND_CONV,SAT> in 'n' (--layer-precision); "
     )
     assert "of 400 events, an output by at most" in basis.chosen[0]
     whole = read_model(float_input(), Settings(input_precision="fixed<13,3>"), name="net").graph
@@ -68,11 +68,11 @@ def test_a_design_equals_the_model_with_the_declared_type_and_tells_the_distance
 
 def test_sequential_models_and_models_of_several_readers():
     chain = tf.keras.Sequential([tf.keras.Input((3,)), layers.BatchNormalization(name="n"), layers.ReLU(name="r")])
-    assert [layer.name for layer in with_types(chain, {"n": parse_fixed("fixed<8,4>")}).layers] == ["n", "n_typed", "r"]
+    assert [layer.name for layer in with_types(chain, {"n": parse_cast("fixed<8,4>")}).layers] == ["n", "n_typed", "r"]
     port = tf.keras.Input((3,), name="x")
     norm = layers.BatchNormalization(name="n")(port)
     both = tf.keras.Model(port, [norm, layers.Add(name="s")([norm, port])])
-    typed = with_types(both, {"n": parse_fixed("fixed<8,4>")})
+    typed = with_types(both, {"n": parse_cast("fixed<8,4>")})
     outputs = typed.predict(np.full((1, 3), 0.77, np.float32), verbose=0)
     np.testing.assert_array_equal(outputs[0] * 16, np.rint(outputs[0] * 16))
     np.testing.assert_array_equal(outputs[1], outputs[0] + np.float32(0.77))
@@ -94,7 +94,7 @@ def test_a_quantiser_object_survives_the_copy_of_its_model():
     ("types", "message"),
     [
         ({"n": 8}, "holds 'n': 8; allowed are layer names with types"),
-        ({"n": "fixed<40,8>"}, "gives 'n' the type fixed<40,8>; allowed are 2 to 24 bits"),
+        ({"n": "fixed<40,8>"}, "gives 'n' the type fixed<40,8>; allowed are 2 to 32 bits"),
         ({"n": "float"}, "is not a fixed-point type"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_layer_that_is_none_is_named():
 
 def test_exact_arithmetic_takes_the_place_of_a_table_that_only_roundings_of_float32_need():
     """3,000 steps a channel, where a line does in exact arithmetic; only who asks for the bits of float32 gets the table."""
-    model = with_types(float_input(), {"n": parse_fixed("fixed<12,6>")})
+    model = with_types(float_input(), {"n": parse_cast("fixed<12,6>")})
     graph = lowered(model, require="ideal", input_precision="fixed<16,6>")
     assert not any(isinstance(node, Lookup) for node in graph.nodes)
     assert "only a table of " in graph.basis.ideal[0]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     "keep_activation",
     "head_bits",
     "log_odds",
+    "weight_precision",
     "layer_precision",
     "require",
     "tunable",

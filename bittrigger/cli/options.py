@@ -11,6 +11,7 @@ import click
 
 from bittrigger.errors import ConfigError
 from bittrigger.settings import Settings, read_settings
+from bittrigger.settings.declared import EVERY
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,9 +43,14 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
     "head_bits": (int, "Round float kernels at the outputs to so many bits; --inputs tell the loss.", "none: refused"),
     "log_odds": (str, "Log odds of classes in the place of logits, such as 4/0+1 or 4/0,4/1.", "logits"),
+    "weight_precision": (
+        dict,
+        "Round weights without a quantiser: a type for all, or for a layer, such as dense=fixed<8,2>; may be repeated.",
+        "none: refused",
+    ),
     "layer_precision": (
         dict,
-        "LAYER=TYPE: round what a float layer delivers, half to even and saturating; may be repeated.",
+        "Round what float layers deliver: a type for all, or for a layer, such as norm=fixed<16,6>; may be repeated.",
         "none: every bit is kept",
     ),
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
@@ -78,22 +84,23 @@ def _option(name: str) -> Callable[[Command], Command]:
         return click.option(flag, name, is_flag=True, default=None, help=text)
     if kind is dict:
         text = f"{text}  [default: {otherwise}]"
-        return click.option(flag, name, multiple=True, metavar="LAYER=TYPE", callback=_pairs, help=text)
+        return click.option(flag, name, multiple=True, metavar="[LAYER=]TYPE", callback=_pairs, help=text)
     default = _DEFAULTS[name]
     shown = otherwise if default is None else str(default)
     return click.option(flag, name, type=kind, default=None, help=f"{text}  [default: {shown}]" if shown else text)
 
 
 def _pairs(_context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
-    """What ``NAME=VALUE`` options say; None where there is none.
+    """What ``NAME=VALUE`` options say, a value alone for every layer; None where there is none.
 
     Raises:
-        ConfigError: if one has no ``=``.
+        ConfigError: if two are for the same.
     """
-    pairs = [text.partition("=") for text in given]
-    if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise ConfigError(f"{option.opts[0]} {wrong[0]!r}; expected LAYER=TYPE, for example norm=fixed<16,6>")
-    return {name: value for name, _, value in pairs} or None
+    pairs = [(name, value) if sign else (EVERY, name) for name, sign, value in (text.partition("=") for text in given)]
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"{option.opts[0]} is given twice for {twice[0]!r}; allowed is one type for each layer")
+    return dict(pairs) or None
 
 
 def chosen_settings(chosen: dict[str, Any], **defaults: Any) -> Settings:  # noqa: ANN401

@@ -70,6 +70,7 @@ def _check_outputs(name: str, settings: Settings) -> None:
     given = {
         "--log-odds": settings.log_odds,
         "--head-bits": settings.head_bits,
+        "--weight-precision": settings.weight_precision,
         "--layer-precision": settings.layer_precision,
     }
     option = next((option for option, value in given.items() if value), None)

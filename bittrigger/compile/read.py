@@ -152,12 +152,12 @@ def read_model(
     """A Keras model object; arguments and errors as in ``read_file``."""
     stages = stages or Stages()
     chosen: tuple[str, ...] = ()
-    if settings.declares:
+    if settings.declared.is_any:
         with stages("declared"):
             from bittrigger.frontend.keras_model.typed import as_declared, distance_text
 
             given = model
-            model, said = as_declared(given, settings.head_bits, settings.layer_precision)
+            model, said = as_declared(given, settings.declared)
             chosen = (f"{'; '.join(said)}; {distance_text(given, model, inputs)}",)
     if settings.log_odds is not None:
         with stages("heads"):

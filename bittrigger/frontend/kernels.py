@@ -102,8 +102,8 @@ def _scaled_kernel(
         if found is None:
             raise UnsupportedModelError(
                 f"layer {layer!r}: its kernel ({described}) needs {bits} bits, so that Keras itself rounds its products; allowed "
-                "are integers times one scale for each output: ternary(), binary(), quantized_bits(…); quantise it with "
-                "--head-bits 8 if it is the last layer, or the whole network with `bittrigger quantize`"
+                "are integers times one scale for each output: ternary(), binary(), quantized_bits(…); round it with "
+                "--weight-precision 'fixed<8,2>' (--inputs tell the loss), or train it so with `bittrigger quantize`"
             )
         columns.append(found[0])
         scales.append(found[1])

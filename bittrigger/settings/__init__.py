@@ -22,6 +22,7 @@ from bittrigger.settings.allowed import (
     WHOLE,
 )
 from bittrigger.settings.checks import check, check_names
+from bittrigger.settings.declared import Declared
 
 if TYPE_CHECKING:
     from bittrigger.device.parts import Part
@@ -34,6 +35,7 @@ __all__ = [
     "DEFAULT_PART",
     "MAX_CYCLES",
     "STREAM",
+    "Declared",
     "Settings",
     "read_settings",
 ]
@@ -65,8 +67,12 @@ class Settings:
         keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
         head_bits: bits to which float kernels at the outputs are rounded, another model; None leaves them, and they are refused.
         log_odds: ratios of classes such as ``4/0+1``, whose logarithms are the outputs in the place of the logits; or None.
-        layer_precision: for each layer name the type to which its values are rounded, half to even and saturating, such as
-            ``fixed<16,6>``: another model. For float layers that no quantiser follows, which keep every bit otherwise.
+        weight_precision: the type to which weights that no quantiser types are rounded, half to even and saturating unless the
+            type names modes, such as ``fixed<8,2>``: another model. For each layer, for one array of a layer (``dense.bias``), or
+            for all layers with such a kernel (``*``); of what fits an array, the first of these counts.
+        layer_precision: the same for what layers deliver, such as ``fixed<16,6>``: another model. For each layer, for what one
+            delivers before its activation (``dense.sums``), or for all with a kernel that no quantiser types (``*``). Where
+            no quantiser follows, every bit is kept otherwise.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         tunable: ``bias`` keeps the biases of all layers in registers, which a small bus writes.
@@ -99,6 +105,7 @@ class Settings:
     keep_activation: bool = False
     head_bits: int | None = None
     log_odds: str | None = None
+    weight_precision: dict[str, str] = field(default_factory=dict)
     layer_precision: dict[str, str] = field(default_factory=dict)
     require: str = "ideal"
     name: str | None = None
@@ -134,9 +141,9 @@ class Settings:
         return cls(clock_mhz=clock_mhz, **values)
 
     @property
-    def declares(self) -> bool:
-        """Whether types are declared that make another model of the one that is given."""
-        return self.head_bits is not None or bool(self.layer_precision)
+    def declared(self) -> Declared:
+        """The types that make another model of the one that is given."""
+        return Declared(self.head_bits, self.weight_precision, self.layer_precision)
 
     @property
     def device(self) -> Part:

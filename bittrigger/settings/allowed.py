@@ -8,8 +8,11 @@ DEFAULT_INPUT = "fixed<16,6>"
 """What hls4ml takes where nothing types an input."""
 
 MAX_HEAD_BITS = 16
-MAX_LAYER_BITS = 24
-"""Widest type that a value inside a network is rounded to: float32 has no more bits."""
+MAX_LAYER_BITS = 32
+"""Widest type that a value inside a network is rounded to."""
+
+MAX_WEIGHT_BITS = 32
+"""Widest type that weights are rounded to."""
 
 GRADES = ("exact", "ideal")
 

@@ -13,13 +13,13 @@ from bittrigger.settings.allowed import (
     MAX_BIAS_BITS,
     MAX_CYCLES,
     MAX_HEAD_BITS,
-    MAX_LAYER_BITS,
     MAX_REGISTER_WEIGHT,
     PORTS,
     RELOADABLE,
     STREAM,
     TUNABLE,
 )
+from bittrigger.settings.declared import check_types
 
 if TYPE_CHECKING:
     from bittrigger.settings import Settings
@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "keep_activation": (bool,),
     "head_bits": (int, type(None)),
     "log_odds": (str, type(None)),
+    "weight_precision": (dict,),
     "layer_precision": (dict,),
     "require": (str,),
     "name": (str, type(None)),
@@ -81,7 +82,8 @@ def check(settings: Settings) -> None:
     parse_fixed(settings.input_default)
     if settings.output_precision != AUTO:
         parse_fixed(settings.output_precision)
-    _check_layer_types(settings.layer_precision)
+    check_types("weight_precision", settings.weight_precision)
+    check_types("layer_precision", settings.layer_precision)
     _check_grade(settings)
     _check_held(settings)
 
@@ -132,20 +134,6 @@ def _check_types(settings: Settings) -> None:
         if not isinstance(layer, str) or not isinstance(factor, int):
             raise ConfigError(
                 f"setting 'reuse_factor' holds {excerpt(layer)}: {excerpt(factor)}; allowed are layer names with integers"
-            )
-
-
-def _check_layer_types(types: dict[str, str]) -> None:
-    from bittrigger.ir.fixed import parse_fixed
-
-    for layer, kind in types.items():
-        if not isinstance(layer, str) or not isinstance(kind, str):
-            raise ConfigError(
-                f"setting 'layer_precision' holds {excerpt(layer)}: {excerpt(kind)}; allowed are layer names with types"
-            )
-        if not 1 < parse_fixed(kind).width <= MAX_LAYER_BITS:
-            raise ConfigError(
-                f"setting 'layer_precision' gives {excerpt(layer)} the type {kind}; allowed are 2 to {MAX_LAYER_BITS} bits"
             )
 
 

@@ -136,9 +136,8 @@ def create_executor(  # noqa: PLR0911
                 model,
                 events,
                 settings.keep_activation,
-                settings.head_bits,
+                settings.declared,
                 settings.log_odds,
-                settings.layer_precision,
             )
         case "csim":
             from bittrigger.simulate.executors.csim import CSim

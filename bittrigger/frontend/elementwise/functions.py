@@ -17,7 +17,8 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import onnx
 from bittrigger.frontend.kernels import Float32Array
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray
+from bittrigger.ir.casts import Cast, cast_codes
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, decode
 
 Spec = Mapping[str, Any]
 
@@ -336,6 +337,16 @@ def rounding_to(kind: FixedPoint) -> Function:
     """What delivers values in a declared type: the nearest code, half to even, or the limit that is next."""
     made = _on_grid(f"rounding to {kind}", Grid(kind.frac, kind.interval.lo, kind.interval.hi))
     return replace(made, declared=True)
+
+
+def assigning_to(kind: Cast) -> Function:
+    """What gives values the codes of a type with its own modes."""
+
+    def double(values: FloatArray) -> FloatArray:
+        return decode(cast_codes(values, kind), kind.frac)
+
+    grid = Grid(kind.frac, kind.limits.lo, kind.limits.hi)
+    return Function(str(kind), _in_single(double), double, grid, rational=True)
 
 
 def _on_grid(text: str, grid: Grid) -> Function:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.nodes.casts import Cast
+from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import FixedPoint, IntArray, Overflow, Rounding, overflow, requantize, shift_round
 
 _TYPE = re.compile(

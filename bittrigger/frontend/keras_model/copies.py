@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bittrigger.frontend.keras_model.hgq import hgq_layers
+from bittrigger.frontend.keras_model.quiet import without_autograph
 
 
 class QActivationReader:
@@ -49,7 +50,7 @@ def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *,
     pruned = {
         type(layer).__name__: type(layer) for layer in model.layers if type(layer).__name__ == "PruneLowMagnitude"
     }
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_autograph():
         warnings.simplefilter("ignore")  # Keras warns of quantisers that QKeras saves in the place of constraints
         made = kind.from_config(change(model.get_config()), custom_objects=known_classes() | pruned)
     if weights:

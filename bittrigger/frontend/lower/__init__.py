@@ -92,7 +92,7 @@ def lower_with_map(
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
     outputs, shapes, rounded = walk.outputs()
-    reference = reference or (Reference.TYPED if settings.declares else Reference.KERAS)
+    reference = reference or (Reference.TYPED if settings.declared.is_any else Reference.KERAS)
     basis = replace(account.basis(rounded), reference=reference)
     graph = Graph(identifier(project), walk.builder.nodes, outputs, basis)
     verify(graph)

@@ -8,10 +8,14 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
+from bittrigger.frontend.elementwise.chains import AddBias, Apply, Scale, Step
+from bittrigger.frontend.elementwise.functions import assigning_to
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.nodes.casts import Cast, assigned
+from bittrigger.frontend.nodes.casts import assigned
+from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Overflow, Rounding
+from bittrigger.ir.casts import Cast
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, IntArray, Overflow, Rounding
 from bittrigger.ir.wire import ZERO
 
 _MOST = 1 << FLOAT32_BITS
@@ -21,9 +25,13 @@ _CUTTING = (Rounding.TRN, Rounding.TRN_ZERO, Rounding.RND_CONV)
 
 def casts(walk: Walk, node: Any) -> Signal:
     """The codes, those of one type rounded and limited together; of a type without bits they are 0."""
-    (source,) = walk.operands(node)
     signed, bits, integers = (np.asarray(array) for array in attributes.read(node, attributes.PARAMETERS))
     rounding, overflow = attributes.read(node, attributes.CAST)
+    signal = walk.signals[node.inputs[0]]
+    if not all(map(_on_a_grid, signal.steps)) and (one := _of_all(signed, bits, integers)) is not None:
+        function = assigning_to(Cast(one, Rounding[rounding], Overflow[overflow]))
+        return add_step(signal, Apply(node.name, function))
+    (source,) = walk.operands(node)
     part = walk.builder.joined(f"{node.name}_operand", source.parts)
     kinds, which = np.unique(np.stack([signed, bits, integers], axis=1), axis=0, return_inverse=True)
     order = np.full(bits.size, ZERO, dtype=np.int64)
@@ -51,6 +59,21 @@ def casts(walk: Walk, node: Any) -> Signal:
         return Signal((walk.builder.wire(node.name, (part,), order),), source.shape)
     joined = walk.builder.joined(f"{node.name}_types", parts)
     return Signal((walk.builder.wire(node.name, (joined,), order),), source.shape)
+
+
+def _on_a_grid(step: Step) -> bool:
+    """Whether the results of a step are integers times a power of two."""
+    if isinstance(step, Apply):
+        return step.function.is_relu or step.function.grid is not None
+    return isinstance(step, AddBias | Scale)
+
+
+def _of_all(*types: IntArray) -> FixedPoint | None:
+    """The type of all codes, of which ``types`` hold sign, width and bits before the point; None where they have several."""
+    sign, width, whole = (int(values.flat[0]) for values in types)
+    if width == 0 or any((values != values.flat[0]).any() for values in types):
+        return None
+    return FixedPoint(bool(sign), width, width - whole)
 
 
 def _float32_rounds(kind: Cast, peak: int, frac: int) -> bool:

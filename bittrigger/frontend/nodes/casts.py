@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.nodes.builder import Builder
-from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding, hull
+from bittrigger.ir.casts import Cast
+from bittrigger.ir.fixed import Interval, Overflow, Rounding, hull
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 
 MAX_SHIFT = 62
 """Most bits that an assignment drops or adds."""
 
 _LOW, _HIGH = -(1 << 61), (1 << 61) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """A type: its codes, and how a value that is none of them is rounded and limited."""
-
-    fixed: FixedPoint
-    rounding: Rounding
-    overflow: Overflow
-
-    @property
-    def frac(self) -> int:
-        """Fractional bits of the codes."""
-        return self.fixed.frac
-
-    @property
-    def limits(self) -> Interval:
-        """The codes that an assignment can give."""
-        whole = self.fixed.interval
-        symmetric = self.overflow is Overflow.SAT_SYM and self.fixed.signed
-        return Interval(-whole.hi, whole.hi) if symmetric else whole
 
 
 def assigned(  # noqa: PLR0917

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from bittrigger.errors import MismatchError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, output_fracs
 from bittrigger.ir.ports import decode_inputs, output_fields
+from bittrigger.settings import Declared
 from bittrigger.system.apart import Answer, Json, ask, is_possible
 
 
@@ -28,9 +28,8 @@ class KerasExecutor:
         events: the real events `(events, n_inputs)` behind the first codes of a run, which Keras gets as they are; it gets
             the values of the codes of the others.
         keep_activation: whether the build holds a softmax or sigmoid at the end.
-        head_bits: bits to which float kernels at the outputs were rounded, or None.
+        declared: types that were declared for the model.
         log_odds: what the outputs are in the place of logits, or None.
-        layer_precision: types to which values of layers were rounded.
         name: ``keras``.
     """
 
@@ -38,9 +37,8 @@ class KerasExecutor:
     model: Path
     events: FloatArray | None = None
     keep_activation: bool = False
-    head_bits: int | None = None
+    declared: Declared = field(default_factory=Declared)
     log_odds: str | None = None
-    layer_precision: Mapping[str, str] = field(default_factory=dict)
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -62,7 +60,7 @@ class KerasExecutor:
         )
         from bittrigger.frontend.keras_model.typed import as_declared
 
-        loaded, _ = as_declared(load_model(self.model), self.head_bits, self.layer_precision)
+        loaded, _ = as_declared(load_model(self.model), self.declared)
         if self.log_odds is not None:
             loaded = with_log_odds(loaded, self.log_odds)
         n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
@@ -87,9 +85,8 @@ class KerasExecutor:
             "rows": [len(array) for array in arrays],
             "columns": codes.shape[1],
             "keep_activation": self.keep_activation,
-            "head_bits": self.head_bits,
+            "declared": asdict(self.declared),
             "log_odds": self.log_odds,
-            "layer_precision": dict(self.layer_precision),
         }
         body = b"".join(array.tobytes() for array in arrays)
         [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
@@ -128,8 +125,7 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
         Path(head["model"]),
         events,
         bool(head["keep_activation"]),
-        head["head_bits"],
+        Declared(**head["declared"]),
         head["log_odds"],
-        head["layer_precision"],
     )
     answer({}, executor.run(codes).tobytes())

@@ -1,0 +1,149 @@
+"""Quantisers behind the layers of a model, and before their activations: edits of its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import ConfigError
+from bittrigger.frontend.attributes import MODELS, WRAPPERS
+from bittrigger.frontend.flat.walk import ACTIVATIONS
+from bittrigger.ir.casts import Cast
+from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
+from bittrigger.settings.declared import SUMS
+
+_REFERENCE = 3
+"""Least length of a list in the configuration of a model that names a tensor: a layer, and two numbers."""
+
+_PROBABILITIES = ("softmax", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The types of one layer: of what it delivers before its activation, and of what it delivers."""
+
+    sums: Cast | None = None
+    result: Cast | None = None
+
+
+def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
+    """The types of each layer of ``model`` that has some.
+
+    Raises:
+        ConfigError: if one of ``types`` is for no layer of it, or for the sums of a layer without an activation.
+    """
+    known = {layer.name: layer for layer in model.layers}
+    found: dict[str, Placed] = {}
+    for name, kind in types.items():
+        layer = name if name in known else name.removesuffix(SUMS)
+        if layer not in known:
+            raise ConfigError(
+                f"setting 'layer_precision' names {name!r}, which is no layer of model {model.name!r}; allowed are "
+                f"{', '.join(known)}"
+            )
+        before = found.get(layer, Placed())
+        if layer == name:
+            found[layer] = Placed(before.sums, kind)
+            continue
+        if not has_own_activation(known[layer]):
+            raise ConfigError(
+                f"setting 'layer_precision' names {name!r}, and layer {layer!r} has no activation of its own; allowed is "
+                f"{layer!r} for what it delivers; write that"
+            )
+        found[layer] = Placed(kind, before.result)
+    return found
+
+
+def has_own_activation(layer: Any) -> bool:
+    """Whether a layer computes something and then a function of it."""
+    kind = type(layer).__name__
+    if kind in (*ACTIVATIONS, *WRAPPERS, *MODELS):
+        return False
+    activation = getattr(layer, "activation", None)
+    return activation is not None and getattr(activation, "__name__", "") != "linear"
+
+
+def result_of(model: Any, name: str) -> str:
+    """What a type for every layer rounds in layer ``name``: what it delivers, or its logits before a softmax or sigmoid."""
+    activation = getattr(model.get_layer(name), "activation", None)
+    ends = has_own_activation(model.get_layer(name)) and getattr(activation, "__name__", "") in _PROBABILITIES
+    return f"{name}{SUMS}" if ends else name
+
+
+def retyped(config: dict[str, Any], places: Mapping[str, Placed]) -> dict[str, Any]:
+    """The configuration of a model with quantisers in it; whatever read one of the layers reads the last one behind it."""
+    layers: list[dict[str, Any]] = []
+    last: dict[str, str] = {}
+    for layer in config["layers"]:
+        name = layer.get("name", layer["config"]["name"])
+        functional = "inbound_nodes" in layer
+        added = _behind(name, layer, places[name]) if name in places else []
+        own = _without_activation(layer) if name in places and places[name].sums else layer
+        layers.append({**own, "inbound_nodes": _renamed(layer["inbound_nodes"], last)} if functional else own)
+        before = name
+        for entry in added:
+            layers.append({**entry, "inbound_nodes": [[[before, 0, 0, {}]]]} if functional else entry)
+            before = entry["name"]
+        last[name] = before
+    outputs = {key: _renamed(config[key], last) for key in ("output_layers",) if key in config}
+    return {**config, "layers": layers, **outputs}
+
+
+def set_types(model: Any, places: Mapping[str, Placed]) -> None:
+    """Give the quantisers that have a type in their weights that type."""
+    for name, place in places.items():
+        for made, kind in ((f"{name}_sums", place.sums), (f"{name}_typed", place.result)):
+            if kind is not None and not _is_plain(kind):
+                values = (kind.fixed.signed, kind.fixed.width, kind.fixed.integer)
+                model.get_layer(made).set_weights([np.array([value], dtype=np.int8) for value in values])
+
+
+def _behind(name: str, layer: dict[str, Any], place: Placed) -> list[dict[str, Any]]:
+    """The layers behind one: a quantiser and its activation, if its sums have a type, and a quantiser."""
+    added = []
+    if place.sums is not None:
+        added.append(_quantizer(f"{name}_sums", place.sums))
+        activation = layer["config"]["activation"]
+        kind = "Activation" if isinstance(activation, str) and "(" not in activation else "QActivation"
+        own = {"name": f"{name}_activation", "activation": activation}
+        added.append({"class_name": kind, "config": own, "name": own["name"]})
+    if place.result is not None:
+        added.append(_quantizer(f"{name}_typed", place.result))
+    return added
+
+
+def _without_activation(layer: dict[str, Any]) -> dict[str, Any]:
+    return {**layer, "config": {**layer["config"], "activation": "linear"}}
+
+
+def _renamed(value: Any, last: Mapping[str, str]) -> Any:
+    """``value`` with every tensor that it names replaced by that of the last layer behind it."""
+    if isinstance(value, Mapping):
+        return {key: _renamed(item, last) for key, item in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) >= _REFERENCE and isinstance(value[0], str) and isinstance(value[1], int) and value[0] in last:
+        return [last[value[0]], *(_renamed(item, last) for item in value[1:])]
+    return [_renamed(item, last) for item in value]
+
+
+def _is_plain(kind: Cast) -> bool:
+    """Whether QKeras has the quantiser: it rounds half to even, saturates, and float32 holds its codes."""
+    modes = (kind.rounding, kind.overflow)
+    return modes == (Rounding.RND_CONV, Overflow.SAT) and kind.fixed.width <= FLOAT32_BITS and _magnitude(kind) >= 0
+
+
+def _magnitude(kind: Cast) -> int:
+    return kind.fixed.integer - kind.fixed.signed
+
+
+def _quantizer(name: str, kind: Cast) -> dict[str, Any]:
+    """The configuration of a quantiser."""
+    if not _is_plain(kind):
+        modes = {"RND": kind.rounding.value, "SAT": kind.overflow.value, "shape": (1,)}
+        return {"class_name": "FixedPointQuantizer", "config": {"name": name, **modes}, "name": name}
+    text = f"quantized_bits({kind.fixed.width},{_magnitude(kind)},keep_negative={int(kind.fixed.signed)},alpha=1)"
+    return {"class_name": "QActivation", "config": {"name": name, "activation": text}, "name": name}
