@@ -356,12 +356,13 @@ def test_precisions_of_the_configuration_type_an_input(hls4ml, tmp_path):
 
 def test_what_is_ignored_is_said_in_one_warning(hls4ml, tmp_path, caplog):
     model = open_model()
-    config = config_of(hls4ml, model, d="fixed<18,8>")
+    config = config_of(hls4ml, model)
+    config["LayerName"]["d"]["Precision"]["weight"] = "fixed<18,8>"
     config["Model"]["Strategy"] = "Resource"
     converted(hls4ml, model, tmp_path, hls_config=config, namespace="mine", input_data_tb="x.npy")
     said = [record.getMessage() for record in caplog.records if "ignores" in record.getMessage()]
     assert len(said) == 1
-    for word in ("Strategy Resource", "the Precision of d", "namespace", "input_data_tb='x.npy'"):
+    for word in ("Strategy Resource", "the Precision of d (weight)", "namespace", "input_data_tb='x.npy'"):
         assert word in said[0]
 
 
@@ -381,10 +382,10 @@ def test_types_of_inner_layers_that_are_not_those_of_the_model_are_named(hls4ml,
     assert not [record for record in caplog.records if "ignores" in record.getMessage()]
     config["LayerName"]["d"]["Precision"]["weight"] = "fixed<3,1>"
     config["LayerName"]["a"]["Precision"]["result"] = "ufixed<8,3>"
-    config["LayerName"]["r"]["Precision"] = "fixed<8,3>"
+    config["LayerName"]["r"]["Precision"]["accum"] = "fixed<8,3>"
     converted(hls4ml, model, tmp_path / "other", hls_config=config)
     (said,) = (record.getMessage() for record in caplog.records if "ignores" in record.getMessage())
-    assert "the Precision of d, a, r;" in said
+    assert "the Precision of d (weight), a (result), r (accum);" in said
 
 
 def test_a_split_into_several_graphs_is_refused_before_anything_is_changed(hls4ml, compiled):

@@ -12,6 +12,7 @@ from hls4ml.model.optimizer import model_optimizer
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import (
+    declare_types,
     flatten_before_parsing,
     read_keras_2_as_such,
     refuse_to_split,
@@ -92,6 +93,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         register_handlers()
         flatten_before_parsing()
         read_keras_2_as_such()
+        declare_types()
         refuse_to_split()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(

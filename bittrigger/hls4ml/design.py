@@ -86,7 +86,8 @@ def design_of(model_graph: Any) -> Design:
     if model_graph not in _DESIGNS:
         settings = settings_of(model_graph)
         model = model_graph.config.get_config_value("KerasModel")
-        reading = read_model_graph(model_graph, None if isinstance(model, str) else model, settings)
+        chosen = tuple(filter(None, [(model_graph.config.get_config_value("Declared") or {}).get("Chosen")]))
+        reading = read_model_graph(model_graph, None if isinstance(model, str) else model, settings, chosen=chosen)
         reuse = _reuse_factors(model_graph, reading.lowered)
         _DESIGNS[model_graph] = Design(reading, replace(settings, reuse_factor=reuse))
     return _DESIGNS[model_graph]

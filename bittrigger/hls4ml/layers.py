@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
 from hls4ml.model.types import FixedPrecisionType
 
+from bittrigger.compile.convert import read_inputs
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.attributes import BIT_ACTIVATION, GENERIC, KERNEL
 from bittrigger.frontend.flat.architecture import Weights
@@ -94,6 +96,47 @@ def read_keras_2_as_such() -> None:
 
     chosen.unchanged = read  # type: ignore[attr-defined]
     converters.keras_v3_to_hls = chosen
+
+
+def declare_types() -> None:
+    """Have the weights and results of the next model of ours that hls4ml converts rounded as its configuration says."""
+    from importlib import import_module
+
+    converters: Any = import_module("hls4ml.converters")
+    convert = getattr(converters.keras_v2_to_hls, "undeclared", converters.keras_v2_to_hls)
+
+    def declared(config: dict[str, Any]) -> Any:
+        converters.keras_v2_to_hls = convert  # the next one may be for another backend
+        return convert(with_declared(config) if config.get("Backend") == "BitTrigger" else config)
+
+    declared.undeclared = convert  # type: ignore[attr-defined]
+    converters.keras_v2_to_hls = declared
+
+
+def with_declared(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a conversion with the model of its types in the place of the one that was given."""
+    from bittrigger.frontend.keras_model.check import check_model
+    from bittrigger.frontend.keras_model.typed import as_declared, distance_text
+    from bittrigger.hls4ml.declared import declared_of
+
+    model, hls_config = config["KerasModel"], config.get("HLSConfig") or {}
+    if isinstance(model, str | dict) or "Flows" in hls_config:  # another flow, as that of the command line
+        return config
+    check_model(model)
+    declared = declared_of(hls_config, model)
+    if not declared.is_any:
+        return config
+    made, said = as_declared(model, declared)
+    told = distance_text(model, made, _events(config.get("InputData"), model), option="input_data_tb")
+    kept = {"Weights": dict(declared.weight_precision), "Results": dict(declared.layer_precision)}
+    return {**config, "KerasModel": made, "Declared": {**kept, "Chosen": f"{'; '.join(said)}; {told}"}}
+
+
+def _events(path: object, model: Any) -> Any:
+    """The events in a file for test benches, `(events, inputs)`; None where there is none for a model of one input."""
+    if not isinstance(path, str) or not path.endswith(".npy") or len(model.inputs) > 1:
+        return None
+    return read_inputs(Path(path))
 
 
 def refuse_to_split() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import ConfigError
+from bittrigger.hls4ml.declared import DEFAULT, NAMES
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
+from bittrigger.settings.declared import SUMS
 
 _log = logging.getLogger(__name__)
 
@@ -23,11 +25,12 @@ def settings_of(model_graph: Any) -> Settings:
     period_ns = float(config.get_config_value("ClockPeriod"))
     if not period_ns > 0:
         raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
+    declared = config.get_config_value("Declared") or {}
     ignored = list(_ignored(model_graph))
     if ignored:
         _log.warning(
-            "hls4ml's configuration holds what BitTrigger does not need, and ignores: %s; types come from the quantisers of the "
-            "model, and every bit is kept between them",
+            "hls4ml's configuration holds what BitTrigger does not need, and ignores: %s; what a quantiser of the model types "
+            "keeps that type, and sums keep every bit",
             ", ".join(ignored),
         )
     return Settings.given(
@@ -40,6 +43,8 @@ def settings_of(model_graph: Any) -> Settings:
         ii=_interval(config),
         keep_activation=bool(config.get_config_value("KeepActivation", False)),
         require=config.get_config_value("Require", "ideal"),
+        weight_precision=declared.get("Weights", {}),
+        layer_precision=declared.get("Results", {}),
     )
 
 
@@ -60,17 +65,40 @@ def _result(layer: object) -> str | None:
     return None if found is None or str(found) == AUTO else str(found)
 
 
-def _other_types(node: Any, layer: object) -> Iterator[str]:
-    """The types in the configuration of a layer that do not have the width of its quantisers, with which hls4ml fills it."""
+def _other_types(node: Any, layer: object, taken: Collection[str]) -> Iterator[str]:
+    """The types of a layer in the configuration that mean nothing: neither taken, nor those with which hls4ml itself fills it.
+
+    Args:
+        taken: the names of what was rounded, as in ``Settings``.
+    """
     precision = layer.get("Precision") if isinstance(layer, Mapping) else layer
-    given = precision if isinstance(precision, Mapping) else {"result": precision}
-    for what in ("result", "weight", "bias", "default"):
-        kind = given.get(what)
+    given = precision if isinstance(precision, Mapping) else {DEFAULT: precision}
+    for what, kind in given.items():
         if node.class_name == "Input" or kind is None or str(kind) == AUTO:
             continue
+        used = any(what in (DEFAULT, name) for name in _rounded(node, taken))
         own = node.get_attr(f"{'activation' if what == 'result' else what}_quantizer")
-        if own is None or parse_fixed(str(kind)).width != _width(own):
-            yield what
+        filled = str(kind) == str(_filled(node, what)) or (
+            own is not None and parse_fixed(str(kind)).width == _width(own)
+        )
+        if not used and not filled:
+            yield "result" if what == DEFAULT else str(what)
+
+
+def _rounded(node: Any, taken: Collection[str]) -> Iterator[str]:
+    """hls4ml's names for what was rounded of a layer."""
+    for array, names in NAMES.items():
+        if f"{node.name}.{array}" in taken:
+            yield from names
+    before, _, _ = node.name.rpartition("_")
+    if {node.name, f"{node.name}{SUMS}", before} & set(taken):
+        yield "result"
+
+
+def _filled(node: Any, what: str) -> object:
+    """The type that hls4ml has for a variable that nobody types, where it has one."""
+    attributes = {attribute.name: attribute.default for attribute in node.expected_attributes}
+    return attributes.get(f"{what}_t", attributes.get(what))
 
 
 def _width(quantizer: Any) -> int:
@@ -111,16 +139,29 @@ def _interval(config: Any) -> int:
     return factor or 1
 
 
+def _is_part(name: str, nodes: Collection[str]) -> bool:
+    """Whether hls4ml may have split ``name`` off a layer: its activation, one of its kernels, or a constant."""
+    return any(name.lower().startswith(f"{node}_") for node in nodes)
+
+
 def _ignored(model_graph: Any) -> Iterator[str]:
     """Settings that were asked for and mean nothing here."""
     hls, config = _hls(model_graph), model_graph.config.config
     if str(hls.get("Model", {}).get("Strategy", "Latency")).lower() != "latency":
         yield f"Strategy {hls['Model']['Strategy']}"
-    nodes = {node.name: node for node in model_graph.get_layers()}
+    nodes = {node.name.lower(): node for node in model_graph.get_layers()}
     layers = _layers(model_graph)
-    typed = [name for name, layer in layers.items() if name in nodes and any(_other_types(nodes[name], layer))]
+    declared = config.get("Declared") or {}
+    taken = {*declared.get("Weights", ()), *declared.get("Results", ())}
+    found = {
+        name: list(_other_types(nodes[name.lower()], layers[name], taken)) for name in layers if name.lower() in nodes
+    }
+    typed = [f"{name} ({', '.join(kinds)})" for name, kinds in found.items() if kinds]
     if typed:
         yield f"the Precision of {', '.join(typed)}"
+    unknown = [name for name in layers if name.lower() not in nodes and not _is_part(name, nodes)]
+    if unknown:
+        yield f"{', '.join(unknown)}, of which the model has no layer"
     strategies = [name for name, layer in layers.items() if isinstance(layer, Mapping) and "Strategy" in layer]
     if strategies:
         yield f"the Strategy of {', '.join(strategies)}"

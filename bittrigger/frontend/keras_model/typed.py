@@ -19,6 +19,9 @@ from bittrigger.ir.casts import Cast, parse_cast
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.settings.declared import EVERY, Declared
 
+MOST = 6
+"""Names of one type that a sentence holds."""
+
 
 def as_declared(model: Any, declared: Declared) -> tuple[Any, list[str]]:
     """The model that is built, and what was declared, a sentence each; ``model`` itself where nothing was.
@@ -54,11 +57,17 @@ def as_declared(model: Any, declared: Declared) -> tuple[Any, list[str]]:
 
 def _listed(types: Mapping[str, Cast], every: Cast | None) -> str:
     """The types of layers in words, that of every other one last."""
-    kinds = dict.fromkeys(map(str, types.values()))
-    parts = [f"{kind} in {', '.join(repr(n) for n, own in types.items() if str(own) == kind)}" for kind in kinds]
+    groups: dict[str, list[str]] = {}
+    for name, kind in types.items():
+        groups.setdefault(str(kind), []).append(repr(name))
+    parts = [f"{kind} in {', '.join(names[:MOST])}{_more(names)}" for kind, names in groups.items()]
     if every is not None:
         parts.append(f"{every} in all {'others ' if parts else ''}without a quantiser of the kernel")
     return ", ".join(parts)
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - MOST} more" if len(names) > MOST else ""
 
 
 def with_types(model: Any, types: Mapping[str, Cast]) -> Any:
@@ -79,14 +88,15 @@ def _rewriting(places: Mapping[str, Placed]) -> Callable[[Any], Any]:
     return lambda config: retyped(config, places)
 
 
-def distance_text(model: Any, changed: Any, inputs: FloatArray | None) -> str:
+def distance_text(model: Any, changed: Any, inputs: FloatArray | None, option: str = "--inputs") -> str:
     """How far the model that is built is from the one that was given, in a sentence.
 
     Args:
         inputs: real events `(events, n_inputs)`, or None.
+        option: that gives them.
     """
     if inputs is None:
-        return "what that costs is told with --inputs"
+        return f"what that costs is told with {option}"
     values = inputs.astype(np.float32)
     with without_endings(model, remove=True) as first, without_endings(changed, remove=True) as second:
         before, after = keras_outputs(first, values), keras_outputs(second, values)

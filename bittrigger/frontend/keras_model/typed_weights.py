@@ -81,6 +81,16 @@ def float_layers(model: Any) -> list[str]:
     return [layer.name for layer in layers if any(holder.is_float for holder in _within(layer, ()))]
 
 
+def typed_arrays(model: Any) -> Iterator[tuple[str, str, str, bool]]:
+    """Each array that can be rounded: its layer, of what class that is, its name, and whether a kernel there has no quantiser."""
+    for holder in _holders(model, ()):
+        for array in holder.arrays:
+            yield holder.names[-1], type(holder.layer).__name__, array, holder.is_float
+    for layer in filter(_is_normalisation, model.layers):
+        for part in _PARTS:
+            yield layer.name, NORMALISATION, part, False
+
+
 def with_weights(model: Any, types: Mapping[str, Cast]) -> tuple[Any, dict[str, Cast]]:
     """A copy of ``model`` with rounded weights, and the types of those that were named.
 

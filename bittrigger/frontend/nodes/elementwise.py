@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.errors import Float32RoundsError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import (
     AddBias,
     Apply,
@@ -112,7 +112,19 @@ def _ideally(builder: Builder, signal: Signal) -> Signal:
         first = lower_elementwise(builder, replace(signal, steps=signal.steps[:closed]))
         rest = replace(first, steps=signal.steps[closed:], copies=signal.copies, ideal=True)
         return _ideally(builder, _one_grid(builder, rest))
-    return _emitted(builder, signal, ideal_plan(builder, signal).nodes)
+    try:
+        return _emitted(builder, signal, ideal_plan(builder, signal).nodes)
+    except UnsupportedModelError:
+        behind = affine_part(signal.steps) + 1
+        if behind >= len(signal.steps) or not _is_relu(signal.steps[behind - 1]):
+            raise
+    first = lower_elementwise(builder, replace(signal, steps=signal.steps[:behind]))  # a ReLU keeps every bit
+    rest = replace(first, steps=signal.steps[behind:], copies=signal.copies, ideal=True)
+    return _ideally(builder, _one_grid(builder, rest))
+
+
+def _is_relu(step: Step) -> bool:
+    return isinstance(step, Apply) and step.function.is_relu
 
 
 def _is_closed(step: Step) -> bool:

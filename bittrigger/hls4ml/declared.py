@@ -1,0 +1,171 @@
+"""The types in a configuration of hls4ml: which are taken for the model, and which mean nothing here.
+
+A weight that no quantiser of the model types is rounded as the configuration says, as hls4ml rounds it: to the type of its
+layer, else to that of the model. What a layer delivers is rounded where the configuration gives that layer a type of its own; in
+a model without any quantiser the type of the model is taken too. Everything else keeps its bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, WIRES
+from bittrigger.frontend.keras_model.typed_layers import has_own_activation
+from bittrigger.frontend.keras_model.typed_weights import typed_arrays
+from bittrigger.ir.casts import parse_cast
+from bittrigger.ir.fixed import Overflow, Rounding
+from bittrigger.settings import AUTO, DEFAULT_INPUT, Declared
+from bittrigger.settings.declared import SUMS
+
+NAMES = {
+    "kernel": ("weight",),
+    "depthwise_kernel": ("depthwise", "weight"),
+    "pointwise_kernel": ("pointwise", "weight"),
+    "recurrent_kernel": ("recurrent_weight",),
+    "embeddings": ("embeddings",),
+    "bias": ("bias",),
+    "scale": ("scale",),
+}
+"""What hls4ml calls an array."""
+
+_KEEPS = ("InputLayer", "Flatten", "Reshape", "Concatenate", "ReLU", "Masking", *INERT, *WIRES, *MAXIMA)
+"""Layers whose results are on the grid of their operands."""
+
+_PROBABILITIES = ("softmax", "sigmoid")
+
+DEFAULT = "default"
+"""Of a layer's or of the model's types, that of whatever has none of its own."""
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """The types of a configuration, each by layer and variable.
+
+    Attributes:
+        names: ``LayerName``, keys in lower case.
+        kinds: ``LayerType``, the same.
+        model: ``Model.Precision``.
+    """
+
+    names: Mapping[str, Mapping[str, str]]
+    kinds: Mapping[str, Mapping[str, str]]
+    model: Mapping[str, str]
+
+    @classmethod
+    def of(cls, hls_config: Mapping[str, Any]) -> Precisions:
+        """Those of ``hls_config``."""
+        names, kinds = (
+            {str(key).lower(): _types(layer) for key, layer in (hls_config.get(part) or {}).items()}
+            for part in ("LayerName", "LayerType")
+        )
+        return cls(names, kinds, _types(hls_config.get("Model") or {}))
+
+    def own(self, name: str, kind: str, variables: tuple[str, ...], *, named: bool = False) -> str | None:
+        """The type of a variable of one layer in the configuration; ``auto`` where it is left open, None where there is none.
+
+        Args:
+            name: of the layer.
+            kind: its class, with or without the Q of QKeras.
+            variables: what hls4ml may call the variable.
+            named: whether only what is said of this very layer counts.
+        """
+        sources = [self.names.get(name.lower(), {})]
+        if not named:
+            sources += [self.kinds.get(key.lower(), {}) for key in (kind, kind.removeprefix("Q"))]
+        wanted = (*variables, DEFAULT)
+        return next((source[key] for source in sources for key in wanted if key in source), None)
+
+    def of_model(self, variables: tuple[str, ...]) -> str:
+        """The type of the model for a variable."""
+        return next((self.model[key] for key in (*variables, DEFAULT) if key in self.model), DEFAULT_INPUT)
+
+
+def declared_of(hls_config: Mapping[str, Any], model: Any) -> Declared:
+    """What ``hls_config`` declares for a Keras model.
+
+    Raises:
+        ConfigError: if a type is none.
+    """
+    types = Precisions.of(hls_config)
+    weights, results = dict(_weights(types, model)), dict(_results(types, model))
+    return Declared(None, *({name: as_hls4ml(text) for name, text in found.items()} for found in (weights, results)))
+
+
+def as_hls4ml(text: str) -> str:
+    """A type with the modes that hls4ml gives it where it names none.
+
+    Raises:
+        ConfigError: if it is no type.
+    """
+    return str(parse_cast(text, Rounding.TRN, Overflow.WRAP))
+
+
+def _types(layer: Any) -> dict[str, str]:
+    precision = layer.get("Precision") if isinstance(layer, Mapping) else layer
+    if isinstance(precision, Mapping):
+        return {str(key): str(kind) for key, kind in precision.items() if kind is not None}
+    return {} if precision is None else {DEFAULT: str(precision)}
+
+
+def _weights(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
+    plain = has_no_quantiser(model)
+    for name, kind, array, is_float in typed_arrays(model):
+        normalises = kind == "BatchNormalization"
+        given = types.own(name, kind, NAMES[array], named=not is_float)
+        if given in (None, AUTO):
+            given = types.of_model(NAMES[array]) if is_float or (normalises and plain) else None
+        if given is not None:
+            yield f"{name}.{array}", given
+
+
+def _results(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
+    plain = has_no_quantiser(model)
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind == "InputLayer":
+            continue
+        name, behind = layer.name, layer.name
+        if has_own_activation(layer):  # hls4ml makes a layer of its own of it
+            given = types.own(name, kind, ("result",)) or (types.of_model(("result",)) if plain else None)
+            if given not in (None, AUTO):
+                yield f"{name}{SUMS}", str(given)
+            behind = split_name(types.names, name) or ""
+        if is_quantised(layer) or _ends_in_probabilities(layer):
+            continue
+        given = types.own(behind, kind, ("result",), named=behind != name) if behind else None
+        if given is None and plain and not _keeps_its_grid(layer):
+            given = types.of_model(("result",))
+        if given not in (None, AUTO):
+            yield name, str(given)
+
+
+def split_name(names: Iterable[str], layer: str) -> str | None:
+    """The one of ``names``, in lower case, that hls4ml gives the activation of a layer."""
+    return next((name for name in names if name.startswith(f"{layer.lower()}_")), None)
+
+
+def _ends_in_probabilities(layer: Any) -> bool:
+    return type(layer).__name__ == "Softmax" or _function(layer) in _PROBABILITIES
+
+
+def _keeps_its_grid(layer: Any) -> bool:
+    kind, function = type(layer).__name__, _function(layer)
+    return kind in _KEEPS or (kind == "Activation" and function == "linear") or function == "relu"
+
+
+def _function(layer: Any) -> str:
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
+
+
+def is_quantised(layer: Any) -> bool:
+    """Whether a quantiser of the model types what the layer delivers."""
+    quantiser = hasattr(getattr(layer, "activation", None), "get_config")
+    return quantiser or type(layer).__name__ in ("QActivation", "QAdaptiveActivation", "BitActivation", *HGQ)
+
+
+def has_no_quantiser(model: Any) -> bool:
+    """Whether no layer of a model is one of QKeras, HGQ or bittrigger, so that all types are left to the configuration."""
+    layers = [layer for layer in model.submodules if hasattr(layer, "get_config")]
+    return not any(type(layer).__module__.startswith(("qkeras", "bittrigger", "HGQ")) for layer in layers)
