@@ -5,8 +5,8 @@ import json
 import pytest
 from designs import build_of, solved
 
-from bittrigger.cli.evidence import ELSEWHERE, proof_lines
 from bittrigger.cli.package import raise_unless_proven
+from bittrigger.cli.shared.evidence import ELSEWHERE, proof_lines
 from bittrigger.errors import ProofError
 from bittrigger.prove import prove, save_proof
 from bittrigger.prove.circuits import equivalence

@@ -68,7 +68,7 @@ class _Verbs(click.Group):
         command = importlib.import_module(f"bittrigger.cli.{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
-        from bittrigger.cli.console import with_common_options
+        from bittrigger.cli.shared.console import with_common_options
 
         return with_common_options(command)
 
@@ -142,7 +142,7 @@ def _prepare(*, ours: bool) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     if ours:
         atexit.register(_deaf)  # the first one that is registered runs last
-        from bittrigger.cli.confined import process_is_ours
+        from bittrigger.cli.shared.confined import process_is_ours
 
         process_is_ours()
 

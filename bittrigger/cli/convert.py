@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
-from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
-from bittrigger.cli.progress import STAGES, searching
+from bittrigger.cli.shared.console import busy, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.shared.options import chosen_settings, design_options, take_own_budget
+from bittrigger.cli.shared.progress import STAGES, searching
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build

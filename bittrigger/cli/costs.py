@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import json_option, terminal, write_json
+from bittrigger.cli.shared.console import json_option, terminal, write_json
 
 if TYPE_CHECKING:
     import numpy as np

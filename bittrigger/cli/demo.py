@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.shared.console import terminal
 
 BUDGET = "cms-phase2-correlator-layer2"
 

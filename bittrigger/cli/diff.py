@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json, write_text
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json, write_text
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json, write_text
 from bittrigger.settings import DEFAULT_PART
 
 if TYPE_CHECKING:

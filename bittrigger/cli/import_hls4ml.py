@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.options import chosen_settings, design_options, take_own_budget
-from bittrigger.cli.progress import STAGES, searching
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.options import chosen_settings, design_options, take_own_budget
+from bittrigger.cli.shared.progress import STAGES, searching
 
 
 @click.command("import-hls4ml")

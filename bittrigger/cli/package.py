@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, errors, json_option, terminal, write_json
+from bittrigger.cli.shared.console import busy, errors, json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -119,7 +119,7 @@ def _write_patterns(build: Build, inputs: Path | None, events: int) -> int:
 
 def raise_unless_proven(build: Build) -> None:
     """Refuse a build without a proof of its own files, or whose last simulation is missing or bad."""
-    from bittrigger.cli.evidence import ELSEWHERE, proof_lines, simulation_lines
+    from bittrigger.cli.shared.evidence import ELSEWHERE, proof_lines, simulation_lines
     from bittrigger.errors import ProofError
 
     proven, tested = proof_lines(build), simulation_lines(build)

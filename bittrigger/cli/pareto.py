@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import json_option, terminal, write_json, write_text
+from bittrigger.cli.shared.console import json_option, terminal, write_json, write_text
 from bittrigger.errors import BittriggerError, ConfigError
 from bittrigger.settings import DEFAULT_PART
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bittrigger.cli.console import json_option, terminal, write_json
+from bittrigger.cli.shared.console import json_option, terminal, write_json
 
 
 @click.command()

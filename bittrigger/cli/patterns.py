@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.shared.console import busy, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build

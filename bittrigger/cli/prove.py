@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import errors, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.shared.console import errors, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import json_option, junit_option, terminal, write_json, write_junit, write_text
+from bittrigger.cli.shared.console import json_option, junit_option, terminal, write_json, write_junit, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +82,7 @@ def command(
 
 def write_page(build: Build, report: Report, output: Path | None = None, card: Path | None = None) -> Path:
     """Write the page of ``build``; into the build itself where nothing else is said."""
-    from bittrigger.cli.evidence import find_evidence
+    from bittrigger.cli.shared.evidence import find_evidence
     from bittrigger.report.html import render_html
 
     target = output or build.folder / "report.html"
@@ -109,7 +109,7 @@ def show(report: Report, kind: str, console: Console, build: Build, *, evidence:
 
 
 def _show_evidence(build: Build, console: Console) -> None:
-    from bittrigger.cli.evidence import proof_lines, simulation_lines
+    from bittrigger.cli.shared.evidence import proof_lines, simulation_lines
 
     proven, tested = proof_lines(build)[:1], simulation_lines(build)
     for fact in proven:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.confined import confine
-from bittrigger.cli.console import json_option, terminal, write_json
-from bittrigger.cli.training import progress, read_probe, read_task, training_options
+from bittrigger.cli.shared.confined import confine
+from bittrigger.cli.shared.console import json_option, terminal, write_json
+from bittrigger.cli.shared.training import progress, read_probe, read_task, training_options
 
 if TYPE_CHECKING:
     from bittrigger.explore.sensitivity import Sensitivity

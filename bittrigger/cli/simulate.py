@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import (
+from bittrigger.cli.shared.console import (
     SeveralWords,
     busy,
     errors,
@@ -208,7 +208,7 @@ def simulate(
 def keep_results(build: Build, results: dict[str, Any]) -> None:
     """Leave the results in the build, for its report; a release and a build that cannot be written go without."""
     from bittrigger.build.package import MANIFEST as RELEASE
-    from bittrigger.cli.evidence import SIMULATION
+    from bittrigger.cli.shared.evidence import SIMULATION
     from bittrigger.system.locks import is_writable
 
     if is_writable(build.folder) and not (build.folder / RELEASE).exists():

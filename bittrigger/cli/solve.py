@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.options import chosen_settings, design_options
-from bittrigger.cli.progress import searching
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.options import chosen_settings, design_options
+from bittrigger.cli.shared.progress import searching
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.shared.console import busy, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -141,7 +141,7 @@ def _check_report(build: Build) -> None:
 
 
 def _check_evidence(build: Build) -> None:
-    from bittrigger.cli.evidence import SIMULATION, proof_lines
+    from bittrigger.cli.shared.evidence import SIMULATION, proof_lines
     from bittrigger.errors import TamperError
 
     for fact in proof_lines(build)[:1]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import busy, json_option, terminal, write_json
-from bittrigger.cli.progress import STAGES
+from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.progress import STAGES
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -62,7 +62,7 @@ def command(
     """
     from bittrigger.build.folder import load_build
     from bittrigger.build.weights import write_accesses
-    from bittrigger.cli.confined import confine
+    from bittrigger.cli.shared.confined import confine
     from bittrigger.compile.weights import held_counts
     from bittrigger.errors import ConfigError
     from bittrigger.ir.control_map import UNITS

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import json_option, terminal, write_json
 from bittrigger.cli.patterns import link_options
+from bittrigger.cli.shared.console import json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from bittrigger.patterns.design import LinkOptions
