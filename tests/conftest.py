@@ -106,7 +106,7 @@ def workshop(tmp_path_factory):
 @pytest.fixture(scope="module")
 def workers():
     """One worker that makes data, a thread of this process."""
-    from bittrigger.data.workers import Workers
+    from bittrigger.data.production.workers import Workers
 
     with ThreadPoolExecutor(1) as executor:
         yield Workers(executor, 1)

@@ -7,7 +7,7 @@ import pytest
 from model_recipes import load_recipe
 
 from bittrigger.data import load_l1_objects
-from bittrigger.data.l1_algorithms import OBJECTS
+from bittrigger.data.level1.algorithms import OBJECTS
 from bittrigger.errors import ConfigError
 from bittrigger.explore.firmware import FirmwareCost
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow

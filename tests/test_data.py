@@ -14,12 +14,12 @@ from data_sets import content
 from layouts import validate
 
 from bittrigger.cli import cli
-from bittrigger.data.archive import members, read_record
 from bittrigger.data.model import Block, Request
-from bittrigger.data.plan import plan_blocks, rows_of_kinds
-from bittrigger.data.run import make
+from bittrigger.data.production.archive import members, read_record
+from bittrigger.data.production.plan import plan_blocks, rows_of_kinds
+from bittrigger.data.production.run import make
+from bittrigger.data.production.workers import processes
 from bittrigger.data.sets import SETS
-from bittrigger.data.workers import processes
 from bittrigger.errors import ConfigError, ToolNotFoundError
 from bittrigger.system import arrays
 
@@ -118,7 +118,7 @@ def test_more_rows_begin_with_the_same_blocks(workers, tmp_path):
 
 def test_dask_makes_the_same_bytes(request_, workers, tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs `pip install 'bittrigger[dask]'`")
-    from bittrigger.data.workers import dask_cluster
+    from bittrigger.data.production.workers import dask_cluster
 
     make(request_, tmp_path / "a.npz", workers)
     options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}

@@ -15,11 +15,11 @@ import pytest
 from data_sets import content
 
 from bittrigger.cli import main
-from bittrigger.data import run as make_module
 from bittrigger.data.model import Part, Request
-from bittrigger.data.parts import folder_of
-from bittrigger.data.run import make
-from bittrigger.data.workers import Workers, processes
+from bittrigger.data.production import run as make_module
+from bittrigger.data.production.parts import folder_of
+from bittrigger.data.production.run import make
+from bittrigger.data.production.workers import Workers, processes
 from bittrigger.errors import ConfigError, InternalError, ToolError
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bittrigger.cli import main
 from bittrigger.data import load_jets150, load_jets150_features, load_top_landscape
-from bittrigger.data.jets5 import FEATURES
+from bittrigger.data.pythia.jets5 import FEATURES
 from bittrigger.errors import ConfigError
 
 NAMES = [b"j1_px", b"j1_py", b"j1_pz", b"j1_e", b"j1_pt"]

@@ -22,10 +22,10 @@ from bittrigger.data import (
     load_wz_decay_plane,
     pad,
 )
-from bittrigger.data.jets5 import CLASSES, FEATURES
-from bittrigger.data.l1_jets import _integers
-from bittrigger.data.l1_objects import KINDS
-from bittrigger.data.samples import jets_of
+from bittrigger.data.level1.jets import _integers
+from bittrigger.data.level1.objects import KINDS
+from bittrigger.data.loaders.samples import jets_of
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
 from bittrigger.train.recipes import load_arrays
 

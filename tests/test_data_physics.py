@@ -7,15 +7,15 @@ import importlib.util
 import numpy as np
 import pytest
 
-from bittrigger.data import events
-from bittrigger.data.bosons import decay
-from bittrigger.data.events import gather
-from bittrigger.data.frames import axes, boosted, decay_angle, distance
-from bittrigger.data.l1_algorithms import FEATURES as L1_FEATURES
-from bittrigger.data.l1_algorithms import find_objects
-from bittrigger.data.l1_towers import ETA_TOWERS, PHI_TOWERS, TOWER_PHI, Deposits, overlay, turned
+from bittrigger.data.level1.algorithms import FEATURES as L1_FEATURES
+from bittrigger.data.level1.algorithms import find_objects
+from bittrigger.data.level1.towers import ETA_TOWERS, PHI_TOWERS, TOWER_PHI, Deposits, overlay, turned
 from bittrigger.data.model import Block
-from bittrigger.data.plan import INSTALL
+from bittrigger.data.production.plan import INSTALL
+from bittrigger.data.pythia import events
+from bittrigger.data.pythia.bosons import decay
+from bittrigger.data.pythia.events import gather
+from bittrigger.data.pythia.frames import axes, boosted, decay_angle, distance
 from bittrigger.data.sets import SETS
 from bittrigger.errors import ToolError
 
@@ -199,7 +199,7 @@ def test_jets5_range_has_as_many_jets_in_each_range_of_pt(kind):
 def test_features_are_those_of_their_definition():
     """Two hard prongs of three particles each, which grooming leaves alone, against plain sums."""
     ak = pytest.importorskip("awkward")
-    from bittrigger.data.jets5 import FEATURES, features
+    from bittrigger.data.pythia.jets5 import FEATURES, features
 
     random = np.random.default_rng(3)
     p = np.array(

@@ -120,7 +120,7 @@ def test_the_interval_between_events_is_an_axis(tmp_path):
 
 def test_a_dask_cluster_finds_the_same_points(tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs `pip install 'bittrigger[dask]'`")
-    from bittrigger.data.workers import dask_cluster
+    from bittrigger.data.production.workers import dask_cluster
 
     points = wanted(latencies=(None, 3))
     options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}

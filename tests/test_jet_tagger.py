@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_recipes import MODELS, load_recipe
 
-from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.explore.dense import DenseSettings
 from bittrigger.explore.firmware import firmware_cost
 from bittrigger.train.recipes import RecipeOptions, predict, reload

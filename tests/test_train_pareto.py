@@ -17,7 +17,7 @@ from test_part_file import write as own_part
 from bittrigger import __version__
 from bittrigger.cli import cli
 from bittrigger.cli.pareto import rows_of, show
-from bittrigger.data.jets5 import FEATURES
+from bittrigger.data.pythia.jets5 import FEATURES
 from bittrigger.errors import ConfigError
 from bittrigger.explore.dense import DenseSettings, class_sample, softmax, train_float, train_ternary
 from bittrigger.explore.firmware import firmware_cost

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from bittrigger.data.model import DataSet, Json
-    from bittrigger.data.run import Progress
+    from bittrigger.data.production.run import Progress
 
 
 @click.group()
@@ -51,10 +51,10 @@ def make(
     Finished blocks lie in OUTPUT.parts until the file is complete; after an interruption the same command goes on from there.
     """
     from bittrigger.data.model import Request
-    from bittrigger.data.parts import folder_of
-    from bittrigger.data.run import make as make_set
+    from bittrigger.data.production.parts import folder_of
+    from bittrigger.data.production.run import make as make_set
+    from bittrigger.data.production.workers import check_jobs, dask_cluster, processes
     from bittrigger.data.sets import find_set
-    from bittrigger.data.workers import check_jobs, dask_cluster, processes
 
     dataset = find_set(name)
     check_jobs(jobs)
@@ -147,8 +147,8 @@ def info(file: Path, json_file: Path | None) -> None:
 
 def _public(file: Path) -> tuple[list[str], Json] | None:
     """Lines and facts of a published file, if it is one."""
-    from bittrigger.data.load_hdf5 import is_top_landscape, load_top_landscape
-    from bittrigger.data.public import public_jets
+    from bittrigger.data.loaders.hdf5 import is_top_landscape, load_top_landscape
+    from bittrigger.data.loaders.public import public_jets
 
     def jets(source: str, y: npt.NDArray[np.int8], classes: Sequence[str], more: str) -> tuple[list[str], Json]:
         counts = {name: int((y == i).sum()) for i, name in enumerate(classes)}
@@ -168,7 +168,7 @@ def _public(file: Path) -> tuple[list[str], Json] | None:
 
 def _archive(file: Path) -> tuple[list[str], Json]:
     """Lines and facts of an .npz file."""
-    from bittrigger.data.archive import PROVENANCE, members, read_record
+    from bittrigger.data.production.archive import PROVENANCE, members, read_record
 
     arrays = [member for member in members(file) if member.name != PROVENANCE]
     lines = []

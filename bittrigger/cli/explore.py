@@ -77,7 +77,7 @@ def command(
     The model is read once for each input precision. Stop it whenever you like: the same command goes on. OUTPUT/explore.html is
     the picture; each point says the command that makes it.
     """
-    from bittrigger.data.workers import check_jobs, dask_cluster, processes
+    from bittrigger.data.production.workers import check_jobs, dask_cluster, processes
     from bittrigger.explore.space import choices, explore
     from bittrigger.settings import Settings
 

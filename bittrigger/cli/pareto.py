@@ -73,7 +73,7 @@ def command(
     mean probabilities of those of the first shape. Stop it whenever you like; the same command goes on. Networks are
     chosen on the validation rows; the test rows are shown.
     """
-    from bittrigger.data.public import public_jets
+    from bittrigger.data.loaders.public import public_jets
     from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
     from bittrigger.system.extras import require_keras

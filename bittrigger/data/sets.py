@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bittrigger.data.jets5 import JETS5, JETS5_RANGE
-from bittrigger.data.l1_jets import L1_JETS
-from bittrigger.data.l1_objects import L1_OBJECTS
-from bittrigger.data.l1_regions import L1_REGIONS
-from bittrigger.data.l1_vertices import L1_VERTICES
+from bittrigger.data.level1.jets import L1_JETS
+from bittrigger.data.level1.objects import L1_OBJECTS
+from bittrigger.data.level1.regions import L1_REGIONS
+from bittrigger.data.level1.vertices import L1_VERTICES
 from bittrigger.data.model import DataSet
-from bittrigger.data.quark_gluon import QUARK_GLUON
+from bittrigger.data.pythia.jets5 import JETS5, JETS5_RANGE
+from bittrigger.data.pythia.quark_gluon import QUARK_GLUON
+from bittrigger.data.pythia.wz_decay_plane import WZ_DECAY_PLANE
 from bittrigger.data.showers import SHOWERS
-from bittrigger.data.wz_decay_plane import WZ_DECAY_PLANE
 from bittrigger.errors import ConfigError
 
 SETS: dict[str, DataSet] = {

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.archive import members
-from bittrigger.data.checks import check_finite
-from bittrigger.data.public import public_jets
+from bittrigger.data.loaders.checks import check_finite
+from bittrigger.data.loaders.public import public_jets
+from bittrigger.data.production.archive import members
 from bittrigger.errors import BittriggerError, ConfigError
 from bittrigger.layers.keras_types import Loss, Model
 from bittrigger.system.arrays import read_array

@@ -21,7 +21,7 @@ from teacher_student import (
 )
 
 from bittrigger.data import Table
-from bittrigger.data.l1_objects import L1_OBJECTS
+from bittrigger.data.level1.objects import L1_OBJECTS
 from bittrigger.device.budgets import find_budget
 from bittrigger.explore.firmware import FirmwareCost
 from bittrigger.layers.activations import StaticQuantizer

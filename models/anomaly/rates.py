@@ -47,9 +47,9 @@ LEFT_OUT = (BACKGROUND, "qcd")
 
 def make(events: int, seed: int, output: Path) -> None:
     """Generate weighted crossings, and write `x` `(n, 57)` int16 and `khz` `(n,)`, the rate that each stands for."""
-    from bittrigger.data.events import start_pythia
-    from bittrigger.data.l1_algorithms import FEATURES, find_objects
-    from bittrigger.data.l1_towers import PHI_TOWERS, deposit, overlay, turned
+    from bittrigger.data.level1.algorithms import FEATURES, find_objects
+    from bittrigger.data.level1.towers import PHI_TOWERS, deposit, overlay, turned
+    from bittrigger.data.pythia.events import start_pythia
 
     random = np.random.default_rng(seed)
     soft = start_pythia(["Beams:eCM = 13600", "SoftQCD:inelastic = on"], seed + 1)

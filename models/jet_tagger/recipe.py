@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.explore.dense import ClassSample, DenseSettings, class_sample, with_fresh_test
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.explore.sweep import SweepSettings, load_scaler, sweep

@@ -38,7 +38,7 @@ from trigger_jets import (
     observables,
 )
 
-from bittrigger.data.l1_jets import ANGLE_LSB, PT_GEV, PT_LSB_GEV
+from bittrigger.data.level1.jets import ANGLE_LSB, PT_GEV, PT_LSB_GEV
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.layers import export_stock
 from bittrigger.layers.keras_types import Model

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from bittrigger.data import TriggerJets, load_l1_jets
-from bittrigger.data.l1_jets import COLUMNS, PARTICLES
+from bittrigger.data.level1.jets import COLUMNS, PARTICLES
 from bittrigger.errors import ConfigError
 from bittrigger.layers import BitActivation, BitLinear, KeepMagnitude, StaticQuantizer, absmean_ternary
 from bittrigger.layers.keras_types import Model

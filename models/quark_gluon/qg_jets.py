@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.data import Constituents, load_energyflow, load_quark_gluon, load_top_landscape
-from bittrigger.data.archive import members
-from bittrigger.data.load_hdf5 import HDF5
+from bittrigger.data.loaders.hdf5 import HDF5
+from bittrigger.data.production.archive import members
 from bittrigger.errors import ConfigError
 from bittrigger.train import accuracy, roc_auc
 

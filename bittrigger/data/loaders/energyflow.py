@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.checks import check_finite, check_labels, check_lengths, read_checked
+from bittrigger.data.loaders.checks import check_finite, check_labels, check_lengths, read_checked
+from bittrigger.data.loaders.samples import Constituents, Provenance, jets_of
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Constituents, Provenance, jets_of
 from bittrigger.errors import ConfigError
 
 CLASSES = ("gluon", "quark")

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.bosons import write_longitudinal
-from bittrigger.data.events import (
+from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.bosons import write_longitudinal
+from bittrigger.data.pythia.events import (
     GENERATORS,
     Jagged,
     cluster,
@@ -30,7 +31,6 @@ from bittrigger.data.events import (
     start_pythia,
     transverse,
 )
-from bittrigger.data.model import Array, Block, DataSet, Part
 
 CLASSES = ("g", "q", "w", "z", "t")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.l1_towers import ETA_TOWERS, PHI_TOWERS, TOWER_ETA, TOWER_PHI
+from bittrigger.data.level1.towers import ETA_TOWERS, PHI_TOWERS, TOWER_ETA, TOWER_PHI
 from bittrigger.data.model import Array
 
 OBJECTS = ("met", *(f"{kind}_{i + 1}" for kind, n in (("egamma", 4), ("muon", 4), ("jet", 10)) for i in range(n)))

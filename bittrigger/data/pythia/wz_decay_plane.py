@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrigger.data.events import (
+from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import (
     GENERATORS,
     Jagged,
     cluster,
@@ -17,8 +18,7 @@ from bittrigger.data.events import (
     soft_drop,
     start_pythia,
 )
-from bittrigger.data.frames import axes, boosted, decay_angle, distance
-from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.frames import axes, boosted, decay_angle, distance
 
 SCALARS = ("jet_pt_gev", "soft_drop_mass_gev", "w_pt_gev", "z_pt_gev", "constituents")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bittrigger.data.load_hdf5 import HDF5, load_jets150_features
-from bittrigger.data.load_openml import load_openml_jets
-from bittrigger.data.samples import Table
+from bittrigger.data.loaders.hdf5 import HDF5, load_jets150_features
+from bittrigger.data.loaders.openml import load_openml_jets
+from bittrigger.data.loaders.samples import Table
 
 __all__ = ["public_jets"]
 

@@ -15,10 +15,10 @@ from typing import IO
 
 import numpy as np
 
-from bittrigger.data.checks import check_finite, check_labels
-from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.loaders.checks import check_finite, check_labels
+from bittrigger.data.loaders.samples import Provenance, Table
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Provenance, Table
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
 
 OPENML_ID = 42468

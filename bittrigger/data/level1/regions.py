@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bittrigger.data import l1_towers
-from bittrigger.data.events import GENERATORS
-from bittrigger.data.l1_objects import BEAMS, INELASTIC, PILEUP, POOL, SIGNAL, crossings
-from bittrigger.data.l1_towers import ETA_TOWERS, PHI_TOWERS
+from bittrigger.data.level1 import towers
+from bittrigger.data.level1.objects import BEAMS, INELASTIC, PILEUP, POOL, SIGNAL, crossings
+from bittrigger.data.level1.towers import ETA_TOWERS, PHI_TOWERS
 from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import GENERATORS
 
 REGION_TOWERS = 4
 PHI_REGIONS, ETA_REGIONS = PHI_TOWERS // REGION_TOWERS, 14
@@ -55,7 +55,7 @@ L1_REGIONS = DataSet(
         "processes": {"pileup": INELASTIC, **{kind: SIGNAL[kind] for kind in KINDS[1:]}},
         "pileup": PILEUP,
         "pool": POOL,
-        "towers": l1_towers.SETTINGS,
+        "towers": towers.SETTINGS,
         "regions": {"towers": REGION_TOWERS, "et_lsb_gev": ET_LSB_GEV, "et_bits": ET_BITS},
     },
     packages=GENERATORS,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.data.archive import read_record
-from bittrigger.data.checks import check_finite, check_lengths, read_checked
-from bittrigger.data.load_hdf5 import HDF5, read_hdf5
+from bittrigger.data.loaders.checks import check_finite, check_lengths, read_checked
+from bittrigger.data.loaders.hdf5 import HDF5, read_hdf5
+from bittrigger.data.loaders.samples import Provenance, Showers
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Provenance, Showers
+from bittrigger.data.production.archive import read_record
 from bittrigger.data.showers import VOXELS
 from bittrigger.errors import ConfigError
 

@@ -8,11 +8,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from bittrigger.data.archive import join
 from bittrigger.data.model import Block, DataSet, Json, Part, Request
-from bittrigger.data.parts import Parts, events_tried, is_finished, open_parts, remove_parts, write_part
-from bittrigger.data.plan import check_request, describe, plan_blocks, versions
-from bittrigger.data.workers import Workers
+from bittrigger.data.production.archive import join
+from bittrigger.data.production.parts import Parts, events_tried, is_finished, open_parts, remove_parts, write_part
+from bittrigger.data.production.plan import check_request, describe, plan_blocks, versions
+from bittrigger.data.production.workers import Workers
 from bittrigger.errors import ConfigError, ToolError
 
 _AHEAD = 2

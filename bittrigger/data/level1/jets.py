@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.events import GENERATORS, cluster, flat, start_pythia, transverse
 from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import GENERATORS, cluster, flat, start_pythia, transverse
 from bittrigger.errors import ToolError
 
 KINDS = ("gluon", "light", "charm", "bottom", "tau")

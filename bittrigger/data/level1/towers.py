@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.events import Jagged, flat
 from bittrigger.data.model import Array
+from bittrigger.data.pythia.events import Jagged, flat
 
 ETA_TOWERS, PHI_TOWERS = 115, 72
 TOWER_ETA, TOWER_PHI = 0.087, 2 * np.pi / 72

@@ -79,7 +79,7 @@ class Constituents:
 
 @dataclass(frozen=True)
 class TriggerJets:
-    """Jets in the integers of a Level-1 trigger, see `bittrigger.data.l1_jets`.
+    """Jets in the integers of a Level-1 trigger, see `bittrigger.data.level1.jets`.
 
     Attributes:
         particles: pT, angles from the axis, kind and dxy of the leading candidates, `(n, 16, 5)`, zeros where there are fewer.

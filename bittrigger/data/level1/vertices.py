@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from bittrigger.data.events import GENERATORS, Jagged, each_event, flat, start_pythia
 from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import GENERATORS, Jagged, each_event, flat, start_pythia
 
 KINDS = ("ttbar",)
 BINS = 256

@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from bittrigger.data import l1_algorithms, l1_towers
-from bittrigger.data.events import GENERATORS, each_event, start_pythia
-from bittrigger.data.l1_algorithms import find_objects
-from bittrigger.data.l1_towers import PHI_TOWERS, Deposits, deposit, overlay, turned
+from bittrigger.data.level1 import algorithms, towers
+from bittrigger.data.level1.algorithms import find_objects
+from bittrigger.data.level1.towers import PHI_TOWERS, Deposits, deposit, overlay, turned
 from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import GENERATORS, each_event, start_pythia
 
 KINDS = ("zerobias", "ttbar", "qcd", "hto4l", "hinv")
 
@@ -46,7 +46,7 @@ _POOL_BATCH, _BATCH = 250, 100
 def generate(block: Block) -> Part:
     """The crossings of a block: an array `(rows, 57)` int16 called like the kind."""
     random = block.random()
-    rows = np.zeros((block.rows, len(l1_algorithms.FEATURES)), np.int16)
+    rows = np.zeros((block.rows, len(algorithms.FEATURES)), np.int16)
     tried = 0
     for row, (ecal, hcal, muons, tried) in zip(rows, crossings(block, random), strict=True):  # noqa: B007 - the last is kept
         row[:] = find_objects(ecal, hcal, muons, random)
@@ -86,11 +86,11 @@ L1_OBJECTS = DataSet(
         "processes": {"pileup": INELASTIC, **SIGNAL},
         "pileup": PILEUP,
         "pool": POOL,
-        "towers": l1_towers.SETTINGS,
-        "algorithms": l1_algorithms.SETTINGS,
+        "towers": towers.SETTINGS,
+        "algorithms": algorithms.SETTINGS,
     },
     packages=(*GENERATORS, "scipy"),
     rate="140 to 190 crossings a second of one core, after a pool of pile-up for each block at 142 events a second",
     source="the inputs of AXOL1TL, A. Gandrakota, arXiv:2411.19506; the detector is a plain model, not that of CMS",
-    constants={"features": l1_algorithms.FEATURES},
+    constants={"features": algorithms.FEATURES},
 )

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from bittrigger.data.model import Json
-from bittrigger.data.parts import TRIED, remedy
+from bittrigger.data.production.parts import TRIED, remedy
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.system.arrays import read_array
 

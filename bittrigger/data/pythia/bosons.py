@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.data.events import start_pythia
 from bittrigger.data.model import Array
+from bittrigger.data.pythia.events import start_pythia
 
 _Z_FRACTIONS = {1: 0.156, 2: 0.116, 3: 0.156, 4: 0.120, 5: 0.151}
 """Hadronic branching fractions of the Z by quark. Source: Particle Data Group, rounded."""

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.data.archive import read_record
-from bittrigger.data.checks import check_finite, check_labels, check_lengths, read_checked
-from bittrigger.data.jets5 import CLASSES, FEATURES
-from bittrigger.data.l1_algorithms import FEATURES as L1_FEATURES
-from bittrigger.data.l1_jets import COLUMNS, CONSTITUENTS
-from bittrigger.data.l1_jets import KINDS as L1_JET_CLASSES
-from bittrigger.data.l1_objects import KINDS as L1_KINDS
-from bittrigger.data.quark_gluon import KINDS as QUARK_GLUON_CLASSES
-from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets
-from bittrigger.data.wz_decay_plane import SCALARS
+from bittrigger.data.level1.algorithms import FEATURES as L1_FEATURES
+from bittrigger.data.level1.jets import COLUMNS, CONSTITUENTS
+from bittrigger.data.level1.jets import KINDS as L1_JET_CLASSES
+from bittrigger.data.level1.objects import KINDS as L1_KINDS
+from bittrigger.data.loaders.checks import check_finite, check_labels, check_lengths, read_checked
+from bittrigger.data.loaders.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets
+from bittrigger.data.production.archive import read_record
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
+from bittrigger.data.pythia.quark_gluon import KINDS as QUARK_GLUON_CLASSES
+from bittrigger.data.pythia.wz_decay_plane import SCALARS
 from bittrigger.errors import ConfigError
 
 

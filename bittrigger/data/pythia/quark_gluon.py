@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.data.events import (
+from bittrigger.data.model import Array, Block, DataSet, Part
+from bittrigger.data.pythia.events import (
     GENERATORS,
     Jagged,
     cluster,
@@ -18,7 +19,6 @@ from bittrigger.data.events import (
     start_pythia,
     transverse,
 )
-from bittrigger.data.model import Array, Block, DataSet, Part
 
 KINDS = ("gluon", "quark")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data.checks import check_finite, check_labels
-from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.loaders.checks import check_finite, check_labels
+from bittrigger.data.loaders.samples import Constituents, Provenance, Table, jets_of
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Constituents, Provenance, Table, jets_of
+from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.errors import ConfigError
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Files of events, public ones and those that were made here, read and checked."""
