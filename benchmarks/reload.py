@@ -13,7 +13,7 @@ from pathlib import Path
 from networks import network
 
 from bittrigger.compile.convert import convert
-from bittrigger.ir.held_bus import held_nodes, writes
+from bittrigger.ir.held.bus import held_nodes, writes
 from bittrigger.prove import prove
 from bittrigger.settings import Settings
 from bittrigger.synth.netlist import read_netlist

@@ -17,7 +17,7 @@ from bittrigger.compile.read import read_file
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
 from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions, emit_control
-from bittrigger.ir.held_bus import writes
+from bittrigger.ir.held.bus import writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.settings import Settings

@@ -15,7 +15,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from bittrigger.ir.held_bus import SETTLING
+from bittrigger.ir.held.bus import SETTLING
 from bittrigger.simulate.simulators.stimulus import Pace, Schedule
 
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])

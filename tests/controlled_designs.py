@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions, emit_control
 from bittrigger.errors import ToolError
-from bittrigger.ir.control_map import KIND, REGISTERS, UNITS, VERSION, window_bits
-from bittrigger.ir.held_bus import SETTLING, address_bits, writes
+from bittrigger.ir.held.bus import SETTLING, address_bits, writes
+from bittrigger.ir.held.control_map import KIND, REGISTERS, UNITS, VERSION, window_bits
+from bittrigger.ir.held.weight_file import network_hash
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
-from bittrigger.ir.weight_file import network_hash
 from bittrigger.simulate.simulators.model import build_model, launch, options
 from bittrigger.simulate.wrapper import WrapperSim
 

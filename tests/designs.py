@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.checks import verify
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.passes.lower_trees import lower_trees
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings

@@ -7,10 +7,10 @@ from designs import dynamic_quantizer
 from hypothesis import strategies as st
 
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
-from bittrigger.ir.block_floating_point import ShiftUp
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals
+from bittrigger.ir.nodes.block_floating_point import ShiftUp
 from bittrigger.patterns import FRAME, Board
 
 

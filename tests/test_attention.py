@@ -7,7 +7,7 @@ from keras_models import tf
 from bittrigger.cli import main
 from bittrigger.compile.read import read_file
 from bittrigger.ir.basis import Grade
-from bittrigger.ir.product import Product
+from bittrigger.ir.nodes.product import Product
 from bittrigger.layers import AttentionSettings, BitActivation, BitLinear, StaticQuantizer, bit_attention
 from bittrigger.settings import Settings
 from bittrigger.train import calibrate

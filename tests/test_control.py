@@ -17,7 +17,9 @@ from bittrigger.build.wrapping import check_wrappers
 from bittrigger.cli import cli
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError, ToolError
-from bittrigger.ir.control_map import (
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.held.bus import writes
+from bittrigger.ir.held.control_map import (
     REGISTERS,
     UNITS,
     accesses_text,
@@ -27,8 +29,6 @@ from bittrigger.ir.control_map import (
     words_crc,
     written_address,
 )
-from bittrigger.ir.graph import evaluate
-from bittrigger.ir.held_bus import writes
 from bittrigger.ir.ports import input_fields, output_fields, pack
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify

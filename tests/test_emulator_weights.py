@@ -12,7 +12,7 @@ from bittrigger.build.manifest import seal
 from bittrigger.build.weights import read_weights
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import evaluate
-from bittrigger.ir.weight_file import with_numbers
+from bittrigger.ir.held.weight_file import with_numbers
 from bittrigger.prove import Verdict
 from bittrigger.prove.sources.files import copy_build, file_claims
 from bittrigger.settings import Settings

@@ -16,8 +16,8 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.device.timing import DEFAULT_DELAYS
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.engine import Engine, bias_table, weight_table
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.forms.engine import Engine, bias_table, weight_table
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
@@ -72,7 +72,7 @@ def test_an_interval_that_cannot_be_met_is_refused_with_the_least_that_can(monke
     wide = Graph("wide_net", nodes, ("wide",))
     with pytest.raises(ConfigError, match="layer 'wide' of 64 x 9 at an event every 9 cycles.*give --ii 10, or more"):
         create_pipeline(wide, Settings(ii=9))
-    monkeypatch.setattr("bittrigger.ir.engine.MAX_UNROLLED", 100)
+    monkeypatch.setattr("bittrigger.ir.forms.engine.MAX_UNROLLED", 100)
     assert create_pipeline(wide, Settings(ii=10)).modules[0].engine
 
 
@@ -226,7 +226,7 @@ def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
 
 def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     """Also in software, and in the stored design."""
-    monkeypatch.setattr("bittrigger.ir.engine.MAX_UNROLLED", 100)
+    monkeypatch.setattr("bittrigger.ir.forms.engine.MAX_UNROLLED", 100)
     pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))
     modules = {module.node.name: module for module in pipeline.modules}
     assert modules["first"].adders is None

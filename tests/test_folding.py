@@ -15,10 +15,10 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.sources.rtl import read_rtl

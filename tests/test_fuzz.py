@@ -23,7 +23,7 @@ from fuzz.spec import Node, Spec, digest, from_json, load, save, to_json
 from rich.console import Console
 
 from bittrigger.emit import emulator as emulator_package
-from bittrigger.ir.held_bus import writes
+from bittrigger.ir.held.bus import writes
 from bittrigger.simulate.simulators import harness
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import MismatchError, UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import StridedInterval, distinct_channels
 from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.layers import export_stock
 from bittrigger.layers.bit_linear import BitConv1D, BitLinear
 from bittrigger.settings import Settings

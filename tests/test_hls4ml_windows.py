@@ -13,7 +13,7 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_layers.windows import Window, window_positions
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.layers.bit_linear import BitConv1D, BitConv2D
 from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove

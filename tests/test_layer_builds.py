@@ -10,7 +10,7 @@ from qkeras import QConv2DBatchnorm, QSeparableConv1D
 from test_prove import failures
 
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.ir.product import Product
+from bittrigger.ir.nodes.product import Product
 from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove
 from bittrigger.settings import Settings

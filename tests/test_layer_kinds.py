@@ -16,7 +16,7 @@ from qkeras import (
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.graph import Lookup
-from bittrigger.ir.product import Product
+from bittrigger.ir.nodes.product import Product
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -28,8 +28,8 @@ from bittrigger.ir.graph import (
     frozen_array,
     intervals,
 )
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.routes import read_by, route
-from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.settings import Settings

@@ -13,7 +13,7 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, evaluate, intervals
-from bittrigger.ir.product import booth, digits, product_interval
+from bittrigger.ir.nodes.product import booth, digits, product_interval
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.settings import Settings

@@ -24,9 +24,9 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, frozen_array, intervals
-from bittrigger.ir.held import register_interval
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import network_hash, parse_weights, weights_text, with_numbers
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import network_hash, parse_weights, weights_text, with_numbers
+from bittrigger.ir.nodes.held import register_interval
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_payload

@@ -20,9 +20,9 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.emit.wrappers import AxisOptions, axis_streams, emit_axis, emit_emp
 from bittrigger.errors import MismatchError
 from bittrigger.ir.graph import Graph, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.held_bus import held_nodes, writes
+from bittrigger.ir.held.bus import held_nodes, writes
+from bittrigger.ir.held.weight_file import with_numbers
 from bittrigger.ir.ports import input_fields, output_fields, pack
-from bittrigger.ir.weight_file import with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_boards, make_payload

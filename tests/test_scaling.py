@@ -18,10 +18,10 @@ from bittrigger.build.folder import (
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import InternalError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftUp, exponent_table
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Graph, Input, Lookup, evaluate_nodes, intervals
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftUp, exponent_table
 from bittrigger.prove import Verdict, prove
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors

@@ -20,10 +20,7 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, intervals
-from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.ports import common_type
-from bittrigger.ir.serial import (
+from bittrigger.ir.forms.serial import (
     Serial,
     Stream,
     adders_in,
@@ -39,6 +36,9 @@ from bittrigger.ir.serial import (
     streams,
     terms_of,
 )
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, intervals
+from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.ports import common_type
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.serial import prove_digits

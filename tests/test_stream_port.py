@@ -15,11 +15,11 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.emit.verilog import _guard_text, emit_verilog
 from bittrigger.errors import ConfigError, ToolError
-from bittrigger.ir.arrival import Arrival, to_words
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.forms.arrival import Arrival, to_words
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove

@@ -15,8 +15,8 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.device.timing import part_delays_ns, usable_ns
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.forms.table import Form, form_of, level_count, search_bits, search_of
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, frozen_array
-from bittrigger.ir.table import Form, form_of, level_count, search_bits, search_of
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.report.hints import late

@@ -17,8 +17,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.forms.tally import Tally, tally_of
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
-from bittrigger.ir.tally import Tally, tally_of
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.sources.rtl import read_rtl

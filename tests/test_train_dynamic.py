@@ -16,8 +16,8 @@ from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.hls4ml import register
-from bittrigger.ir.block_floating_point import ShiftDown, ShiftUp
 from bittrigger.ir.graph import Linear, evaluate
+from bittrigger.ir.nodes.block_floating_point import ShiftDown, ShiftUp
 from bittrigger.layers import (
     BitActivation,
     BitConv1D,

@@ -10,11 +10,11 @@ from test_prove import failures, replace_once
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate, queue_cost, window_cost
 from bittrigger.ir.checks import verify
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.forms.window import used_codes, window_of
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
-from bittrigger.ir.window import used_codes, window_of
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.prove import prove
 from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import corner_codes

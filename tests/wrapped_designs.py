@@ -3,7 +3,7 @@
 from designs import mlp
 
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
-from bittrigger.ir.held_bus import SETTLING, writes
+from bittrigger.ir.held.bus import SETTLING, writes
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.simulate.wrapper import WrapperSim, play_boards
 

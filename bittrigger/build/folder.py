@@ -6,7 +6,7 @@
     DIR/bittrigger.json   settings, grade, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
     DIR/emulated.json     the same with its numbers held, of which the emulator is made, where that takes weight files
-    DIR/weights.txt       what its registers hold, if it holds anything; see `bittrigger.ir.weight_file`
+    DIR/weights.txt       what its registers hold, if it holds anything; see `bittrigger.ir.held.weight_file`
     DIR/hls/              Vitis HLS project
     DIR/emulator/         C++ library of the same integers, for the experiments' software
     DIR/rtl/              SystemVerilog

@@ -13,18 +13,18 @@ from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
 from bittrigger.ir.basis import Basis, Distance, Measured, Reference
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.checks import verify
-from bittrigger.ir.engine import may_go_without_adders
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.forms.engine import may_go_without_adders
+from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
-from bittrigger.ir.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.naming import identifier
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import MAX_HELD_BITS, Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.product import Product
-from bittrigger.ir.serial import fits_serial
-from bittrigger.ir.wire import Wire
 
 Design = tuple[Graph, dict[str, AdderGraph], dict[str, AdderGraph]]
 """A graph, the adder graphs of its layers, and those of the signs of layers that are multiplied digit by digit."""

@@ -1,13 +1,13 @@
-"""Weight files on disk; see ``bittrigger.ir.weight_file``."""
+"""Weight files on disk; see ``bittrigger.ir.held.weight_file``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bittrigger.errors import ConfigError
-from bittrigger.ir.control_map import accesses_text
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.weight_file import FIRST, parse_weights, weights_text
+from bittrigger.ir.held.control_map import accesses_text
+from bittrigger.ir.held.weight_file import FIRST, parse_weights, weights_text
 from bittrigger.system.files import replace_text
 
 FILE = "weights.txt"

@@ -108,7 +108,7 @@ def holding(build: Build, weights: Path) -> Build:
     from dataclasses import replace
 
     from bittrigger.build.weights import read_weights
-    from bittrigger.ir.weight_file import with_numbers
+    from bittrigger.ir.held.weight_file import with_numbers
 
     pipeline = build.pipeline.emulation
     return replace(build, pipeline=with_numbers(pipeline, read_weights(weights, pipeline.graph)))

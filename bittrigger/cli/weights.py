@@ -65,9 +65,9 @@ def command(
     from bittrigger.cli.shared.confined import confine
     from bittrigger.compile.weights import held_counts
     from bittrigger.errors import ConfigError
-    from bittrigger.ir.control_map import UNITS
-    from bittrigger.ir.held_bus import writes as bus_writes
-    from bittrigger.ir.weight_file import network_hash
+    from bittrigger.ir.held.bus import writes as bus_writes
+    from bittrigger.ir.held.control_map import UNITS
+    from bittrigger.ir.held.weight_file import network_hash
 
     if output is None and writes is None:
         raise ConfigError("nothing to write; give --output, --writes, or both")

@@ -40,7 +40,7 @@ def command(
     from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams
     from bittrigger.emit.wrappers.control import AxiLiteOptions, IpbusOptions
     from bittrigger.errors import ConfigError
-    from bittrigger.ir.held_bus import writes
+    from bittrigger.ir.held.bus import writes
     from bittrigger.patterns.design import make_payload
 
     if interface not in INTERFACES:

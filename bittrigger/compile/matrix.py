@@ -20,13 +20,13 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir import adders
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
+from bittrigger.ir.forms.engine import busy_percent
+from bittrigger.ir.forms.serial import passing_percent
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.serial import passing_percent
 from bittrigger.report.draw import MAX_VALUES, draw_svg
 from bittrigger.settings import Settings
 from bittrigger.solver import graph_luts, solve

@@ -9,12 +9,12 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.engine import MAX_SEARCHED, common_shift, least_interval
 from bittrigger.ir.fixed import Interval
+from bittrigger.ir.forms.engine import MAX_SEARCHED, common_shift, least_interval
+from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
-from bittrigger.ir.held import Turns
+from bittrigger.ir.nodes.held import Turns
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.serial import fits_serial
 from bittrigger.schedule.engine import columns_apart
 from bittrigger.schedule.schedule import Schedule, large_engines
 from bittrigger.schedule.serial import serial_layers

@@ -13,9 +13,9 @@ from bittrigger.compile.read import EMULATED, Stages, check_reading, holding, re
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, frozen_array
-from bittrigger.ir.held import layer_name
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import node_facts, weights_text
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import node_facts, weights_text
+from bittrigger.ir.nodes.held import layer_name
 from bittrigger.passes.rewrite import readers
 from bittrigger.passes.simplify import simplify
 from bittrigger.schedule.engine import columns_apart_as

@@ -18,13 +18,16 @@ from bittrigger.device.lut_prices import adder_luts
 from bittrigger.device.serial_cost import serial_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants, live_values, value_intervals
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
-from bittrigger.ir.engine import WEIGHT_BITS, Engine
-from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
+from bittrigger.ir.forms.table import in_parts, searches
+from bittrigger.ir.forms.window import Window
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
-from bittrigger.ir.held import Hold, Turns, Weigh, register_bits
-from bittrigger.ir.held_bus import held_nodes, held_words
+from bittrigger.ir.held.bus import held_nodes, held_words
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
+from bittrigger.ir.nodes.extremum import Extremum, tournament
+from bittrigger.ir.nodes.held import Hold, Turns, Weigh, register_bits
+from bittrigger.ir.nodes.product import Product, booth
 from bittrigger.ir.pipeline import (
     Module,
     Pipeline,
@@ -37,9 +40,6 @@ from bittrigger.ir.pipeline import (
     vector_bits,
 )
 from bittrigger.ir.ports import common_type
-from bittrigger.ir.product import Product, booth
-from bittrigger.ir.table import in_parts, searches
-from bittrigger.ir.window import Window
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""

@@ -7,7 +7,7 @@ models/jet_tagger, at 9 and at 54 clocks between events.
 from __future__ import annotations
 
 from bittrigger.ir.fixed import FixedPoint
-from bittrigger.ir.serial import Serial, built_in, crossings, inputs_read, shifts_in, slots_of, waiting_in
+from bittrigger.ir.forms.serial import Serial, built_in, crossings, inputs_read, shifts_in, slots_of, waiting_in
 
 CHOICES = 4
 """Signals that a LUT chooses from."""

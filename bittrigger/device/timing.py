@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass
 
 from bittrigger.errors import ConfigError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.forms.table import Form, form_of, searches
 from bittrigger.ir.graph import Lookup, Requantize
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.product import Product, booth
-from bittrigger.ir.table import Form, form_of, searches
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum, tournament
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product, booth
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def held_delay_ns(node: Weigh | Hold, model: DelayModel = DEFAULT_DELAYS) -> flo
 def scaling_delays_ns(
     node: MagnitudeOr | ShiftDown | ShiftUp, source: tuple[Interval, ...], model: DelayModel = DEFAULT_DELAYS
 ) -> tuple[float, ...]:
-    """Delays of the parts of a node of ``bittrigger.ir.block_floating_point``, between which registers may stand.
+    """Delays of the parts of a node of ``bittrigger.ir.nodes.block_floating_point``, between which registers may stand.
 
     A LUT of six inputs ORs a bit of three signed codes with their signs, or six signals, or chooses one of four.
     """

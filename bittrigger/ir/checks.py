@@ -7,13 +7,13 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
-from bittrigger.ir.held import Hold, Weigh, register_interval
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh, register_interval
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 
 
 def verify(graph: Graph) -> None:

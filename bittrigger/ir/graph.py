@@ -13,13 +13,20 @@ import numpy as np
 
 from bittrigger.errors import InternalError
 from bittrigger.ir.basis import NOTHING_CHOSEN, Basis
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, evaluate_scaling, scaling_intervals
-from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.fixed import IntArray, Interval, Rounding, clip, hull, shift_round
-from bittrigger.ir.held import Hold, Weigh, evaluate_held, held_intervals
 from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
-from bittrigger.ir.product import Product, evaluate_product, product_interval
-from bittrigger.ir.wire import Wire, evaluate_wire, wire_intervals
+from bittrigger.ir.nodes.block_floating_point import (
+    MagnitudeOr,
+    ShiftDown,
+    ShiftUp,
+    evaluate_scaling,
+    scaling_intervals,
+)
+from bittrigger.ir.nodes.extremum import Extremum, evaluate_extremum, extremum_interval
+from bittrigger.ir.nodes.held import Hold, Weigh, evaluate_held, held_intervals
+from bittrigger.ir.nodes.product import Product, evaluate_product, product_interval
+from bittrigger.ir.nodes.wire import Wire, evaluate_wire, wire_intervals
+from bittrigger.ir.text import graph_text
 
 __all__ = [
     "Graph",
@@ -65,9 +72,7 @@ class Graph:
     basis: Basis = NOTHING_CHOSEN
 
     def __str__(self) -> str:
-        from bittrigger.ir.text import graph_text  # it prints nodes, which this module defines
-
-        return graph_text(self)
+        return graph_text(self.name, self.nodes, intervals(self), self.outputs)
 
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:

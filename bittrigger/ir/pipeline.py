@@ -12,20 +12,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.arrival import Arrival
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
-from bittrigger.ir.engine import FEEDING, Engine
-from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import IntArray, Interval, Rounding
+from bittrigger.ir.forms.arrival import Arrival
+from bittrigger.ir.forms.engine import FEEDING, Engine
+from bittrigger.ir.forms.serial import Serial
+from bittrigger.ir.forms.table import search_bits
+from bittrigger.ir.forms.tally import Tally
+from bittrigger.ir.forms.window import Window, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
-from bittrigger.ir.held import READING, Hold, Weigh
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.ir.nodes.extremum import Extremum, tournament
+from bittrigger.ir.nodes.held import READING, Hold, Weigh
+from bittrigger.ir.nodes.product import Product, row_bits
 from bittrigger.ir.origin import Origin
-from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import Route, read_by, route
-from bittrigger.ir.serial import Serial
-from bittrigger.ir.table import search_bits
-from bittrigger.ir.tally import Tally
-from bittrigger.ir.window import Window, used_codes
 
 
 @dataclass(frozen=True, eq=False)

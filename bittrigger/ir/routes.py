@@ -9,7 +9,7 @@ import numpy as np
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.wire import ZERO, Wire
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,26 +11,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 import numpy as np
 
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, intervals
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Requantize
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 
 MAX_WEIGHTS = 64
 """Matrices of at most so many weights are written out."""
 
 
-def graph_text(graph: Graph) -> str:
-    """Every node of ``graph`` with what it computes and the range of its codes; ends in a line break."""
-    ranges = intervals(graph)
-    lines = [f"graph {graph.name}", *(_node_text(node, ranges[node.name]) for node in graph.nodes)]
-    return "\n".join([*lines, f"outputs {', '.join(graph.outputs)}"]) + "\n"
+def graph_text(name: str, nodes: Iterable[Node], ranges: Mapping[str, Intervals], outputs: Iterable[str]) -> str:
+    """Every node of a graph with what it computes and the range of its codes; ends in a line break."""
+    lines = [f"graph {name}", *(_node_text(node, ranges[node.name]) for node in nodes)]
+    return "\n".join([*lines, f"outputs {', '.join(outputs)}"]) + "\n"
 
 
 def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901, PLR0912 - one case a kind

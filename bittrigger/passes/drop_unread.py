@@ -8,8 +8,6 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import (
     Graph,
@@ -23,9 +21,11 @@ from bittrigger.ir.graph import (
     frozen_array,
     intervals,
 )
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.passes.rewrite import with_nodes
 
 _Mask = npt.NDArray[np.bool_]

@@ -12,8 +12,9 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.engine import common_shift
 from bittrigger.ir.fixed import IntArray, Interval
+from bittrigger.ir.forms.engine import common_shift
+from bittrigger.ir.forms.tally import adds_positions
 from bittrigger.ir.graph import (
     Graph,
     Intervals,
@@ -25,8 +26,7 @@ from bittrigger.ir.graph import (
     of_one_copy,
     operand,
 )
-from bittrigger.ir.held import HOLD_SUFFIX, MAX_HELD_BITS, WEIGH_SUFFIX, Held, Hold, Weigh, register_interval
-from bittrigger.ir.tally import adds_positions
+from bittrigger.ir.nodes.held import HOLD_SUFFIX, MAX_HELD_BITS, WEIGH_SUFFIX, Held, Hold, Weigh, register_interval
 from bittrigger.passes.rewrite import with_nodes
 
 SPARE_BITS = 1

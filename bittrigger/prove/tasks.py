@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.held_bus import Place, places
+from bittrigger.ir.held.bus import Place, places
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
-from bittrigger.ir.product import Product
-from bittrigger.ir.tally import Tally
 from bittrigger.prove.circuits.equivalence import BEFORE, answers, pose, prove_equal
 from bittrigger.prove.circuits.same import prove_same
 from bittrigger.prove.circuits.stages import prove_latency

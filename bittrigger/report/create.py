@@ -12,11 +12,11 @@ from bittrigger.device.budgets import BUNCH_CROSSING_NS
 from bittrigger.device.cost_model import Cost, estimate
 from bittrigger.device.parts import Part
 from bittrigger.ir.adders import depth
-from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.engine import busy_percent
+from bittrigger.ir.forms.serial import adders_in, passing_percent
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.serial import adders_in, passing_percent
 from bittrigger.report.grade import grade_of
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization

@@ -10,7 +10,7 @@ import numpy as np
 
 from bittrigger.ir.fixed import FloatArray, hull
 from bittrigger.ir.graph import Graph, Linear, evaluate
-from bittrigger.ir.held import Weigh
+from bittrigger.ir.nodes.held import Weigh
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import decode_outputs, encode_events, output_fields
 from bittrigger.report.model import Figure, Report

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bittrigger.device.timing import node_delay_ns, usable_ns
+from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.table import in_parts
 from bittrigger.report.model import Layer, Report
 
 LARGE_SHARE = 0.25

@@ -12,17 +12,17 @@ from bittrigger.device.serial_cost import serial_cost
 from bittrigger.device.timing import DelayModel
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift
-from bittrigger.ir.extremum import Extremum, tournament
+from bittrigger.ir.forms.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift
+from bittrigger.ir.forms.serial import Serial
+from bittrigger.ir.forms.table import in_parts, level_count
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
-from bittrigger.ir.held import Turns
 from bittrigger.ir.nodes import Intervals, Node, Operation
+from bittrigger.ir.nodes.extremum import Extremum, tournament
+from bittrigger.ir.nodes.held import Turns
+from bittrigger.ir.nodes.product import Product, booth
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
-from bittrigger.ir.product import Product, booth
-from bittrigger.ir.serial import Serial
-from bittrigger.ir.table import in_parts, level_count
-from bittrigger.ir.wire import Wire
 from bittrigger.schedule.serial import serial_plans
 
 Plan = Engine | Serial | Turns
@@ -53,7 +53,7 @@ def engines(
 
     Args:
         adders: of every layer that may be unrolled; one that has none is multiplied step by step if at all.
-        serial: of every layer that may be multiplied digit by digit; see ``ir.serial.fits_serial``.
+        serial: of every layer that may be multiplied digit by digit; see ``ir.forms.serial.fits_serial``.
     """
     ranges = intervals(graph)
     found: dict[str, Engine | Serial] = {}

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from bittrigger.device.cost_model import queue_cost, window_cost
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.arrival import Arrival
-from bittrigger.ir.engine import Engine
+from bittrigger.ir.forms.arrival import Arrival
+from bittrigger.ir.forms.engine import Engine
+from bittrigger.ir.forms.serial import Serial
+from bittrigger.ir.forms.tally import Tally, tally_of
+from bittrigger.ir.forms.window import Window, window_of
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, intervals
-from bittrigger.ir.held import Hold, Turns
+from bittrigger.ir.nodes.held import Hold, Turns
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.ports import common_type
-from bittrigger.ir.serial import Serial
-from bittrigger.ir.tally import Tally, tally_of
-from bittrigger.ir.window import Window, window_of
-from bittrigger.ir.wire import Wire
 from bittrigger.schedule.engine import Plan, comes_apart, copy_luts, followers
 
 MORE_LANES, ROW = 2, 16

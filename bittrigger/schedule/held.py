@@ -8,7 +8,7 @@ from bittrigger.device.cost_model import columns_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.graph import Graph, Linear, intervals
-from bittrigger.ir.held import Turns, Weigh
+from bittrigger.ir.nodes.held import Turns, Weigh
 from bittrigger.ir.ports import common_type
 from bittrigger.schedule.engine import copy_luts, followers
 

@@ -18,9 +18,8 @@ import numpy as np
 from bittrigger.device.timing import DelayModel, adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import (
     Graph,
     Input,
@@ -34,12 +33,13 @@ from bittrigger.ir.graph import (
     intervals,
     of_one_copy,
 )
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
-from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
-from bittrigger.ir.table import in_parts
-from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
 from bittrigger.schedule.period import Operation as Step
 from bittrigger.schedule.period import period_constraints

@@ -18,11 +18,10 @@ from bittrigger.device.timing import (
 )
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.arrival import Arrival, arrival_of
-from bittrigger.ir.block_floating_point import Scaling
-from bittrigger.ir.engine import FEEDING, may_go_without_adders
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval
+from bittrigger.ir.forms.arrival import Arrival, arrival_of
+from bittrigger.ir.forms.engine import FEEDING, may_go_without_adders
+from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import (
     Graph,
     Input,
@@ -34,12 +33,13 @@ from bittrigger.ir.graph import (
     intervals,
     of_one_copy,
 )
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.nodes.block_floating_point import Scaling
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
-from bittrigger.ir.table import in_parts
-from bittrigger.ir.wire import Wire
 from bittrigger.schedule.engine import Plan, Spare, engines
 from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.held import column_turns

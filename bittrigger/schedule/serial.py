@@ -7,11 +7,21 @@ from dataclasses import replace
 
 from bittrigger.device.timing import DelayModel
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.engine import common_shift, may_go_without_adders
+from bittrigger.ir.forms.engine import common_shift, may_go_without_adders
+from bittrigger.ir.forms.serial import (
+    MAX_DIGIT,
+    Serial,
+    Stream,
+    built_in,
+    columns_of,
+    opened,
+    own_adders,
+    slots_of,
+    terms_of,
+)
+from bittrigger.ir.forms.tally import adds_positions
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.nodes import Linear
-from bittrigger.ir.serial import MAX_DIGIT, Serial, Stream, built_in, columns_of, opened, own_adders, slots_of, terms_of
-from bittrigger.ir.tally import adds_positions
 
 MAX_PASSES = 16
 """Most columns that a lane picks from."""
@@ -39,7 +49,7 @@ def serial_plans(
     """The plans of a layer that are through within ``ii`` cycles.
 
     Args:
-        adders: of the signs of its matrix; see ``ir.serial.fits_serial``.
+        adders: of the signs of its matrix; see ``ir.forms.serial.fits_serial``.
         width: bits of a result.
         timing: time for logic in a cycle, and the delays of logic.
     """

@@ -17,14 +17,14 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph, depth
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, copy_operand, intervals
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.product import Product
-from bittrigger.ir.table import in_parts
-from bittrigger.ir.wire import Wire
 from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
 from bittrigger.settings import MAX_CYCLES
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks

@@ -9,8 +9,8 @@ import numpy as np
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, Node, frozen_array, input_intervals
-from bittrigger.ir.held import Held, Weigh, register_interval
-from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.nodes.held import Held, Weigh, register_interval
 
 MAX_BYTES = 2 << 30
 """Most memory that the codes of one run take."""

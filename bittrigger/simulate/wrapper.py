@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import bittrigger
 from bittrigger.errors import ConfigError, ToolError
-from bittrigger.ir.held_bus import SETTLING, writes
+from bittrigger.ir.held.bus import SETTLING, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns import Board, Format, read, write
 from bittrigger.simulate.simulators.model import build_model, launch

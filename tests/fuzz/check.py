@@ -24,7 +24,7 @@ from bittrigger.frontend.keras_model.reference import round_outputs
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, evaluate
-from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.ports import decode_inputs, decode_outputs
 from bittrigger.prove import Verdict, run
 from bittrigger.prove.sources import structure

@@ -8,7 +8,7 @@ from pathlib import Path
 from bittrigger.build.folder import Build
 from bittrigger.errors import ToolError
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.sources.rtl import Rtl, collect_rtl, rtl_commands
 from bittrigger.simulate.executors.gates import GateSim

@@ -6,8 +6,8 @@ from bittrigger.build.folder import Build
 from bittrigger.cli.simulate import holding
 from bittrigger.errors import InternalError
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import weights_text
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import weights_text
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import other_numbers
 

@@ -54,7 +54,7 @@ def held(graph, weights, bias, due):
 
     from bittrigger.errors import MismatchError
     from bittrigger.ir.graph import evaluate
-    from bittrigger.ir.held_bus import held_nodes
+    from bittrigger.ir.held.bus import held_nodes
     from bittrigger.passes.hold import Holding
     from bittrigger.passes.simplify import simplify
     from bittrigger.simulate.vectors import corner_codes, random_codes

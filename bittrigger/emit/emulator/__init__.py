@@ -17,17 +17,17 @@ from bittrigger.emit.emulator.requantize import rounder
 from bittrigger.emit.emulator.sums import Sums, straight_line_sums
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.engine import common_shift
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FLOAT32_BITS
+from bittrigger.ir.forms.engine import common_shift
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.held.weight_file import network_hash
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.product import Product
-from bittrigger.ir.weight_file import network_hash
-from bittrigger.ir.wire import ZERO, Wire
 
 __all__ = ["emit_emulator", "library_name"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.held import Held, Hold, Weigh, register_interval
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import columns_of, head
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import columns_of, head
+from bittrigger.ir.nodes.held import Held, Hold, Weigh, register_interval
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval, hull
 from bittrigger.ir.graph import (
     Graph,
@@ -25,9 +23,11 @@ from bittrigger.ir.graph import (
     intervals,
     operand,
 )
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 
 LANES = (16, 32, 64)
 

@@ -18,15 +18,15 @@ from bittrigger.emit.hls.straight_line import StraightLine, straight_line
 from bittrigger.emit.hls.vectors import dat_text, reference_codes
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline, in_software
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.system.resources import folder as shipped
 
 __all__ = ["HlsOptions", "emit_hls"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bittrigger.ir.fixed import FixedPoint, Interval, hull
 from bittrigger.ir.graph import Graph, Intervals, Operation
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.wire import Wire
 
 """The sentence by which a file is recognised as emitted, so that a later emission may remove it."""
 

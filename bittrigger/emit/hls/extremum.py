@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bittrigger.emit.hls.cpp import Operands, code_type
-from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.graph import Intervals
+from bittrigger.ir.nodes.extremum import Extremum, tournament
 
 
 def extremum_lines(node: Extremum, source: Intervals, operands: Operands, name: str) -> list[str]:

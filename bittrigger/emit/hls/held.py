@@ -6,7 +6,7 @@ from typing import Any
 
 from bittrigger.emit.hls.cpp import Operands, code_type
 from bittrigger.ir.fixed import hull
-from bittrigger.ir.held import Held, Weigh
+from bittrigger.ir.nodes.held import Held, Weigh
 from bittrigger.ir.pipeline import Module
 
 

@@ -1,13 +1,13 @@
-"""The nodes of ``bittrigger.ir.block_floating_point`` in C++."""
+"""The nodes of ``bittrigger.ir.nodes.block_floating_point`` in C++."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bittrigger.emit.hls.cpp import Operands, code_type, literal
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown
 from bittrigger.ir.fixed import Interval, hull
 from bittrigger.ir.graph import Intervals
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown
 
 
 @dataclass(frozen=True)

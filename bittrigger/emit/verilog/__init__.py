@@ -22,14 +22,14 @@ from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
 from bittrigger.emit.verilog.window import window_text
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.held_bus import places
+from bittrigger.ir.held.bus import places
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.product import Product
 from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]

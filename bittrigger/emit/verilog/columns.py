@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bittrigger.emit.render import render
 from bittrigger.emit.verilog.held import held_node
-from bittrigger.ir.held_bus import fed_ports, reader_ports
+from bittrigger.ir.held.bus import fed_ports, reader_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 

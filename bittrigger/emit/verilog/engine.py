@@ -10,8 +10,8 @@ import numpy as np
 from bittrigger.emit.render import render
 from bittrigger.emit.verilog.views import bits_for, vector
 from bittrigger.errors import InternalError
-from bittrigger.ir.engine import CLEARING, Engine, bias_table, common_shift, weight_table
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.engine import CLEARING, Engine, bias_table, common_shift, weight_table
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
-from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
+from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.pipeline import Module
 
 

@@ -9,9 +9,9 @@ from bittrigger.emit.verilog.operand_buses import INSTANCE, own_part
 from bittrigger.emit.verilog.views import vector
 from bittrigger.errors import InternalError
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.held import TERMS, Held, Hold, Weigh
-from bittrigger.ir.held_bus import APPLY, Place, address_bits, column_ports, places, reader_ports, settings_ports
+from bittrigger.ir.held.bus import APPLY, Place, address_bits, column_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.nodes.held import TERMS, Held, Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 
 

@@ -12,10 +12,10 @@ from bittrigger.emit.verilog.search import search_body
 from bittrigger.emit.verilog.tables import function, selected
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
 from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.forms.table import Form, form_of
 from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.table import Form, form_of
 
 _Table = tuple[tuple[tuple[int, int], ...], Interval, Interval]
 _INDENT = "    "

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.routes import Route
-from bittrigger.ir.wire import ZERO
 
 INSTANCE = "p"
 """The number of an instance, in a generate loop."""

@@ -6,8 +6,8 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
+from bittrigger.ir.nodes.product import booth
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.product import booth
 
 
 def product_body(module: Module, operands: Operands, result: Bus) -> Body:

@@ -1,4 +1,4 @@
-"""The nodes of ``bittrigger.ir.block_floating_point``: an OR tree, a right shifter that rounds, and a left shifter."""
+"""The nodes of ``bittrigger.ir.nodes.block_floating_point``: an OR tree, a right shifter that rounds, and a left shifter."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import assert_never
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.signals import Signals
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.layout import Bus
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.pipeline import Module
 
 _OPERANDS_OF_OR = 6

@@ -8,10 +8,10 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.tables import function, selected
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval
+from bittrigger.ir.forms.table import Search, level_count, searches
 from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.table import Search, level_count, searches
 
 _BIT = Interval(0, 1)
 

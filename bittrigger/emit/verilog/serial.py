@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from bittrigger.emit.render import render
 from bittrigger.emit.verilog.views import bits_for, joined
 from bittrigger.errors import InternalError
-from bittrigger.ir.graph import Linear
-from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.pipeline import Module
-from bittrigger.ir.serial import (
+from bittrigger.ir.forms.serial import (
     Serial,
     Stream,
     adders_in,
@@ -22,6 +19,9 @@ from bittrigger.ir.serial import (
     shifts_in,
     slots_of,
 )
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.pipeline import Module
 
 PICK_CHOICES = 8
 """Bits of which ``bittrigger_pick`` of the firmware library picks one."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bittrigger.emit.render import render
 from bittrigger.emit.verilog.views import vector
+from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.tally import Tally
 
 
 def tally_text(vectors: BusLayout, module: Module, tally: Tally, mark: str) -> str:

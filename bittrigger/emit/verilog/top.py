@@ -12,14 +12,14 @@ from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources, there
 from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
 from bittrigger.emit.verilog.views import joined
-from bittrigger.ir.arrival import word_fields
+from bittrigger.ir.forms.arrival import word_fields
 from bittrigger.ir.graph import Input
-from bittrigger.ir.held_bus import address_bits
+from bittrigger.ir.held.bus import address_bits
 from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline, last_reads, loads, stream_delays, waits_in_place
 from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
-from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)

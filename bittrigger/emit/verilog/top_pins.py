@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from bittrigger.emit.verilog.held import held_node, held_pins
 from bittrigger.emit.verilog.operand_buses import Places, Source, own_part, pieces, regular
-from bittrigger.ir.engine import WEIGHT_BITS
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.held_bus import reader_ports
+from bittrigger.ir.forms.engine import WEIGHT_BITS
+from bittrigger.ir.forms.tally import Tally
+from bittrigger.ir.held.bus import reader_ports
 from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import route
-from bittrigger.ir.tally import Tally
-from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from bittrigger.emit.verilog.held import held_node
 from bittrigger.emit.verilog.operand_buses import pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
-from bittrigger.ir.arrival import Arrival
-from bittrigger.ir.engine import WEIGHT_BITS
-from bittrigger.ir.held_bus import fed_ports, reader_ports
+from bittrigger.ir.forms.arrival import Arrival
+from bittrigger.ir.forms.engine import WEIGHT_BITS
+from bittrigger.ir.forms.window import used_codes
+from bittrigger.ir.held.bus import fed_ports, reader_ports
 from bittrigger.ir.layout import Bus, BusLayout
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
-from bittrigger.ir.window import used_codes
-from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bittrigger.emit.render import render
+from bittrigger.ir.forms.window import Window
 from bittrigger.ir.layout import Bus
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.window import Window
-from bittrigger.ir.wire import ZERO
 
 
 def window_text(module: Module, window: Window, bus: Bus, mark: str) -> str:

@@ -10,7 +10,7 @@ from bittrigger.emit.wrappers.files import write_wrapper
 from bittrigger.emit.wrappers.stream import Stream, to_beats
 from bittrigger.emit.wrappers.words import event_words
 from bittrigger.errors import ConfigError
-from bittrigger.ir.held_bus import address_bits
+from bittrigger.ir.held.bus import address_bits
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.patterns.design import Payload

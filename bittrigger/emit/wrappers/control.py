@@ -8,10 +8,10 @@ from pathlib import Path
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.wrappers.files import write_wrapper
 from bittrigger.errors import ConfigError
-from bittrigger.ir.control_map import window_bits
-from bittrigger.ir.held_bus import address_bits, writes
+from bittrigger.ir.held.bus import address_bits, writes
+from bittrigger.ir.held.control_map import window_bits
+from bittrigger.ir.held.weight_file import network_hash
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.weight_file import network_hash
 from bittrigger.system.resources import folder as folder_of
 
 LIBRARY = ("bittrigger_cross", "bittrigger_control")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.ir.arrival import word_fields
+from bittrigger.ir.forms.arrival import word_fields
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, input_fields
 

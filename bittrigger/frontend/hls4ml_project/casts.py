@@ -11,7 +11,7 @@ from bittrigger.frontend.hls4ml_project.hls_types import HlsType, parse_type
 from bittrigger.frontend.hls4ml_project.project import Call, functions, plain, split
 from bittrigger.frontend.hls4ml_project.source import listed, preprocessed, read_text, tokens
 from bittrigger.frontend.hls4ml_project.walk import Walk
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 _STATEMENT = re.compile(r"(\w+)\[(\d+)\]=(?:(ap_[\w<>,-]+)\((\w+)\[(\d+)\]\)|0(?:\.0*)?)")
 

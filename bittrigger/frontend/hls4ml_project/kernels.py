@@ -14,7 +14,7 @@ from bittrigger.frontend.hls4ml_project.project import Call, Config
 from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Signal, Walk
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear, frozen_array
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 Mask = npt.NDArray[np.bool_]
 

@@ -17,10 +17,10 @@ from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Walk
 from bittrigger.frontend.hls4ml_project.walk import Signal as Array
 from bittrigger.frontend.nodes.plans import fits_and_tables
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
-from bittrigger.ir.product import Product
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.product import Product
 
 MAX_TABLE = 1 << 16
 """Most entries of a table."""

@@ -12,7 +12,7 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.flat.calls import Call, Shape
 from bittrigger.frontend.keras_layers.windows import Window, window_positions
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 Facts = dict[str, Any]
 

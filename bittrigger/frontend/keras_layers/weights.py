@@ -14,7 +14,7 @@ from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers.positions import window
 from bittrigger.frontend.kernels import Float32Array, check_finite
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 Facts = dict[str, Any]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 
 @dataclass(frozen=True)

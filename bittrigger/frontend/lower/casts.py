@@ -16,7 +16,7 @@ from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, IntArray, Overflow, Rounding
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 _MOST = 1 << FLOAT32_BITS
 _CUTTING = (Rounding.TRN, Rounding.TRN_ZERO, Rounding.RND_CONV)

@@ -12,9 +12,9 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.lower.sums import met
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.wire import ZERO
 
 
 def max_pooling(walk: Walk, node: Any) -> Signal:

@@ -17,7 +17,7 @@ from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.product import Product
+from bittrigger.ir.nodes.product import Product
 
 TABLE_BITS = 7
 """Widest code whose square is a table rather than a product: as many LUTs as a multiplier has, in one cycle less."""

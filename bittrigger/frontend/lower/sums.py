@@ -17,7 +17,7 @@ from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.positions import add_step, positions
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 
 def average(walk: Walk, node: Any) -> Signal:

@@ -11,8 +11,6 @@ import numpy as np
 from bittrigger.frontend.elementwise.chains import StridedInterval, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.frontend.nodes.account import Account
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import (
     Input,
@@ -26,10 +24,12 @@ from bittrigger.ir.graph import (
     frozen_array,
     node_intervals,
 )
-from bittrigger.ir.held import Hold, Weigh
 from bittrigger.ir.naming import Names
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO, Wire
 
 Reaches = tuple[StridedInterval, ...]
 

@@ -18,9 +18,9 @@ from bittrigger.frontend.elementwise.chains import Apply
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise, unscaled
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, exponent_table, scaling_intervals
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize, frozen_array
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, exponent_table, scaling_intervals
 
 LEAST_RANGE_LOG2 = -80
 MAX_RANGE_LOG2 = 80

@@ -31,9 +31,9 @@ from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.ideal import ideal_plan
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.block_floating_point import ShiftUp
 from bittrigger.ir.fixed import FLOAT32_BITS, FloatArray, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.nodes.block_floating_point import ShiftUp
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from bittrigger.frontend.qonnx.linear import LAST
 from bittrigger.frontend.qonnx.tensors import Constant
 from bittrigger.frontend.qonnx.windows import window_places
 from bittrigger.ir.fixed import FloatArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 Values = dict[str, Array]
 

@@ -13,7 +13,7 @@ from bittrigger.frontend.qonnx.file import MAX_AXES, OnnxNode
 from bittrigger.frontend.qonnx.linear import relabelled
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, refused
 from bittrigger.frontend.qonnx.windows import window_places
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 REDUCTIONS = {
     "ReduceSum": "sum_over",

@@ -10,7 +10,7 @@ from bittrigger.frontend.qonnx.constants import axes_of, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.tensors import MAX_CODES, Shape, refused
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO
 
 
 def window_places(node: OnnxNode, positions: Shape, size: Shape) -> IntArray:

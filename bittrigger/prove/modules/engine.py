@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.ir.engine import Engine
 from bittrigger.ir.fixed import FixedPoint, IntArray
+from bittrigger.ir.forms.engine import Engine
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bittrigger.ir.engine import FEEDING
-from bittrigger.ir.held import READING
-from bittrigger.ir.held_bus import fed_ports, reader_ports
+from bittrigger.ir.forms.engine import FEEDING
+from bittrigger.ir.held.bus import fed_ports, reader_ports
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.held import READING
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig
 from bittrigger.prove.circuits.bits import step, unknowns

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bittrigger.ir.held import TERMS, Held, Hold, Weigh
-from bittrigger.ir.held_bus import reader_ports
+from bittrigger.ir.held.bus import reader_ports
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.held import TERMS, Held, Hold, Weigh
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, Aig, Vector, extended
 from bittrigger.prove.circuits.bits import input_nets, literals

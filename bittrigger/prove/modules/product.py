@@ -12,8 +12,8 @@ import numpy as np
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.product import booth, digits
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.product import booth, digits
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, BoolArray, Vector, extended
 from bittrigger.prove.circuits.bits import input_nets, literals
 from bittrigger.prove.circuits.equivalence import BEFORE, decide

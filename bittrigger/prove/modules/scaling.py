@@ -1,4 +1,4 @@
-"""Proof that the nodes of ``ir.block_floating_point`` are what they define: SAT against circuits written from the definition.
+"""Proof that the nodes of block floating point are what they define: SAT against circuits written from the definition.
 
 A ``ShiftDown`` is proven for each code with every exponent that comes with it: one by which the code fits, or the highest.
 That no other comes is how the graph is built, which ``graph.verify`` checks whenever one is made or read.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Requantize
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.circuits.bits import input_nets, literals

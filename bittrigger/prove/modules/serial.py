@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.ir.engine import FEEDING
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.engine import FEEDING
+from bittrigger.ir.forms.serial import Serial
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.serial import Serial
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.equivalence import BEFORE, decide

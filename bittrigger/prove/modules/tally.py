@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.tally import Tally
 from bittrigger.prove.circuits.aig import Aig, Vector, constant, extended
 from bittrigger.prove.circuits.bits import step
 from bittrigger.prove.circuits.equivalence import BEFORE, decide

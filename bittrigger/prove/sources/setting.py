@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bittrigger.ir.held import Hold, Weigh
-from bittrigger.ir.held_bus import reader_ports
+from bittrigger.ir.held.bus import reader_ports
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.claims import Unproven

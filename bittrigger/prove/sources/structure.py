@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bittrigger.ir.arrival import word_fields
-from bittrigger.ir.engine import WEIGHT_BITS, Engine
-from bittrigger.ir.held_bus import column_ports, fed_ports, places, reader_ports, settings_ports
+from bittrigger.ir.forms.arrival import word_fields
+from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
+from bittrigger.ir.held.bus import column_ports, fed_ports, places, reader_ports, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields

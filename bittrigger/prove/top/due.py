@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.forms.arrival import word_fields
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.routes import Route, route
-from bittrigger.ir.wire import ZERO
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.top.entry import ABSENT
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist

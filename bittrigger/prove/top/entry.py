@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.ir.arrival import word_fields
-from bittrigger.ir.held_bus import settings_ports
+from bittrigger.ir.forms.arrival import word_fields
+from bittrigger.ir.held.bus import settings_ports
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, output_fields
 from bittrigger.prove.circuits.order import check_ports

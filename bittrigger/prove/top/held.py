@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bittrigger.ir.held import Hold
-from bittrigger.ir.held_bus import APPLY, WORD_BITS, Place, column_ports, places, settings_ports
+from bittrigger.ir.held.bus import APPLY, WORD_BITS, Place, column_ports, places, settings_ports
+from bittrigger.ir.nodes.held import Hold
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.circuits.aig import Aig, Vector, constant
 from bittrigger.prove.circuits.bits import step, unknowns

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.tally import Tally
 from bittrigger.prove.circuits.stages import Tracer, Trail, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.top.due import Due

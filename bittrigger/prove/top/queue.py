@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.wire import ZERO
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.order import check_ports

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Input
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import Route, route
-from bittrigger.ir.wire import ZERO
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.columns import column_spans
 

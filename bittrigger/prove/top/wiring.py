@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bittrigger.ir.engine import FEEDING
-from bittrigger.ir.held_bus import held_nodes, reader_ports, settings_ports
+from bittrigger.ir.forms.engine import FEEDING
+from bittrigger.ir.held.bus import held_nodes, reader_ports, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Pipeline, queued_codes
 from bittrigger.prove.circuits.stages import Tracer, clock_of

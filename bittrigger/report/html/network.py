@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Input, Intervals, intervals
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.wire import Wire
 from bittrigger.report.html.svg import element, picture, text
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 236.0, 62.0, 34.0, 34.0

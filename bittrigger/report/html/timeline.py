@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import Input, Linear, Lookup, Requantize
-from bittrigger.ir.held import Hold, Weigh
+from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.table import in_parts
-from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.report.html.svg import element, picture, text
 
 _NAME, _ROW, _HEAD = 210.0, 26.0, 26.0

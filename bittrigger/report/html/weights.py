@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.held import Weigh, layer_name
+from bittrigger.ir.nodes.held import Weigh, layer_name
 from bittrigger.ir.pipeline import Pipeline
 
 LARGEST = 1 << 20

@@ -26,8 +26,8 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolNotFoundError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, evaluate, evaluate_nodes
-from bittrigger.ir.held import Weigh
-from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.nodes.held import Weigh
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.simulate.executors.csim_entries import check_project
 from bittrigger.simulate.simulators.compiled import (

@@ -23,8 +23,8 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, Input, input_intervals
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import weights_text
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import weights_text
 from bittrigger.simulate.executors.emulator_entries import Library, check_entries
 from bittrigger.simulate.executors.emulator_loads import check_loads
 from bittrigger.simulate.simulators.compiled import (

@@ -13,9 +13,9 @@ import numpy as np
 from bittrigger.errors import MismatchError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, evaluate, frozen_array
-from bittrigger.ir.held import register_interval
-from bittrigger.ir.held_bus import held_nodes
-from bittrigger.ir.weight_file import weights_text
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.held.weight_file import weights_text
+from bittrigger.ir.nodes.held import register_interval
 from bittrigger.simulate.vectors import corner_codes, turned_numbers
 
 WRONG: dict[str, Callable[[str], str]] = {

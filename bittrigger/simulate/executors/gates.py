@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import MismatchError, ToolError
-from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.arrival import to_words, word_fields
 from bittrigger.ir.graph import intervals
-from bittrigger.ir.held_bus import SETTLING, WORD_BITS, address_bits, writes
+from bittrigger.ir.held.bus import SETTLING, WORD_BITS, address_bits, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, common_type, output_fields, pack, unpack
 from bittrigger.simulate.simulators.cells import Words

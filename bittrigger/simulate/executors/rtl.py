@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from bittrigger.errors import ConfigError, MismatchError, ToolError
-from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.arrival import to_words, word_fields
 from bittrigger.ir.graph import evaluate
-from bittrigger.ir.held_bus import writes
+from bittrigger.ir.held.bus import writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, bus_width, output_fields, pack, unpack
 from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch, options

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ToolError
-from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.held_bus import SETTLING, writes
+from bittrigger.ir.forms.arrival import to_words, word_fields
+from bittrigger.ir.held.bus import SETTLING, writes
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import output_fields
 from bittrigger.simulate.simulators.stimulus import Schedule

@@ -10,8 +10,8 @@ import zlib
 from dataclasses import dataclass
 
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.held_bus import APPLY, address_bits, writes
-from bittrigger.ir.weight_file import network_hash
+from bittrigger.ir.held.bus import APPLY, address_bits, writes
+from bittrigger.ir.held.weight_file import network_hash
 
 KIND = 0x42545247
 """``BTRG``: what the register of that name reads."""

@@ -27,8 +27,8 @@ import numpy as np
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph, Node, frozen_array
-from bittrigger.ir.held import Held, Hold, Weigh, layer_name, register_interval
-from bittrigger.ir.held_bus import held_nodes
+from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.nodes.held import Held, Hold, Weigh, layer_name, register_interval
 from bittrigger.ir.pipeline import Pipeline
 
 FIRST = "bittrigger weights 1"

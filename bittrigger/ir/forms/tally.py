@@ -8,7 +8,7 @@ import numpy as np
 
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.nodes import Input, Linear
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.wire import Wire
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.routes import Route, route
-from bittrigger.ir.wire import ZERO
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -10,13 +10,13 @@ of the nodes named in ``inputs``. Four kinds suffice for scales that are the sam
 
 What a layer does at many positions is one node with ``copies``: it reads its operand in as many equal parts, one after the
 other, treats each of them alike, and delivers their results in that order. Which codes those are is the matter of a ``Wire``
-(``bittrigger.ir.wire``), which reads codes in any order and computes nothing.
+(``wire``), which reads codes in any order and computes nothing.
 
-The largest or least of several codes is an ``Extremum`` (``ir.extremum``), the product of two a ``Product`` (``ir.product``).
+The largest or least of several codes is an ``Extremum`` (``extremum``), the product of two a ``Product`` (``product``).
 
-Weights and biases that are no constants are those of a ``Weigh`` or a ``Hold``, see ``ir.held``.
+Weights and biases that are no constants are those of a ``Weigh`` or a ``Hold``, see ``held``.
 
-Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
+Scales of each event's own take three more, see ``block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrigger.ir.block_floating_point import Scaling
-from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
-from bittrigger.ir.held import Held
-from bittrigger.ir.product import Product
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.nodes.block_floating_point import Scaling
+from bittrigger.ir.nodes.extremum import Extremum
+from bittrigger.ir.nodes.held import Held
+from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import Wire
 
 Intervals = tuple[Interval, ...]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.ir.graph import Graph
-from bittrigger.ir.held import Held, Hold, Weigh
+from bittrigger.ir.nodes.held import Held, Hold, Weigh
 
 WORD_BITS = 32
 WEIGHTS_A_WORD = WORD_BITS // 2

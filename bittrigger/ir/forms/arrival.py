@@ -9,8 +9,8 @@ import numpy as np
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, Input
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.ports import Field, fields_of, input_fields
-from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)
