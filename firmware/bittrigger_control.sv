@@ -4,7 +4,8 @@
 //   clk         rising edge; the clock of the design. There is no reset: after configuration all registers are 0, and what is held stays.
 //   request     an access waits, with write, address (of a word) and data, until finish is high for a cycle; then refused says
 //               whether it was refused, and answer is what was read.
-//   settings_*  the bus of the design. It writes a word a cycle or none, and nothing while settings_busy is high.
+//   settings_*  the bus of the design. Where something is to count, all words go there in the order of their addresses, a word a
+//               cycle, and behind them the command; at no other time does anything go there, and nothing while settings_busy is high.
 //
 // Addresses: the two highest bits choose the window.
 //   0  registers:
@@ -25,8 +26,8 @@
 //   2  what counts; words can only be read
 // All else is refused and changes nothing: other addresses, writes to what is only read, an apply other than 1. While busy is high, for
 // twice as many cycles as there are words and a few more, an access waits; one that reads status is answered at once.
-// What is read is a copy, beside the registers, of every word that the bus took, with bits that no register has; words that were never
-// written read as anything. CRC-32 is that of zlib and Ethernet, over the words in the order of their offsets, the low byte first.
+// What is read is a copy, beside what the layers use, of every word that was written, with bits that no layer has; words that were never
+// written read as anything, and count as anything. CRC-32 is that of zlib and Ethernet, over the words in the order of their offsets, the low byte first.
 `default_nettype none
 
 module bittrigger_control #(
@@ -53,7 +54,7 @@ module bittrigger_control #(
     localparam bit [2:0] FETCH = 3'd1;  // a word is read
     localparam bit [2:0] SCAN = 3'd2;  // the CRC of all that was written
     localparam bit [2:0] JUDGE = 3'd3;
-    localparam bit [2:0] COPY = 3'd4;  // what was written counts now
+    localparam bit [2:0] COPY = 3'd4;  // what was written goes to the design, and then counts
     localparam bit [2:0] SETTLE = 3'd5;  // until all layers have switched
     localparam bit [SETTINGS_BITS-1:0] LAST = SETTINGS_BITS'(WORDS);
 
@@ -112,10 +113,11 @@ module bittrigger_control #(
     reg [31:0] written_word, live_word, word;
     reg [SETTINGS_BITS-1:0] index, index_1, index_2;
     reg walks, walks_1, walks_2;
+    wire copies = walks_2 && state == COPY;
     wire [SETTINGS_BITS-1:0] place = offset[SETTINGS_BITS-1:0];
     always_ff @(posedge clk) begin
         if (opened && stores) written[place] <= data;
-        if (walks_2 && state == COPY) live[index_2] <= word;
+        if (copies) live[index_2] <= word;
         written_word <= written[walks ? index : place];
         live_word <= live[place];
         word <= written_word;
@@ -137,9 +139,9 @@ module bittrigger_control #(
 
     always_ff @(posedge clk) begin
         finish <= 1'b0;
-        settings_write <= 1'b0;
-        settings_address <= place;
-        settings_data <= data;
+        settings_write <= copies;
+        settings_address <= index_2;
+        settings_data <= word;
         {walks_1, index_1} <= {walks, index};
         {walks_2, index_2} <= {walks_1, index_1};
         index <= index + SETTINGS_BITS'(1);
@@ -151,10 +153,7 @@ module bittrigger_control #(
             answer <= looks ? value : 32'd0;
         end
         if (opened && names) label <= data;
-        if (opened && stores) begin
-            settings_write <= 1'b1;
-            changed <= 1'b1;
-        end
+        if (opened && stores) changed <= 1'b1;
         case (state)
             READY: begin
                 sum <= 32'hffffffff;
@@ -177,15 +176,17 @@ module bittrigger_control #(
                 crc <= ~sum;
                 rejected <= !agrees;
                 state <= agrees ? COPY : READY;
-                if (agrees) begin
-                    settings_write <= 1'b1;
-                    settings_address <= '0;
-                    settings_data <= 32'd1;
-                    {walks, index} <= {1'b1, SETTINGS_BITS'(1)};
-                end else refusals <= refusals + 32'd1;
+                if (agrees) {walks, index} <= {1'b1, SETTINGS_BITS'(1)};
+                else refusals <= refusals + 32'd1;
             end
-            COPY: if (ended) state <= SETTLE;
-            default: if (!settings_busy) begin
+            COPY: if (ended) begin
+                state <= SETTLE;
+                settings_write <= 1'b1;
+                settings_address <= '0;
+                settings_data <= 32'd1;
+                walks_1 <= 1'b1;  // two cycles, after which the design is busy
+            end
+            default: if (ended && !settings_busy) begin
                 state <= READY;
                 changed <= 1'b0;
                 live_crc <= crc;

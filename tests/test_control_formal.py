@@ -40,7 +40,7 @@ def verdict(root, work, name, steps, *changes):
     return found[0]
 
 
-@pytest.mark.parametrize(("name", "steps"), [("axi_lite", 16), ("control", 20)])
+@pytest.mark.parametrize(("name", "steps"), [("axi_lite", 16), ("control", 24)])
 def test_nothing_breaks_it(root, tmp_path, name, steps):
     assert verdict(root, tmp_path, name, steps) == HOLDS
 
@@ -49,10 +49,16 @@ CHANGES = {
     "a response does not stand": ("axi_lite", 10, "if (s_axi_rready) s_axi_rvalid <= 1'b0;", "s_axi_rvalid <= 1'b0;"),
     "a partial write": ("axi_lite", 10, "w_whole <= &s_axi_wstrb;", "w_whole <= |s_axi_wstrb;"),
     "a refusal is lost": ("axi_lite", 10, "waits && !refused ? OKAY", "waits ? OKAY"),
-    "what counts is not copied": ("control", 20, "walks_2 && state == COPY", "walks_2 && state == SETTLE"),
+    "what counts is not copied": ("control", 24, "walks_2 && state == COPY", "walks_2 && state == SETTLE"),
     "writes while busy": (
-        *("control", 20, "state == READY && !settings_busy", "state == READY"),
-        *("default: if (!settings_busy) begin", "default: begin"),
+        *("control", 24, "state == READY && !settings_busy", "state == READY"),
+        *("default: if (ended && !settings_busy) begin", "default: begin"),
+    ),
+    "a word is left out": (
+        "control",
+        24,
+        "if (agrees) {walks, index} <= {1'b1, SETTINGS_BITS'(1)}",
+        "if (agrees) {walks, index} <= {1'b1, SETTINGS_BITS'(2)}",
     ),
     "beyond the last word": ("control", 8, "offset <= WINDOW_BITS'(WORDS);", "1'b1;"),
 }

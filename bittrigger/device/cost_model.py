@@ -23,10 +23,10 @@ from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.forms.table import in_parts, searches
 from bittrigger.ir.forms.window import Window
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
-from bittrigger.ir.held.bus import held_nodes, held_words
+from bittrigger.ir.held.bus import Place, held_nodes, held_words, stride_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
-from bittrigger.ir.nodes.held import Hold, Turns, Weigh, register_bits
+from bittrigger.ir.nodes.held import Hold, Turns, Weigh, bits_a_memory, register_bits
 from bittrigger.ir.nodes.product import Product, booth
 from bittrigger.ir.pipeline import (
     Module,
@@ -61,6 +61,12 @@ MUX_CHOICES = 4
 
 WORD_LUTS = 3
 """LUTs that find a word of the bus by its address."""
+
+MEMORY_LUTS = 8
+"""LUTs of SLICEM that share an address at which they are written."""
+
+LOAD_LUTS = 20
+"""LUTs that follow the words of a layer. Source: jet tagger at an event every 9 and 54 clocks, in Yosys 0.70."""
 
 LUT_INPUTS = 6
 """Inputs of an UltraScale+ LUT."""
@@ -109,7 +115,8 @@ def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
             width = common_type(operand(module.node, ranges), 0).width
             modules[module.name] += columns_cost(module.node, Turns(module.columns, module.lanes), width)
     total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
-    total = sum(map(held_cost, held_nodes(pipeline.graph)), total)
+    fed = {module.node.name for module in pipeline.held if module.is_fed}
+    total = sum((held_cost(node) for node in held_nodes(pipeline.graph) if node.name not in fed), total)
     return modules, total
 
 
@@ -350,10 +357,12 @@ def _weigh(module: Module) -> Cost:
 
 
 def columns_cost(node: Weigh, plan: Turns, width: int) -> Cost:
-    """What feeds the columns of ``node`` that take turns: numbers, chosen turn by turn, and operand codes of ``width`` bits."""
-    rows = int(node.weights.shape[0])
-    numbers, count = plan.lanes * (WEIGHT_BITS * rows + node.bits), (plan.groups - 1).bit_length()
-    return Cost(numbers * -(-plan.groups // MUX_CHOICES) + count, numbers + 2 * rows * width + count + 1)
+    """What feeds the columns of ``node`` that take turns: numbers in memory, and operand codes of ``width`` bits."""
+    rows, words = int(node.weights.shape[0]), Place(node, 0, stride_of(node)).word_bits
+    numbers, count = plan.lanes * sum(words), (plan.groups - 1).bit_length()
+    memories = plan.lanes * sum(-(-bits // bits_a_memory(count + 1)) for bits in words)
+    find = plan.lanes * len(words) + LOAD_LUTS
+    return Cost(MEMORY_LUTS * memories + find + count, numbers + 2 * rows * width + 2 * count + 2)
 
 
 def held_cost(node: Weigh | Hold) -> Cost:

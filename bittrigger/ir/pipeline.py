@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import IntArray, Interval, Rounding
 from bittrigger.ir.forms.arrival import Arrival
@@ -22,7 +23,7 @@ from bittrigger.ir.forms.window import Window, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
-from bittrigger.ir.nodes.held import READING, Hold, Weigh
+from bittrigger.ir.nodes.held import READING, Held, Hold, Weigh
 from bittrigger.ir.nodes.product import Product, row_bits
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.routes import Route, read_by, route
@@ -51,7 +52,7 @@ class Module:
             and the sums of the first columns are cleared in ``start``.
         tally: how positions are added up that come some at a time, from ``start`` on, if they are; each column is a copy.
         columns: those of a ``Weigh``, each of which is a copy then; 0 in software, where all are one. Where they take turns, a
-            feed hands out the numbers of each turn, and the operand codes from ``start`` on.
+            feed hands out the numbers of each turn, from memory, and the operand codes from ``start`` on.
         serial: how a matrix is multiplied digit by digit, if it is, by one instance; each column is a copy then, ``source`` is
             the whole operand, whose first digits are there in ``start``, and ``lanes`` columns come at a time.
     """
@@ -233,12 +234,17 @@ class Pipeline:
         return f"{self.graph.name}_settings" if self.held else None
 
     @property
+    def loader_name(self) -> str | None:
+        """The module that follows a load of what lies in memory; None where nothing does."""
+        return f"{self.graph.name}_load" if any(module.is_fed for module in self.held) else None
+
+    @property
     def module_names(self) -> tuple[str, ...]:
-        """Every module of the design but its top: layers, queues, registers of what is held, and the guard of the interval."""
+        """Every module of the design but its top: layers, queues, what is held and its bus, and the guard of the interval."""
         queues = [module.queue_name for module in self.modules if module.queue]
         queues += [module.feed_name for module in self.modules if module.engine or module.is_fed]
-        queues += [module.held_name for module in self.held]
-        guards = [name for name in (self.guard_name, self.settings_name) if name]
+        queues += [module.held_name for module in self.held if not module.is_fed]
+        guards = [name for name in (self.guard_name, self.loader_name, self.settings_name) if name]
         return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
 
     @property
@@ -263,6 +269,13 @@ class Pipeline:
         """The stage in which node ``name`` delivers the codes of its first copies."""
         module = self.module_of(name)
         return module.stop if module else 0
+
+
+def held_node(module: Module) -> Held:
+    """What ``module`` holds."""
+    if not isinstance(module.node, Weigh | Hold):
+        raise InternalError(f"module {module.name!r} holds nothing")
+    return module.node
 
 
 def queued_codes(graph: Graph, module: Module) -> tuple[Route, IntArray]:

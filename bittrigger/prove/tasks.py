@@ -8,7 +8,8 @@ from functools import partial
 
 from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.held.bus import Place, places
+from bittrigger.ir.held.bus import Place
+from bittrigger.ir.held.memory import in_memory, placed
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh
@@ -31,6 +32,7 @@ from bittrigger.prove.sources.rtl import Rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.top.guard import prove_guard
 from bittrigger.prove.top.held import prove_column, prove_settings
+from bittrigger.prove.top.load import prove_loader
 from bittrigger.prove.top.queue import prove_queue
 from bittrigger.prove.top.wiring import prove_valid, prove_wiring
 from bittrigger.synth.netlist import Netlist
@@ -212,16 +214,22 @@ def _fed_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     if not module.is_fed:
         return
     statement = (
-        f"each turn gets the codes of its event, and what its columns hold in the cycle before, where no event is let in within "
-        f"{module.phases} cycles"
+        "each turn gets the codes of its event, and what memory held for its columns in the cycle before, in the bank that came "
+        f"with them, where no event is let in within {module.phases} cycles; a bit takes its bit of the bus where its word is hit"
     )
-    for kind, read in setting.sides:
-        proof = partial(_prove_columns, setting, module, read)
-        yield Task(module.feed_name, kind, statement, "induction over the cycles, on symbols", proof)
+    method = "induction over the cycles, on symbols; a memory keeps what was written last"
+    for kind, read in _fed_sides(setting):
+        yield Task(module.feed_name, kind, statement, method, partial(_prove_columns, setting, module, read))
+
+
+def _fed_sides(setting: Setting) -> list[tuple[str, Callable[[str], Netlist]]]:
+    """What is read of the design, memories included: the VHDL as well."""
+    return [*setting.sides, *([("vhdl", setting.vhdl.module)] if setting.vhdl is not None else [])]
 
 
 def _prove_columns(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
-    return prove_columns(module, setting.vectors, read(module.feed_name))
+    (place,) = (place for place, other in in_memory(setting.pipeline) if other is module)
+    return prove_columns(place, module, setting.vectors, read(module.feed_name))
 
 
 def _serial_tasks(setting: Setting, module: Module) -> Iterator[Task]:
@@ -262,11 +270,31 @@ def _settings_tasks(setting: Setting, name: str) -> Iterator[Task]:
         "each write hits its word and no other, a command switches each layer in its stage, and busy is high until then"
     )
     for kind, read in setting.sides:
-        for place, module in zip(places(setting.pipeline.graph), setting.pipeline.held, strict=True):
+        for place, module in placed(setting.pipeline):
+            if module.is_fed:
+                continue
             proof = partial(_prove_column, place, module.held_name, read)
             yield Task(module.held_name, kind, column, "tracing every bit", proof)
+        if setting.pipeline.loader_name is not None:
+            yield _loader_task(setting, setting.pipeline.loader_name, kind, read)
         method = "tracing, and SAT against a circuit written from the definition, from every state"
         yield Task(name, kind, bus, method, partial(_prove_settings, setting, name, read))
+
+
+def _loader_task(setting: Setting, name: str, kind: str, read: Callable[[str], Netlist]) -> Task:
+    """What follows a load of what lies in memory."""
+    statement = (
+        "each word goes to its memory, to the row of its turn in the bank that does not count; a command counts where all words "
+        "have come in their order, and the other bank counts for each layer from its stage on"
+    )
+    method = (
+        "SAT against a circuit written from the definition, from every state, which is followed through a load; tracing"
+    )
+    return Task(name, kind, statement, method, partial(_prove_loader, setting, name, read))
+
+
+def _prove_loader(setting: Setting, name: str, read: Callable[[str], Netlist]) -> str:
+    return prove_loader(setting.pipeline, read(name), setting.scratch())
 
 
 def _prove_column(place: Place, name: str, read: Callable[[str], Netlist]) -> str:
@@ -333,7 +361,8 @@ def _vhdl_tasks(setting: Setting, vhdl: Rtl) -> Iterator[Task]:
     if bus is not None:
         statement = "the bus of the settings in VHDL does what that in Verilog does"
         yield Task(bus, "vhdl", statement, "as for the Verilog", lambda: _prove_settings(setting, bus, vhdl.module))
-    for name in sorted(setting.rtl.design - {top, bus}):
+    fed = {module.feed_name for module in setting.pipeline.modules if module.is_fed}  # memories; see _fed_tasks
+    for name in sorted(setting.rtl.design - {top, bus} - fed):
         yield Task(name, "vhdl", "the VHDL equals the Verilog, register for register", method, partial(equal, name))
     statement = "the top connects the same bits, in the same cycles"
     yield Task(top, "vhdl", statement, "tracing every bit of what GHDL reads", wired)

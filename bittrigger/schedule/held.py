@@ -8,7 +8,7 @@ from bittrigger.device.cost_model import columns_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.graph import Graph, Linear, intervals
-from bittrigger.ir.nodes.held import Turns, Weigh
+from bittrigger.ir.nodes.held import MAX_TURNS, Turns, Weigh
 from bittrigger.ir.ports import common_type
 from bittrigger.schedule.engine import copy_luts, followers
 
@@ -21,9 +21,9 @@ def column_turns(graph: Graph, adders: Mapping[str, AdderGraph], ii: int) -> dic
     ranges = intervals(graph)
     found = {}
     for node in graph.nodes:
-        if not isinstance(node, Weigh) or len(node.inputs) > 1 or -(-node.columns // ii) == node.columns:
+        if not isinstance(node, Weigh) or len(node.inputs) > 1 or min(ii, node.columns) == 1:
             continue
-        plan, added = Turns(node.columns, -(-node.columns // ii)), _column_sums(graph, node.name)
+        plan, added = Turns(node.columns, -(-node.columns // min(ii, MAX_TURNS))), _column_sums(graph, node.name)
         if added.name not in adders:
             continue
         own = -(-copy_luts(graph, node, {}, ranges) // node.columns) + copy_luts(graph, added, adders, ranges)

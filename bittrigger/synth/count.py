@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bittrigger.errors import ToolError
+from bittrigger.synth.memory import LETTERS, LUT_MEMORIES, is_written
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
 SHIFT_REGISTERS = frozenset({"SRL16E", "SRLC16E", "SRLC32E"})
 CARRIES = frozenset({"CARRY4", "CARRY8"})
+LUTRAMS = frozenset(LUT_MEMORIES)
 _LUTS = frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "INV"})
 _DSPS = frozenset({"DSP48E1", "DSP48E2"})
 _BRAM18 = frozenset({"RAMB18E1", "RAMB18E2"})
@@ -24,7 +26,7 @@ class Utilization:
     """Primitives of a netlist.
 
     Attributes:
-        lut: look-up tables: LUT1 to LUT6, LUT6_2 (one each), INV (an inverter occupies a LUT) and shift registers.
+        lut: look-up tables: LUT1 to LUT6, LUT6_2 (one each), INV (an inverter occupies a LUT), shift registers and memories.
             Two small functions are never packed into one LUT, which Vivado does.
         shift_register: LUTs used as shift registers, part of ``lut``.
         ff: flip-flops.
@@ -90,7 +92,7 @@ def utilization(netlist: Netlist) -> Utilization:
     shift_registers = total(SHIFT_REGISTERS)
     chains = _chain_bits(netlist)
     return Utilization(
-        lut=total(_LUTS) + shift_registers,
+        lut=total(_LUTS) + shift_registers + len(LETTERS) * total(LUTRAMS),
         shift_register=shift_registers,
         ff=total(FLIP_FLOPS),
         carry_bits=sum(chains),
@@ -166,6 +168,8 @@ def topological(cells: tuple[Cell, ...], stores: Callable[[Cell, str], bool] = _
 
 def _read_by(cell: Cell, output: str) -> list[int]:
     """The nets that an output of ``cell`` depends on."""
+    if cell.type in LUTRAMS:
+        return [net for pin, bits in cell.inputs.items() if not is_written(cell, pin) for net in bits]
     if cell.type != "LUT6_2":
         return [net for bits in cell.inputs.values() for net in bits]
     return [cell.inputs[pin][0] for pin in _pins_read(cell.parameters["INIT"], 6 if output == "O6" else 5)]
@@ -185,7 +189,7 @@ def _pins_read(init: str, size: int) -> tuple[str, ...]:
 
 def _logic_levels(netlist: Netlist) -> int:
     level: dict[int, int] = {}
-    for cell in topological(netlist.cells, lambda cell, _: _is_register(cell)):
+    for cell in topological(netlist.cells, lambda cell, pin: _is_register(cell) or is_written(cell, pin)):
         for output, bits in cell.outputs.items():
             own = 0
             if cell.type in CARRIES:

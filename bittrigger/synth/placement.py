@@ -16,7 +16,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import cg
 
-from bittrigger.synth.count import CARRIES, FLIP_FLOPS
+from bittrigger.synth.count import CARRIES, FLIP_FLOPS, LUTRAMS
+from bittrigger.synth.memory import LETTERS
 from bittrigger.synth.netlist import HIGH, Netlist
 
 FILL = 0.75
@@ -112,9 +113,9 @@ def _clusters(netlist: Netlist) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
             if alone:
                 heights.append(1)
     area = np.zeros(len(heights))
-    sizes = {"FF": 0.5, "CARRY": 0.0}
+    sizes = {"FF": 0.5, "CARRY": 0.0, **dict.fromkeys(LUTRAMS, float(len(LETTERS)))}
     for k, cell in enumerate(netlist.cells):
-        kind = "FF" if cell.type in FLIP_FLOPS else "CARRY" if cell.type in CARRIES else ""
+        kind = "FF" if cell.type in FLIP_FLOPS else "CARRY" if cell.type in CARRIES else cell.type
         area[group[k]] += sizes.get(kind, 1.0) if kind != "FF" or heights[group[k]] == 1 else 0.0
     tall = np.asarray(heights, dtype=np.int64)
     return group, tall, np.maximum(area, np.where(tall > 1, tall * LUTS, area))

@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from bittrigger.device import delays
 from bittrigger.errors import InternalError, ToolError
-from bittrigger.synth.count import CARRIES, FLIP_FLOPS, SHIFT_REGISTERS, topological
+from bittrigger.synth.count import CARRIES, FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
+from bittrigger.synth.memory import is_written, stored_in
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 from bittrigger.synth.placement import Placement, Placer
 
@@ -144,8 +145,12 @@ class _Analysis:
 
     @staticmethod
     def _starts(cell: Cell, pin: str) -> bool:
-        """Whether paths end at this pin; the address of a shift register is none."""
-        return cell.type in FLIP_FLOPS or (cell.type in SHIFT_REGISTERS and not pin.startswith("A"))
+        """Whether paths end at this pin; the address of a shift register is none, and that at which a memory is read."""
+        return (
+            is_written(cell, pin)
+            or cell.type in FLIP_FLOPS
+            or (cell.type in SHIFT_REGISTERS and not pin.startswith("A"))
+        )
 
     def _evaluate(self, k: int, cell: Cell) -> None:
         if cell.type in FLIP_FLOPS:
@@ -155,6 +160,8 @@ class _Analysis:
                 self._set(k, pin, bits[0], delays.SRL_CLOCK_TO_Q, None)
         elif cell.type in CARRIES:
             self._carry(k, cell)
+        elif cell.type in LUTRAMS:
+            self._memory(k, cell)
         elif cell.type.startswith(("LUT", "INV")):
             self._lut(k, cell)
         elif cell.type.startswith("MUXF"):
@@ -201,6 +208,16 @@ class _Analysis:
                 wire = ps - self.at(net) + delays.LUT_PIN[site]
                 cost = delays.LUT_O5[min(rank, 4)] if name == "O5" else delays.LUT_O6[site]
                 self._set(k, name, bits[0], cost, (net, wire))
+
+    def _memory(self, k: int, cell: Cell) -> None:
+        """Read as any LUT of six inputs is."""
+        for bit in stored_in(cell):
+            late = sorted(((self.at(net) + self.wire(net, k), net) for net in bit.at if net > HIGH), reverse=True)
+            if bit.q is None:
+                continue
+            for rank, (ps, net) in enumerate(late):
+                wire = ps - self.at(net) + delays.LUT_PIN[rank]
+                self._set(k, "O", bit.q, delays.LUT_O6[rank], (net, wire))
 
     def _mux(self, k: int, cell: Cell) -> None:
         (out,) = cell.outputs["O"]
@@ -261,6 +278,14 @@ class _Analysis:
             if cell.type in FLIP_FLOPS | SHIFT_REGISTERS and cell.inputs["D"][0] > HIGH:
                 net, wire, setup = self._setup(k, cell)
                 found.append(_End(modules[k], cell.name, net, self.at(net) + wire + setup, wire))
+            written = {
+                net for pin, bits in cell.inputs.items() if is_written(cell, pin) and pin != "WCLK" for net in bits
+            }
+            for net in sorted(
+                net for net in written if net > HIGH
+            ):  # a shift register's set-up stands for that of a memory
+                wire = self.wire(net, k) + delays.CARRY_PIN
+                found.append(_End(modules[k], cell.name, net, self.at(net) + wire + delays.SRL_SETUP, wire))
         for port, bits in self.netlist.outputs.items():
             for net in bits:
                 if net in self.driver:
@@ -275,7 +300,7 @@ class _Analysis:
             return net, self.wire(net, k) + delays.CARRY_PIN, delays.SRL_SETUP
         found = self.driver.get(net)
         kind = self.cells[found[0]].type if found else ""
-        if found and self._together(found[0], k) and kind.startswith(("LUT", "CARRY", "MUX")):
+        if found and self._together(found[0], k) and kind.startswith(("LUT", "CARRY", "MUX", "RAM")):
             return net, float(delays.CARRY_TO_FF if kind in CARRIES else delays.LUT_TO_FF), delays.SETUP
         return net, self.wire(net, k) + delays.FF_PIN, delays.SETUP
 

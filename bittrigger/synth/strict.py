@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.errors import ToolError
+from bittrigger.synth.memory import LETTERS
 from bittrigger.synth.netlist import Netlist, flatten
 
 Pins = Mapping[str, tuple[str, int]]
@@ -48,6 +49,12 @@ def _pins(inputs: str, outputs: str) -> Pins:
     return found
 
 
+def _memory(places: int, width: int) -> CellKind:
+    """Eight LUTs that are memory, of which each is read at an address of its own; all hold 0 after configuration."""
+    inputs = " ".join(f"ADDR{letter}:{places} DI{letter}:{width}" for letter in LETTERS)
+    return CellKind(_pins(f"{inputs} WCLK WE", " ".join(f"DO{letter}:{width}" for letter in LETTERS)))
+
+
 _MUX = CellKind(_pins("I0 I1 S", "O"))
 CELLS: Mapping[str, CellKind] = {
     **{f"LUT{n}": CellKind(_pins(" ".join(f"I{k}" for k in range(n)), "O"), 1 << n) for n in range(1, 7)},
@@ -63,6 +70,8 @@ CELLS: Mapping[str, CellKind] = {
     ),
     "SRL16E": CellKind(_pins("A0 A1 A2 A3 CE CLK D", "Q"), 16, True, (("IS_CLK_INVERTED", 0),)),
     "SRLC32E": CellKind(_pins("A:5 CE CLK D", "Q Q31"), 32, True, (("IS_CLK_INVERTED", 0),)),
+    "RAM32M16": _memory(5, 2),
+    "RAM64M8": _memory(6, 1),
 }
 
 

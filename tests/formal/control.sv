@@ -61,18 +61,23 @@ module formal_control #(
         assume (data[31:2] == 30'd0);  // bits of a word are all alike
     end
 
-    // what the registers of the watched word hold: the word that was written, and the one that counts
-    reg known = 1'b0, live_known = 1'b0;
-    reg [31:0] held = 32'd0, live = 32'd0;
+    // the watched word: as it was written, as the design took it, and as it counts
+    reg known = 1'b0, took = 1'b0, live_known = 1'b0;
+    reg [31:0] held = 32'd0, taken = 32'd0, live = 32'd0;
+    reg [1:0] due = 2'd1;  // all words go to the design in their order, and then the command
     always @(posedge clk) begin
-        if (settings_write && !settings_busy && settings_address == watched) {known, held} <= {1'b1, settings_data};
-        if (applies) {live_known, live} <= {known, held};
+        if (finish && request && write && !refused && address == {2'd1, 3'd0, watched}) {known, held} <= {1'b1, data};
+        if (settings_write && !settings_busy && settings_address == watched) {took, taken} <= {1'b1, settings_data};
+        if (applies) {live_known, live} <= {took && known, taken};
+        if (settings_write) due <= settings_address == 2'd0 ? 2'd1 : settings_address == 2'(WORDS) ? 2'd0 : settings_address + 2'd1;
     end
 
     wire reads = finish && request && !write && !refused && address[4:0] == {3'd0, watched};
     always @* begin
         assert (!(settings_write && settings_busy));  // so that no word is left out
         if (settings_write && settings_address == 2'd0) assert (settings_data == 32'd1);
+        if (settings_write) assert (settings_address == due);
+        if (applies && known) assert (took && taken == held);
         if (reads && address[6:5] == 2'd1 && known) assert (answer == held);
         if (reads && address[6:5] == 2'd2 && live_known) assert (answer == live);
         if (finish && address[6:5] == 2'd3) assert (refused);

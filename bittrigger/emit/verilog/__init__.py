@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.emit.render import render, write_changed
-from bittrigger.emit.verilog.columns import columns_text
+from bittrigger.emit.verilog.columns import columns_text, loader_text
 from bittrigger.emit.verilog.engine import feed_text, lane_text
 from bittrigger.emit.verilog.extremum import extremum_body
 from bittrigger.emit.verilog.held import reader_text, registers_text, settings_text
@@ -23,7 +23,7 @@ from bittrigger.emit.verilog.views import Body
 from bittrigger.emit.verilog.window import window_text
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.graph import Linear, Lookup, Requantize
-from bittrigger.ir.held.bus import places
+from bittrigger.ir.held.memory import placed
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
@@ -42,6 +42,7 @@ LIBRARY = (
     "bittrigger_weigh2",
     "bittrigger_digit",
     "bittrigger_pick",
+    "bittrigger_memory",
 )
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
@@ -120,12 +121,15 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
 
 
 def _held_texts(pipeline: Pipeline, vectors: BusLayout, mark: str) -> dict[str, str]:
-    """The registers of what is held, their bus, and what hands them to columns that take turns."""
+    """What is held: registers, or memory that feeds columns which take turns; and the bus."""
     texts = {}
-    for place, module in zip(places(pipeline.graph), pipeline.held, strict=True):
-        texts[module.held_name] = registers_text(place, module, mark)
+    for place, module in placed(pipeline):
         if module.is_fed:
-            texts[module.feed_name] = columns_text(vectors, module, mark)
+            texts[module.feed_name] = columns_text(vectors, place, module, mark)
+        else:
+            texts[module.held_name] = registers_text(place, module, mark)
+    if pipeline.loader_name:
+        texts[pipeline.loader_name] = loader_text(pipeline, mark)
     if pipeline.settings_name:
         texts[pipeline.settings_name] = settings_text(pipeline, mark)
     return texts

@@ -9,10 +9,11 @@ from bittrigger.emit.verilog.operand_buses import INSTANCE, own_part
 from bittrigger.emit.verilog.views import vector
 from bittrigger.errors import InternalError
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.held.bus import APPLY, Place, address_bits, column_ports, places, reader_ports, settings_ports
+from bittrigger.ir.held.bus import APPLY, Place, address_bits, column_ports, places, reader_ports
+from bittrigger.ir.held.memory import in_memory, loader_ports, memory_ports, placed, settings_ports
 from bittrigger.ir.layout import Bus, BusLayout
-from bittrigger.ir.nodes.held import TERMS, Held, Hold, Weigh
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.nodes.held import TERMS, Hold, Weigh
+from bittrigger.ir.pipeline import Module, Pipeline, held_node
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,7 @@ class _Sum:
 
 @dataclass(frozen=True)
 class _Layer:
-    """The registers of a node in the module of the settings.
-
-    Attributes:
-        turns: the signal that switches each column, where columns take turns.
-    """
+    """The registers of a node in the module of the settings."""
 
     node: str
     module: str
@@ -57,7 +54,6 @@ class _Layer:
     words: int
     columns: int
     connections: tuple[tuple[str, str], ...]
-    turns: tuple[str, ...]
 
 
 def _top(text: str) -> str:
@@ -65,17 +61,15 @@ def _top(text: str) -> str:
     return text.partition(":")[0] + "]" if ":" in text else text
 
 
-def held_node(module: Module) -> Held:
-    """What ``module`` holds."""
-    if not isinstance(module.node, Weigh | Hold):
-        raise InternalError(f"module {module.name!r} holds nothing")
-    return module.node
-
-
 def held_ports(pipeline: Pipeline) -> list[tuple[str, int]]:
     """The buses that the module of the settings drives, and their widths."""
-    _, driven = settings_ports(pipeline.graph)
+    _, driven = settings_ports(pipeline)
     return [(port, width) for port, width in driven.items() if port != "busy"]
+
+
+def scalars(pipeline: Pipeline) -> frozenset[str]:
+    """The ports of one bit that tell which half of the memories counts."""
+    return frozenset(f"{place.node.name}_bank" for place, _ in in_memory(pipeline))
 
 
 def held_pins(module: Module) -> list[tuple[str, str]]:
@@ -165,11 +159,6 @@ def _held_codes(vectors: BusLayout, module: Module, node: Hold, result: Bus) -> 
     return {"wires": wires, "results": results, "unread": unread}
 
 
-def word_bits(place: Place) -> list[int]:
-    """Bits of each word of a column."""
-    return [*(place.weight_bits(k) for k in range(place.stride - 1)), place.node.bits]
-
-
 def registers_text(place: Place, module: Module, mark: str) -> str:
     """The Verilog of the registers of one column."""
     node, (_, driven) = place.node, column_ports(place)
@@ -180,7 +169,7 @@ def registers_text(place: Place, module: Module, mark: str) -> str:
         name=module.held_name,
         layer=node.name,
         columns=place.columns,
-        words=word_bits(place),
+        words=place.word_bits,
         weights=weights,
         bits=node.bits,
         digits=len(str(max(31, weights - 1))),
@@ -188,10 +177,11 @@ def registers_text(place: Place, module: Module, mark: str) -> str:
 
 
 def settings_text(pipeline: Pipeline, mark: str) -> str:
-    """The Verilog of the bus and of all registers."""
-    found = dict(zip((module.node.name for module in pipeline.held), pipeline.held, strict=True))
-    layers = [_layer(place, found[place.node.name]) for place in places(pipeline.graph)]
-    ports = held_ports(pipeline)
+    """The Verilog of the bus, and of all registers of what does not lie in memory."""
+    ports, memory = held_ports(pipeline), in_memory(pipeline)
+    own = {port for place, module in memory for port in memory_ports(place, module)}
+    state = {port: width for port, width in loader_ports(pipeline)[1].items() if port not in own} if memory else {}
+    following = [(port, port if port in own else f"load_{port}") for port in (*own, *state)]
     return render(
         "settings.sv.j2",
         mark=mark,
@@ -202,8 +192,12 @@ def settings_text(pipeline: Pipeline, mark: str) -> str:
         rows=[_Row(f"{APPLY}", "bit 0: all that was written counts from now on"), *map(_row, places(pipeline.graph))],
         address_bits=address_bits(pipeline.graph),
         ports=ports,
+        scalars=scalars(pipeline),
         digits=len(str(max(width for _, width in ports) - 1)),
-        layers=layers,
+        layers=[_layer(place, module) for place, module in placed(pipeline) if not module.is_fed],
+        loader=pipeline.loader_name,
+        following=sorted(following),
+        state=sorted(state.items()),
         p=INSTANCE,
     )
 
@@ -229,18 +223,12 @@ def _layer(place: Place, module: Module) -> _Layer:
     def part(width: int) -> str:
         return own_part(width, several=place.columns > 1)
 
-    stages = [module.held_stage(column) for column in range(place.columns)] if module.is_fed else []
     connections = [
         ("clk", "clk"),
-        ("turn", f"turns_{node.name}{part(1)}" if stages else f"turn[{module.start}]"),
+        ("turn", f"turn[{module.start}]"),
         ("hits", f"hits_{node.name}{part(place.stride)}"),
         ("data", "word"),
         *((port, f"{node.name}_{port}{part(width)}") for port, width in driven.items()),
     ]
     text = f"{node.name}, which is read in stage {module.start}"
-    if stages:
-        text = (
-            f"{node.name}, {module.lanes} columns of which are read in each of the stages {stages[0]} to {stages[-1]}"
-        )
-    words, signals = (place.first, place.words, place.columns), tuple(f"turn[{stage}]" for stage in stages)
-    return _Layer(node.name, module.held_name, text, *words, tuple(connections), signals)
+    return _Layer(node.name, module.held_name, text, place.first, place.words, place.columns, tuple(connections))

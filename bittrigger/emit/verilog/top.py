@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.emit.verilog.held import held_ports
+from bittrigger.emit.verilog.held import held_ports, scalars
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, connected, sources, there
 from bittrigger.emit.verilog.top_streams import Stream, arriving, stream_of
@@ -154,7 +154,12 @@ def _settings(pipeline: Pipeline) -> dict[str, Any] | None:
     if pipeline.settings_name is None:
         return None
     bits = address_bits(pipeline.graph)
-    return {"name": pipeline.settings_name, "address_bits": bits, "ports": held_ports(pipeline)}
+    return {
+        "name": pipeline.settings_name,
+        "address_bits": bits,
+        "ports": held_ports(pipeline),
+        "scalars": scalars(pipeline),
+    }
 
 
 def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.held import held_node, held_pins
+from bittrigger.emit.verilog.held import held_pins
 from bittrigger.emit.verilog.operand_buses import Places, Source, own_part, pieces, regular
 from bittrigger.ir.forms.engine import WEIGHT_BITS
 from bittrigger.ir.forms.tally import Tally
@@ -13,7 +13,7 @@ from bittrigger.ir.held.bus import reader_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.wire import Wire
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, held_node
 from bittrigger.ir.routes import route
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.held import held_node
 from bittrigger.emit.verilog.operand_buses import pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import WEIGHT_BITS
 from bittrigger.ir.forms.window import used_codes
-from bittrigger.ir.held.bus import fed_ports, reader_ports
+from bittrigger.ir.held.memory import fed_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
@@ -62,7 +61,8 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
             signal = at(before, vectors.registers(before, stage))
         connections = [("clk", "clk"), ("load", there(pipeline, stage)), ("x", signal)]
         if module.is_fed:
-            connections += [(port, f"{name}_{port}") for port in reader_ports(held_node(module))]
+            connections += [(port, f"{name}_{port}") for port in ("bank", "row", "hits")]
+            connections += [("data", "settings_word")]
         connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
     made = Stream(
         names[0],
@@ -81,7 +81,7 @@ def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
     """What feeds the instances of a folded module: the port, the bus of the top, its width."""
     (bus,), name, engine = vectors.operands(module), module.node.name, module.engine
     if module.is_fed:
-        _, driven = fed_ports(held_node(module), bus.width, module.columns, module.lanes)
+        _, driven = fed_ports(module, bus.width)
         return [(port, f"{name}_{port}", width) for port, width in driven.items()]
     if module.serial:
         return [("y", f"{name}_stream", module.lanes * vectors.result(module).width)]

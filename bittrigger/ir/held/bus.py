@@ -49,6 +49,16 @@ class Place:
         rows = self.node.weights.shape[0] if isinstance(self.node, Weigh) else 0
         return max(min(2 * rows - WORD_BITS * word, WORD_BITS), 0) if word < self.stride - 1 else 0
 
+    @property
+    def weight_total(self) -> int:
+        """Bits of the weights of a column."""
+        return sum(self.weight_bits(word) for word in range(self.stride - 1))
+
+    @property
+    def word_bits(self) -> list[int]:
+        """Bits of each word of a column that hold something."""
+        return [*(self.weight_bits(word) for word in range(self.stride - 1)), self.node.bits]
+
     def values(self) -> list[int]:
         """What the words hold in the beginning, unsigned."""
         found = []
@@ -69,10 +79,11 @@ def held_nodes(graph: Graph) -> tuple[Held, ...]:
 
 def held_words(node: Held) -> int:
     """Words of a node on the bus."""
-    return int(node.bias.size) * _stride(node)
+    return int(node.bias.size) * stride_of(node)
 
 
-def _stride(node: Held) -> int:
+def stride_of(node: Held) -> int:
+    """Words of a column."""
     rows = node.weights.shape[0] if isinstance(node, Weigh) else 0
     return -(-rows // WEIGHTS_A_WORD) + 1
 
@@ -81,7 +92,7 @@ def places(graph: Graph) -> tuple[Place, ...]:
     """The words of every node that holds numbers."""
     found, first = [], APPLY + 1
     for node in held_nodes(graph):
-        found.append(Place(node, first, _stride(node)))
+        found.append(Place(node, first, stride_of(node)))
         first += found[-1].words
     return tuple(found)
 
@@ -105,19 +116,6 @@ def reader_ports(node: Held) -> dict[str, int]:
     return {"weights": 2 * int(node.weights.shape[0]), "bias": node.bits}
 
 
-def fed_ports(node: Held, operand: int, columns: int, lanes: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Inputs and outputs, but for ``clk`` and ``load``, of what feeds columns that take turns.
-
-    Args:
-        operand: bits of all operand codes.
-        columns: those of the node.
-        lanes: those that are fed at a time.
-    """
-    numbers = reader_ports(node)
-    given = {"x": operand, **{port: columns * width for port, width in numbers.items()}}
-    return given, {"now_codes": operand, **{f"now_{port}": lanes * width for port, width in numbers.items()}}
-
-
 def column_ports(place: Place) -> tuple[dict[str, int], dict[str, int]]:
     """Inputs and outputs of the registers of one column."""
     node = place.node
@@ -125,11 +123,6 @@ def column_ports(place: Place) -> tuple[dict[str, int], dict[str, int]]:
     return {"turn": 1, "hits": place.stride, "data": WORD_BITS}, {**weights, "bias": node.bits}
 
 
-def settings_ports(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
-    """Inputs and outputs of the module with all registers."""
-    given = {"write": 1, "address": address_bits(graph), "data": WORD_BITS}
-    driven = {"busy": 1}
-    for place in places(graph):
-        for port, width in column_ports(place)[1].items():
-            driven[f"{place.node.name}_{port}"] = width * place.columns
-    return given, driven
+def bus_ports(graph: Graph) -> dict[str, int]:
+    """The inputs by which words are written, and their widths."""
+    return {"write": 1, "address": address_bits(graph), "data": WORD_BITS}

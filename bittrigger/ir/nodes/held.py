@@ -118,6 +118,15 @@ class Hold:
 Held = Weigh | Hold
 """A node that holds numbers."""
 
+MAX_TURNS = 32
+"""Most turns of columns whose numbers lie in LUTs: 64 words, of two banks."""
+
+
+def bits_a_memory(places: int) -> int:
+    """Bits of a word in the eight LUTs of a memory with an address of ``places`` bits; the eighth is read where it is written."""
+    return 14 if places < 6 else 7
+
+
 READING = 1
 """Cycles from the one in which weights that take turns are read to that in which operand codes are multiplied by them."""
 

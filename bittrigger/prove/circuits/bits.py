@@ -14,6 +14,7 @@ from bittrigger.prove.circuits.order import cone, flat
 from bittrigger.prove.circuits.stages import REGISTERS, clock_of, registers, running
 from bittrigger.prove.circuits.words import number
 from bittrigger.prove.claims import Unproven
+from bittrigger.synth.memory import MEMORIES, stored_in
 from bittrigger.synth.netlist import HIGH, Bits, Cell, Netlist
 
 _FpgaCell = Callable[[Aig, Cell, dict[str, Vector]], dict[str, Vector]]
@@ -60,14 +61,29 @@ def unknowns(netlist: Netlist) -> int:
     return driven + _OLDEST * sum(cell.type.startswith("SRL") for cell in netlist.cells)
 
 
-def step(
-    aig: Aig, netlist: Netlist, driven: Mapping[int, int], state: Mapping[int, int], unknown: Callable[[], int]
+Read = Callable[[Cell, int, Vector], int]
+"""What is read of a memory: the cell, the number of a bit of its words, and the place."""
+
+
+def no_memory(cell: Cell, _: int, __: Vector) -> int:
+    """Of a design without memory."""
+    raise Unproven(f"cell {cell.name} ({cell.type}) is a memory, which has no meaning here", refuted=False)
+
+
+def step(  # noqa: PLR0917 - a circuit, its inputs, what it holds in three ways
+    aig: Aig,
+    netlist: Netlist,
+    driven: Mapping[int, int],
+    state: Mapping[int, int],
+    unknown: Callable[[], int],
+    read: Read = no_memory,
 ) -> tuple[dict[int, int], dict[int, int]]:
     """The literals of all nets in a clock cycle, and those of the registers in the next one.
 
     Args:
         driven: literals of the nets of the inputs but the clock.
         state: literals of the registers' outputs; those that are missing are ``unknown``.
+        read: what memories give; what they take is left to the caller.
 
     Raises:
         Unproven: if a cell is not known, or lies on a loop.
@@ -80,7 +96,13 @@ def step(
     given = {f"q{bit.q}": (bit.q,) for bit in held}
     combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
     wanted = [*flat(netlist.outputs.values()), *(net for bit in held for net in (bit.d, bit.force, bit.enable))]
+    memories = {cell.name: stored_in(cell) for cell in rest if cell.type in MEMORIES}
+    wanted += [net for bits in memories.values() for one in bits for net in (one.write, *one.to, one.d)]
     for cell in cone(combinational, wanted):
+        if cell.name in memories:
+            reads = [(k, one.q, one.at) for k, one in enumerate(memories[cell.name]) if one.q is not None]
+            nets.update((q, read(cell, k, [nets[net] for net in at])) for k, q, at in reads)
+            continue
         pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
         for pin, values in _outputs(aig, cell, pins).items():
             nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))

@@ -173,15 +173,15 @@ class Tracer:
                 self.held[q] = Register(d, q, 1, enable=enable)
                 del self.back[q]
 
-    def trail(self, net: int) -> Trail:
-        """Where ``net`` comes from.
+    def trail(self, net: int, until: int = -1) -> Trail:
+        """Where ``net`` comes from; no further back than the net ``until``.
 
         Raises:
             Unproven: if it is on a loop of registers, or forced to 1.
         """
         cycles, resets = 0, []
         seen: set[int] = set()
-        while net in self.back:
+        while net in self.back and net != until:
             if net in seen:
                 raise Unproven(f"net {net} lies on a loop of registers")
             seen.add(net)

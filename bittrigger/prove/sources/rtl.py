@@ -15,6 +15,9 @@ from bittrigger.synth.yosys import tool_version
 
 TIMEOUT_S = 600.0
 
+MEMORY = "bittrigger_memory"
+"""The library module in which bits are undefined as Yosys reads it: where and what would be written while nothing is."""
+
 
 @dataclass(frozen=True)
 class Rtl:
@@ -42,7 +45,8 @@ class Rtl:
             raise Unproven(f"there is no module {name}")
         parts = {key: value for key, value in self.modules.items() if key == name or key not in self.design}
         for key in (name, *_used(name, parts)):
-            _check_defined(key, parts[key])
+            if key in self.design or MEMORY not in key:
+                _check_defined(key, parts[key])
         return flatten(name, parts)
 
     def library(self) -> list[str]:
@@ -78,6 +82,7 @@ def rtl_commands(top: str, sources: list[Path], result: Path) -> list[str]:
         f"read_verilog -sv {files}",
         f"hierarchy -check -top {top}",
         "proc -noopt",
+        "memory_collect",
         f'json -o "{result.absolute()}"',
     ]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from bittrigger.ir.forms.arrival import word_fields
 from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
-from bittrigger.ir.held.bus import column_ports, fed_ports, places, reader_ports, settings_ports
+from bittrigger.ir.held.bus import bus_ports, column_ports, reader_ports
+from bittrigger.ir.held.memory import fed_ports, loader_ports, placed, settings_ports
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
@@ -144,24 +145,34 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
             (bus,) = vectors.operands(module)
             taken = len(queued_codes(graph, module)[0]) * bus.element.width
             found[module.queue_name] = _both_ways({"clk": 1, "load": 1, "x": taken}, {"y": module.lanes * bus.width})
-    for place, module in zip(places(graph), pipeline.held, strict=True):
-        found[module.name] = {**found[module.name], **_both_ways(reader_ports(place.node), {})}
-        given, driven = column_ports(place)
-        found[module.held_name] = _both_ways({"clk": 1} | given, driven)
-        if module.is_fed:
-            (bus,) = vectors.operands(module)
-            given, driven = fed_ports(place.node, bus.width, module.columns, module.lanes)
-            found[module.feed_name] = _both_ways({"clk": 1, "load": 1} | given, driven)
+    found |= _held_ports(vectors, pipeline, found)
     if pipeline.settings_name:
-        given, driven = settings_ports(graph)
-        found[pipeline.settings_name] = _both_ways({"clk": 1} | given, driven)
-        top |= {f"settings_{port}": width for port, width in given.items()}
+        top |= {f"settings_{port}": width for port, width in bus_ports(graph).items()}
     late = {"settings_busy": 1} if pipeline.settings_name else {}
     if pipeline.guard_name:
         late["dropped"] = 1
         told = {"accept": 1, **({"whole": 1} if pipeline.arrival else {}), "dropped": 1}
         found[pipeline.guard_name] = _both_ways({"clk": 1, "rst": 1, "in_valid": 1, **start}, told)
     found[graph.name] = _both_ways(top, {"out_valid": 1, "out_data": bus_width(output_fields(graph)), **late})
+    return found
+
+
+def _held_ports(vectors: BusLayout, pipeline: Pipeline, modules: Mapping[str, Pins]) -> dict[str, Pins]:
+    """The ports of what reads held numbers, of ``modules``, and of what holds them."""
+    found: dict[str, Pins] = {}
+    for place, module in placed(pipeline):
+        found[module.name] = {**modules[module.name], **_both_ways(reader_ports(place.node), {})}
+        if module.is_fed:
+            (bus,) = vectors.operands(module)
+            given, driven = fed_ports(module, bus.width)
+            found[module.feed_name] = _both_ways({"clk": 1, "load": 1} | given, driven)
+        else:
+            given, driven = column_ports(place)
+            found[module.held_name] = _both_ways({"clk": 1} | given, driven)
+    for name, ports in ((pipeline.loader_name, loader_ports), (pipeline.settings_name, settings_ports)):
+        if name is not None:
+            given, driven = ports(pipeline)
+            found[name] = _both_ways({"clk": 1} | given, driven)
     return found
 
 

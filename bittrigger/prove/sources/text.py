@@ -46,6 +46,17 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
         {"choices": ("input", 8), "index": ("input", 3), "chosen": ("output", 1)},
         frozenset({"INVERT"}),
     ),
+    "bittrigger_memory": (
+        {
+            "clk": ("input", 1),
+            "write": ("input", 1),
+            "row": ("input", 0),
+            "data": ("input", 0),
+            "place": ("input", 0),
+            "q": ("output", 0),
+        },
+        frozenset({"WIDTH", "PLACES"}),
+    ),
 }
 """Ports and parameters of the modules of the firmware library."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.ir.forms.arrival import word_fields
-from bittrigger.ir.held.bus import settings_ports
+from bittrigger.ir.held.bus import bus_ports
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, output_fields
 from bittrigger.prove.circuits.order import check_ports
@@ -37,7 +37,7 @@ def check_top(pipeline: Pipeline, netlist: Netlist) -> None:
     late = {"dropped": 1} if pipeline.guard_name else {}
     start = {"in_start": 1} if pipeline.arrival else {}
     if pipeline.settings_name:
-        start |= {f"settings_{port}": width for port, width in settings_ports(pipeline.graph)[0].items()}
+        start |= {f"settings_{port}": width for port, width in bus_ports(pipeline.graph).items()}
         late["settings_busy"] = 1
     outputs = {"out_valid": 1, "out_data": bus_width(output_fields(pipeline.graph)), **late}
     check_ports(netlist, {"rst": 1, "in_valid": 1, **start, "in_data": in_width}, outputs)

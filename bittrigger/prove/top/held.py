@@ -2,24 +2,26 @@
 
 The registers of a column are traced bit by bit: a bit that counts takes the one that was written where ``turn`` is high and else
 stays, and that one takes its bit of ``data`` where its word is hit and else stays. Of the bus, every hit and ``busy`` are
-compared with their definition, from any state, and the chain of turns is followed back.
+compared with their definition, from any state, and the chain of turns is followed back. Where numbers lie in memory, what follows
+a load is told of each word, and tells when a command counts (``load``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bittrigger.ir.held.bus import APPLY, WORD_BITS, Place, column_ports, places, settings_ports
-from bittrigger.ir.nodes.held import Hold
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.held.bus import APPLY, WORD_BITS, Place, column_ports
+from bittrigger.ir.held.memory import in_memory, memory_ports, placed, settings_ports
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.circuits.aig import Aig, Vector, constant
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.equivalence import BEFORE, decide
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import REGISTERS, Tracer, clock_of
 from bittrigger.prove.claims import Unproven
+from bittrigger.prove.top.entry import only_cell
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
 
@@ -62,12 +64,16 @@ def prove_settings(pipeline: Pipeline, netlist: Netlist, work: Path) -> str:
     Raises:
         Unproven: if a pin is connected otherwise, or a state exists in which another word is hit.
     """
-    given, driven = settings_ports(pipeline.graph)
+    given, driven = settings_ports(pipeline)
     check_ports(netlist, given, driven)
     tracer, turns = Tracer(netlist), pipeline.switching
     state = _registers(pipeline, netlist, tracer, turns)
+    if pipeline.loader_name:
+        _check_loader(pipeline, netlist, state)
     hits: list[tuple[int, int]] = []
-    for place, module in _placed(pipeline):
+    for place, module in placed(pipeline):
+        if module.is_fed:
+            continue
         cells = _cells(netlist, module.held_name, place.columns)
         for column, cell in enumerate(cells):
             if cell.inputs["clk"] != (clock_of(netlist),):
@@ -86,9 +92,24 @@ def prove_settings(pipeline: Pipeline, netlist: Netlist, work: Path) -> str:
     return f"{len(hits)} words, {turns} stages" + (BEFORE if known else "")
 
 
-def _placed(pipeline: Pipeline) -> Iterator[tuple[Place, Module]]:
-    """The words of each module that reads what is held."""
-    return zip(places(pipeline.graph), pipeline.held, strict=True)
+def _check_loader(pipeline: Pipeline, netlist: Netlist, state: dict[str, Bits]) -> None:
+    """Check that what follows a load is told of each word, and that layers are told what it says."""
+    cell = only_cell(netlist, str(pipeline.loader_name))
+    told = {
+        "clk": (clock_of(netlist),),
+        "writes": state["writes"],
+        "place": state["place"],
+        "command": state["word"][:1],
+    }
+    for port, nets in told.items():
+        if cell.inputs[port] != nets:
+            raise Unproven(f"{port} of {cell.name} is something else")
+    for place, module in in_memory(pipeline):
+        for port in memory_ports(place, module):
+            if cell.outputs[port] != netlist.outputs[port]:
+                raise Unproven(f"{port} is not that of {cell.name}")
+    if netlist.outputs["settings_word"] != state["word"]:
+        raise Unproven("settings_word is not the word that was written")
 
 
 def _cells(netlist: Netlist, kind: str, count: int) -> list[Cell]:
@@ -132,7 +153,9 @@ def _registers(pipeline: Pipeline, netlist: Netlist, tracer: Tracer, turns: int)
 
 def _turns(pipeline: Pipeline, netlist: Netlist, tracer: Tracer, turns: int) -> Bits:
     """The chain of turns, the first one first: each register is that of the cycle before."""
-    ends = {module.held_stage(place.columns - 1): (place, module) for place, module in _placed(pipeline)}
+    if pipeline.loader_name:
+        return _turns_behind(only_cell(netlist, pipeline.loader_name), tracer, turns)
+    ends = {module.held_stage(place.columns - 1): (place, module) for place, module in placed(pipeline)}
     place, latest = ends[turns - 1]
     chain = [_cells(netlist, latest.held_name, place.columns)[-1].inputs["turn"][0]]
     while len(chain) < turns:
@@ -144,28 +167,47 @@ def _turns(pipeline: Pipeline, netlist: Netlist, tracer: Tracer, turns: int) -> 
     return tuple(reversed(chain))
 
 
+def _turns_behind(loader: Cell, tracer: Tracer, turns: int) -> Bits:
+    """The chain of turns behind what says that a command counts."""
+    later = {bit.d: q for q, bit in tracer.back.items() if bit.force == LOW}
+    chain = list(loader.outputs["applies"])
+    while len(chain) <= turns:
+        if chain[-1] not in later:
+            raise Unproven(f"the chain of turns has {len(chain) - 1} stages; {turns} are due")
+        chain.append(later[chain[-1]])
+    return tuple(chain[1:])
+
+
 def _word_bits(pipeline: Pipeline) -> int:
-    """Bits of a word that some register takes."""
-    found = places(pipeline.graph)
-    return max(
-        place.node.bits if isinstance(place.node, Hold) else max(place.weight_bits(0), place.node.bits)
-        for place in found
-    )
+    """Bits of a word that some register or memory may take."""
+    return WORD_BITS if in_memory(pipeline) else max(max(place.word_bits) for place, _ in placed(pipeline))
 
 
 def _decoded(netlist: Netlist, state: dict[str, Bits], hits: list[tuple[int, int]], work: Path) -> bool:
     """Decide that hits, ``busy``, the first turn and ``writes`` are as defined, from every state; whether it was known."""
-    own = tuple(cell for cell in netlist.cells if cell.type in REGISTERS or "turn" not in cell.inputs)
-    flat = replace(netlist, cells=own, outputs={"hits": tuple(net for net, _ in hits), "busy": netlist.outputs["busy"]})
+    loaders = [cell for cell in netlist.cells if "command" in cell.inputs]
+    own = tuple(
+        cell for cell in netlist.cells if cell not in loaders and (cell.type in REGISTERS or "turn" not in cell.inputs)
+    )
+    applies = tuple(net for cell in loaders for net in cell.outputs["applies"])
+    flat = replace(
+        netlist,
+        cells=own,
+        inputs={**netlist.inputs, **{port: nets for cell in loaders for port, nets in cell.outputs.items()}},
+        outputs={"hits": tuple(net for net, _ in hits), "busy": netlist.outputs["busy"]},
+    )
     ports = ("write", "address", "data")
-    count = sum(len(nets) for nets in state.values()) + sum(len(netlist.inputs[port]) for port in ports)
+    count = sum(len(nets) for nets in state.values()) + sum(len(netlist.inputs[port]) for port in ports) + len(applies)
     for name in ("gold", "gate"):
         aig = Aig(count + unknowns(flat))
         fresh = iter(range(count + unknowns(flat)))
         held = {net: aig.input(next(fresh)) for nets in state.values() for net in nets}
-        driven = {net: aig.input(next(fresh)) for port in ports for net in netlist.inputs[port]}
+        driven = {
+            net: aig.input(next(fresh)) for nets in (*(netlist.inputs[port] for port in ports), applies) for net in nets
+        }
         if name == "gold":
-            outputs = _bus_definition(aig, netlist, state, hits, held | driven)
+            told = driven[applies[0]] if applies else None
+            outputs = _bus_definition(aig, netlist, state, hits, held | driven, told)
         else:
             nets, after = step(aig, flat, driven, held, lambda aig=aig, fresh=fresh: aig.input(next(fresh)))  # type: ignore[misc]
             outputs = [nets[net] for net, _ in hits]
@@ -174,16 +216,26 @@ def _decoded(netlist: Netlist, state: dict[str, Bits], hits: list[tuple[int, int
     return decide(work)
 
 
-def _bus_definition(
-    aig: Aig, netlist: Netlist, state: dict[str, Bits], hits: list[tuple[int, int]], nets: Mapping[int, int]
+def _bus_definition(  # noqa: PLR0917 - a module, what it holds and reads, and what is told
+    aig: Aig,
+    netlist: Netlist,
+    state: dict[str, Bits],
+    hits: list[tuple[int, int]],
+    nets: Mapping[int, int],
+    told: int | None,
 ) -> Vector:
+    """What is due.
+
+    Args:
+        told: whether a command counts, where that is decided elsewhere.
+    """
     place = [nets[net] for net in state["place"]]
     writes, first_bit = nets[state["writes"][0]], nets[state["word"][0]]
 
     def hit(address: int) -> int:
         return aig.both(writes, aig.equal(place, constant(address, len(place))))
 
-    applies = aig.both(hit(APPLY), first_bit)
+    applies = aig.both(hit(APPLY), first_bit) if told is None else told
     busy = aig.any([applies, *(nets[net] for net in state["turn"])])
     taken = aig.both(nets[netlist.inputs["write"][0]], busy ^ 1)
     return [*(hit(address) for _, address in hits), busy, applies, taken]

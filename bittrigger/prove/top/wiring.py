@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bittrigger.ir.forms.engine import FEEDING
-from bittrigger.ir.held.bus import held_nodes, reader_ports, settings_ports
+from bittrigger.ir.held.bus import Place, bus_ports, reader_ports
+from bittrigger.ir.held.memory import memory_ports, placed
 from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.pipeline import Pipeline, queued_codes
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.prove.circuits.stages import Tracer, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.top.due import Due, due_of, due_of_route, flowing, instances_of, sources_of
@@ -97,25 +98,33 @@ def _check_settings(pipeline: Pipeline, netlist: Netlist, instances: dict[str, d
     if pipeline.settings_name is None:
         return 0
     cell, pins = only_cell(netlist, pipeline.settings_name), 0
-    given, _ = settings_ports(pipeline.graph)
     if cell.inputs["clk"] != (clock_of(netlist),) or cell.outputs["busy"] != netlist.outputs["settings_busy"]:
         raise Unproven(f"{cell.name} is not clocked by clk, or settings_busy is driven by something else")
-    if any(cell.inputs[port] != netlist.inputs[f"settings_{port}"] for port in given):
+    if any(cell.inputs[port] != netlist.inputs[f"settings_{port}"] for port in bus_ports(pipeline.graph)):
         raise Unproven(f"the bus of {cell.name} is not that of the top")
-    for node, module in zip(held_nodes(pipeline.graph), pipeline.held, strict=True):
+    for place, module in placed(pipeline):
+        node = place.node
+        if module.is_fed:
+            pins += _check_memory(netlist, place, module, cell)
+            continue
         for port, width in reader_ports(node).items():
             nets = cell.outputs[f"{node.name}_{port}"]
-            if module.is_fed:
-                feed = only_cell(netlist, module.feed_name)
-                if feed.inputs[port] != nets:
-                    raise Unproven(f"{port} of {feed.name} is not what is held for it")
-                pins += len(nets)
-                continue
             for k, reader in instances[module.name].items():
                 part = nets[width * k : width * (k + 1)] if module.columns else nets
                 if reader.inputs[port] != part:
                     raise Unproven(f"{port} of {reader.name} is not what is held for it")
                 pins += len(part)
+    return pins
+
+
+def _check_memory(netlist: Netlist, place: Place, module: Module, bus: Cell) -> int:
+    """Check that what feeds columns which take turns is told of the words and the bank of its layer."""
+    feed, pins = only_cell(netlist, module.feed_name), 0
+    told = {port.removeprefix(f"{place.node.name}_"): bus.outputs[port] for port in memory_ports(place, module)}
+    for port, nets in {**told, "data": bus.outputs["settings_word"]}.items():
+        if feed.inputs[port] != nets:
+            raise Unproven(f"{port} of {feed.name} is not that of its layer on the bus of what is held")
+        pins += len(nets)
     return pins
 
 

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.cells import ONES, Words
+from bittrigger.simulate.simulators.memories import Memories
 from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, evaluate, groups_of
-from bittrigger.synth.count import FLIP_FLOPS, SHIFT_REGISTERS, topological
+from bittrigger.synth.count import FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
+from bittrigger.synth.memory import is_written
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 _STORES = FLIP_FLOPS | SHIFT_REGISTERS
+
+
+def _stored(cell: Cell, pin: str) -> bool:
+    """Whether what comes to a pin is stored at the next edge."""
+    return cell.type in _STORES or is_written(cell, pin)
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,9 @@ class Clocked:
         self.netlist = netlist
         for cell in netlist.cells:
             check_cell(cell, netlist.inputs[clock][0])
-        self._groups: list[Group] = groups_of(
-            [
-                cell
-                for cell in topological(netlist.cells, lambda cell, _: cell.type in _STORES)
-                if cell.type not in _STORES
-            ]
-        )
+        order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES]
+        parts = groupby(groups_of(order), lambda group: group.type if group.type in LUTRAMS else "")
+        self._parts = [_part(memory, list(groups)) for memory, groups in parts]
         self._registers = _flip_flops([cell for cell in netlist.cells if cell.type in FLIP_FLOPS])
         self._lines = list(_lines([cell for cell in netlist.cells if cell.type in SHIFT_REGISTERS]))
 
@@ -70,14 +74,22 @@ class Clocked:
         values = np.zeros((self.netlist.n_nets, words), dtype=np.uint64)
         values[HIGH] = ONES
         found = {port: np.empty((cycles, len(bits), words), np.uint64) for port, bits in self.netlist.outputs.items()}
+        memories = [(memory, memory.empty(words)) for _, memory in self._parts if memory is not None]
         pasts = [np.zeros((line.length, line.q.size, words), dtype=np.uint64) for line in self._lines]
         for cycle in range(cycles):
             for port, bits in self.netlist.inputs.items():
                 if port in ports:
                     values[list(bits)] = ports[port][cycle]
-            evaluate(self._groups, values)
+            held = iter(memories)
+            for groups, memory in self._parts:
+                if memory is None:
+                    evaluate(groups, values)
+                else:
+                    memory.read(values, next(held)[1])
             for port, bits in self.netlist.outputs.items():
                 found[port][cycle] = values[list(bits)]
+            for memory, words_held in memories:
+                memory.clock(values, words_held)
             self._clock(values, pasts, cycle)
         return found
 
@@ -91,6 +103,11 @@ class Clocked:
         values[flops.q] = after
         for line, past in zip(self._lines, pasts, strict=True):
             values[line.q] = past[(cycle + 1) % line.length]
+
+
+def _part(memory: str, groups: list[Group]) -> tuple[list[Group], Memories | None]:
+    """Groups that are evaluated one after the other, or memories that are read together."""
+    return groups, Memories([cell for group in groups for cell in group.cells]) if memory else None
 
 
 def _flip_flops(cells: list[Cell]) -> _FlipFlops:

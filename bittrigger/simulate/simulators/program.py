@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words, parameter
-from bittrigger.synth.count import SHIFT_REGISTERS, topological
+from bittrigger.synth.count import LUTRAMS, SHIFT_REGISTERS, topological
 from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
 
-_CLOCK_PINS = frozenset({"C", "CLK"})
+_CLOCK_PINS = frozenset({"C", "CLK", "WCLK"})
 
 NetArray = npt.NDArray[np.int64]
 
@@ -88,9 +88,10 @@ def check_cell(cell: Cell, clock: int) -> None:
     Raises:
         ToolError: if it is not.
     """
-    if cell.type not in EVALUATORS:
+    if cell.type not in EVALUATORS and cell.type not in LUTRAMS:
+        known = ", ".join(sorted({*EVALUATORS, *LUTRAMS}))
         raise ToolError(
-            f"netlist: cell {cell.name!r} is a {cell.type}; the gate-level executor knows {', '.join(sorted(EVALUATORS))}; "
+            f"netlist: cell {cell.name!r} is a {cell.type}; the gate-level executor knows {known}; "
             "use the executor rtl for this design"
         )
     for pin in _CLOCK_PINS & cell.inputs.keys():

@@ -57,7 +57,7 @@ architecture behavioural of bittrigger_control is
     signal holds, opens, opened : boolean;
     signal known : boolean;
     signal value : word_type;
-    signal names, applies, stores, fetches, looks, polls, agrees, ended : boolean;
+    signal names, applies, stores, fetches, looks, polls, agrees, ended, copies : boolean;
 
     -- the words, and a walk over them: index, and one and two cycles later what is there
     signal written, live : words_type := (others => (others => '0'));
@@ -75,6 +75,7 @@ begin
     opened <= opens and state = READY and settings_busy = '0';
     busy <= '0' when state = READY or state = FETCH else '1';
     agrees <= conditional = '0' or (not sum) = wanted;
+    copies <= walks_2 = '1' and state = COPY;
     ended <= walks = '0' and walks_1 = '0' and walks_2 = '0';
 
     process (all)
@@ -119,7 +120,7 @@ begin
             if opened and stores then
                 written(to_integer(place)) <= data;
             end if;
-            if walks_2 = '1' and state = COPY then
+            if copies then
                 live(to_integer(index_2)) <= word;
             end if;
             written_word <= written(to_integer(at));
@@ -132,9 +133,9 @@ begin
     begin
         if rising_edge(clk) then
             finish <= '0';
-            settings_write <= '0';
-            settings_address <= std_logic_vector(place);
-            settings_data <= data;
+            settings_write <= '1' when copies else '0';
+            settings_address <= std_logic_vector(index_2);
+            settings_data <= word;
             walks_1 <= walks;
             walks_2 <= walks_1;
             index_1 <= index;
@@ -155,7 +156,6 @@ begin
                 label_word <= data;
             end if;
             if opened and stores then
-                settings_write <= '1';
                 changed <= '1';
             end if;
             case state is
@@ -185,9 +185,6 @@ begin
                     if agrees then
                         rejected <= '0';
                         state <= COPY;
-                        settings_write <= '1';
-                        settings_address <= (others => '0');
-                        settings_data <= ONE;
                         walks <= '1';
                         index <= to_unsigned(1, SETTINGS_BITS);
                     else
@@ -198,9 +195,13 @@ begin
                 when COPY =>
                     if ended then
                         state <= SETTLE;
+                        settings_write <= '1';
+                        settings_address <= (others => '0');
+                        settings_data <= ONE;
+                        walks_1 <= '1'; -- two cycles, after which the design is busy
                     end if;
                 when SETTLE =>
-                    if settings_busy = '0' then
+                    if ended and settings_busy = '0' then
                         state <= READY;
                         changed <= '0';
                         live_crc <= crc;

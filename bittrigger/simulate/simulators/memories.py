@@ -1,0 +1,49 @@
+"""Memories of a netlist that is clocked one cycle at a time: what each word holds, in many runs side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.simulate.simulators.cells import Words
+from bittrigger.synth.memory import stored_in
+from bittrigger.synth.netlist import LOW, Cell
+
+
+class Memories:
+    """Memories of one kind, bit by bit of their words; all hold 0 after configuration.
+
+    Args:
+        cells: with as many places each.
+    """
+
+    def __init__(self, cells: list[Cell]) -> None:
+        bits = [bit for cell in cells for bit in stored_in(cell) if bit.q is not None]
+        self._write, self._d = (
+            np.array(nets, dtype=np.int64) for nets in ([b.write for b in bits], [b.d for b in bits])
+        )
+        self._to, self._at = (np.array(nets, dtype=np.int64).T for nets in ([b.to for b in bits], [b.at for b in bits]))
+        self._q = np.array([bit.q or LOW for bit in bits], dtype=np.int64)
+
+    def empty(self, words: int) -> npt.NDArray[np.uint64]:
+        """What they hold after configuration, `(bits, places, words)`: bit ``r`` of the words is that of run ``r``."""
+        return np.zeros((len(self._q), 1 << len(self._at), words), dtype=np.uint64)
+
+    def read(self, values: Words, held: npt.NDArray[np.uint64]) -> None:
+        """Give the nets that they drive their values."""
+        table = held
+        for nets in self._at:
+            chosen = values[nets][:, None]
+            table = table[:, ::2] ^ ((table[:, ::2] ^ table[:, 1::2]) & chosen)
+        values[self._q] = table[:, 0]
+
+    def clock(self, values: Words, held: npt.NDArray[np.uint64]) -> None:
+        """A rising edge: words at the places that are written become what is written."""
+        rows = np.flatnonzero(values[self._write].any(axis=1))
+        if not rows.size:
+            return
+        hit = values[self._write[rows]][:, None]
+        for nets in self._to[::-1]:
+            chosen = values[nets[rows]][:, None]
+            hit = np.stack([hit & ~chosen, hit & chosen], axis=2).reshape(len(rows), -1, hit.shape[2])
+        held[rows] ^= (held[rows] ^ values[self._d[rows]][:, None]) & hit

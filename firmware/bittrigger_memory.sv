@@ -1,0 +1,32 @@
+// bittrigger_memory: a memory of 2**PLACES words that is written at one place and read at another.
+//
+// At each rising edge of clk the word at row becomes data where write is high, and q what the word at place was before. There is no
+// reset: what is held stays.
+//
+// The behavioural form, for any fabric and for simulation; ultrascale/bittrigger_memory.sv is the same module in LUTs that are
+// memory.
+`default_nettype none
+
+module bittrigger_memory #(
+    parameter int WIDTH = 32,
+    parameter int PLACES = 5  // bits of row and place
+) (
+    input  wire              clk,
+    input  wire              write,
+    input  wire [PLACES-1:0] row,
+    input  wire [ WIDTH-1:0] data,
+    input  wire [PLACES-1:0] place,
+    output wire [ WIDTH-1:0] q
+);
+
+    reg [WIDTH-1:0] words[2**PLACES];
+    reg [WIDTH-1:0] word;
+    always_ff @(posedge clk) begin
+        if (write) words[row] <= data;
+        word <= words[place];
+    end
+    assign q = word;
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,79 @@
+"""The memory of the firmware library: LUTs, as Yosys' cells are, equal the behavioural form and the gate-level executor."""
+
+import subprocess
+from importlib.resources import files
+
+import gate_cells
+import numpy as np
+import pytest
+
+from bittrigger.simulate.simulators.clocked import Clocked
+from bittrigger.synth.netlist import read_netlist
+
+FORMS = [(14, 5), (15, 4), (7, 6), (9, 6), (1, 2)]
+"""Widths, and bits of an address: what fills the LUTs, what does not, and the least."""
+
+
+def bench(root, folder, width, places, change=lambda text: text):
+    """Both forms beside each other, in CXXRTL, and the netlist of that in primitives."""
+    library = root / "firmware"
+    for name, path in (("behavioural", library), ("primitive", library / "ultrascale")):
+        text = (path / "bittrigger_memory.sv").read_text().replace("module bittrigger_memory", f"module {name}")
+        (folder / f"{name}.sv").write_text(change(text) if name == "primitive" else text)
+    pins = f".clk(clk), .write(v[0]), .row(v[1+:{places}]), .place(v[7+:{places}]), .data(v[13+:{width}])"
+    head = (
+        f"module bench(input clk, input [31:0] v, output [{{}}:0] y);\n  primitive #({width}, {places}) a({pins}, .q(y["
+    )
+    both = (
+        head.format(2 * width - 1)
+        + f"{width - 1}:0]));\n  behavioural #({width}, {places}) b({pins}, .q(y[{width} +: {width}]));\n"
+    )
+    (folder / "both.v").write_text(both + "endmodule\n")
+    (folder / "one.v").write_text(head.format(width - 1) + f"{width - 1}:0]));\nendmodule\n")
+    (folder / "main.cc").write_text(gate_cells.HARNESS)
+    read = "read_verilog -lib +/xilinx/cells_sim.v", "read_verilog -sv primitive.sv one.v"
+    gate_cells.run_yosys(
+        folder, *read, "hierarchy -top bench", "proc; flatten; opt_clean", "delete t:$scopeinfo", "json -o one.json"
+    )
+    read = "read_verilog -sv +/xilinx/cells_sim.v primitive.sv behavioural.sv both.v", "hierarchy -top bench", "proc"
+    gate_cells.run_yosys(folder, *read, "flatten", "write_cxxrtl -g0 bench.cc")
+    runtime = files("pyosys") / "share/include/backends/cxxrtl/runtime"
+    subprocess.run(["g++", "-O0", f"-I{runtime}", "-o", "bench", "main.cc"], cwd=folder, check=True)
+    return folder / "bench"
+
+
+def played(root, folder, width, places, change=lambda text: text):
+    """What both forms and the executor give, `(cycles, width)`, once every word has been written."""
+    program = bench(root, folder, width, places, change)
+    rng, rows = np.random.default_rng(width), 1 << places
+    stimulus = rng.integers(0, 1 << 32, 600 + rows, dtype=np.uint64)
+    stimulus[:rows] = (
+        (stimulus[:rows] & ~np.uint64(0x7F)) | np.arange(rows, dtype=np.uint64) << np.uint64(1) | np.uint64(1)
+    )
+    both = gate_cells.simulate(program, stimulus, 2 * width)[rows + 1 :]
+    bits = (stimulus[:, None] >> np.arange(32, dtype=np.uint64) & np.uint64(1))[:, :, None]
+    words = np.where(bits, ~np.uint64(0), np.uint64(0)).astype(np.uint64)
+    gates = Clocked(read_netlist("bench", [folder / "one.json"])).run({"v": words})["y"][rows + 1 :, :, 0]
+    return both[:, :width], both[:, width:], (gates & np.uint64(1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("width", "places"), FORMS)
+def test_primitives_and_the_executor_are_the_memory(root, tmp_path, width, places):
+    primitive, behavioural, gates = played(root, tmp_path, width, places)
+    assert behavioural.any()
+    assert np.array_equal(primitive, behavioural)
+    assert np.array_equal(gates, behavioural)
+
+
+CHANGES = {
+    "read where it is written": (".ADDRB(from[4:0])", ".ADDRB(to[4:0])"),
+    "two bits exchanged": (".DOC(read[14*k+4+:2])", ".DOC(read[14*k+2+:2])"),
+    "never written": (".WE(write)", ".WE(1'b0)"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_seen(root, tmp_path, name):
+    old, new = CHANGES[name]
+    primitive, behavioural, _ = played(root, tmp_path, 14, 5, lambda text: text.replace(old, new))
+    assert not np.array_equal(primitive, behavioural)
