@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-qkeras3 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -62,6 +62,14 @@ test-hgq2:
 	.venv-hgq2/bin/pip install --quiet --editable '.[test]' HGQ2==0.2.0 'hls4ml==1.3.*' tensorflow==2.20.0
 	.venv-hgq2/bin/pytest tests/test_hgq2.py
 
+# QKeras v3 writes and predicts its models in an environment of its own; they are read where QKeras 0.9 is
+test-qkeras3: $(READING)/installed
+	$(PYTHON) -m venv .venv-qkeras3
+	.venv-qkeras3/bin/pip install --quiet qkeras-v3==1.2.1 tensorflow==2.20.0
+	mkdir -p build/qkeras3
+	.venv-qkeras3/bin/python tests/qkeras3_models.py build/qkeras3
+	QKERAS3_MODELS=build/qkeras3 $(READING)/bin/pytest tests/test_qkeras3.py tests/test_keras_3_files.py
+
 test-qonnx:
 	$(PYTHON) -m venv .venv-qonnx
 	.venv-qonnx/bin/pip install --quiet --editable '.[test]' qonnx==1.0.0 onnx==1.23.2 onnxruntime==1.32.0
@@ -98,7 +106,7 @@ faults: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign --record build/faults.jsonl
 
 # make hostile N=2000: hostile models and builds by hand, and so many damaged files of every kind
-HOSTILE = hostile_models hostile_fronts keras_file untrusted_builds arrays apart confined recount wrapping
+HOSTILE = hostile_models hostile_fronts keras_file keras_3_files untrusted_builds arrays apart confined recount wrapping
 hostile: .venv/installed
 	$(BIN)/pytest $(HOSTILE:%=tests/test_%.py)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.readers --count $(or $(N),500)

@@ -31,7 +31,19 @@ KEPT = {"build/proof.json", "build/sim", "build/simulation.json"}
 
 PATTERNS = ("empv1", "empv2", "apx")
 
-TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges", "pattern", *fronts.KINDS)
+TARGETS = (
+    "h5",
+    "keras",
+    "keras_3",
+    "design",
+    "manifest",
+    "report",
+    "inputs",
+    "matrix",
+    "ranges",
+    "pattern",
+    *fronts.KINDS,
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,10 @@ def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]
         case "h5" | "keras":
             path = Path(shutil.copy(good / f"m.{target}", folder / f"m.{target}"))
             (damage.damaged_h5 if target == "h5" else damage.damaged_keras)(random, path)
+            return ["convert", str(path), "-o", str(folder / "out"), "--no-synth", "--effort", "fast"]
+        case "keras_3":
+            path = Path(shutil.copy(Path(__file__).parents[1] / "keras_3" / "sample.keras", folder / "m.keras"))
+            damage.damaged_keras(random, path)
             return ["convert", str(path), "-o", str(folder / "out"), "--no-synth", "--effort", "fast"]
         case "design" | "manifest" | "report":
             build = Path(shutil.copytree(good / "build", folder / "build"))

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, RECURRENT
-from bittrigger.frontend.keras_file import hdf5, zip_archive
+from bittrigger.frontend.keras_file import hdf5, keras_3_weights, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
+from bittrigger.frontend.keras_file.keras_3 import as_keras_2
 from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
 from bittrigger.system.legacy_keras import keras_2_module
@@ -38,7 +39,7 @@ Array = npt.NDArray[Any]
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
-_ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
+_ALLOWED = "allowed are files of model.save('name.h5') of Keras 2, and of model.save('name.keras') of Keras 2 and 3"
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,20 @@ class _Content:
         config: the configuration, as JSON.
         weights: of an HDF5 file for each layer the arrays by name, in order; of an archive the arrays of each path.
         archive: whether it is a .keras archive.
+        keras_3: whether Keras 3 wrote it.
     """
 
     config: str
     weights: dict[str, dict[str, Array]]
     archive: bool
+    keras_3: bool = False
 
 
 def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> KerasModel:
     """The Keras model in ``path``, not compiled.
 
     Args:
-        path: an ``.h5`` file of Keras 2, or a ``.keras`` archive.
+        path: an ``.h5`` file of Keras 2, or a ``.keras`` archive of Keras 2 or 3.
         also: classes of layers that are allowed besides those that convert, see ``keras_allowed.COUNTED``.
 
     Raises:
@@ -71,12 +74,13 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     require_keras()
     path = Path(path)
     content = _read(path, _read_bytes(path))
-    config = _parse(path, content.config)
+    given = _parse(path, content.config)
+    config = as_keras_2(str(path), given) if content.keras_3 else given
     check_config(str(path), config, also)
     for owner, arrays in content.weights.items():
         for name, values in arrays.items():
             _check_finite(path, f"{owner}/{name}", values)
-    return _load(path, config, content)
+    return _load(path, given, config, content)
 
 
 def _check_finite(path: Path, name: str, values: Array) -> None:
@@ -155,7 +159,7 @@ def _read(path: Path, data: bytes) -> _Content:
 def _read_hdf5(path: Path, data: bytes) -> _Content:
     file = hdf5.Hdf5(data)
     root = file.group(file.root)
-    _check_version(path, (file.texts(root, "keras_version") or [""])[0])
+    _check_version(path, (file.texts(root, "keras_version") or [""])[0], ("2",))
     texts = file.texts(root, "model_config")
     if texts is None or len(texts) != 1:
         found = "weights only" if file.names(root, "layer_names") else "no model"
@@ -176,13 +180,17 @@ def _read_hdf5(path: Path, data: bytes) -> _Content:
     return _Content(texts[0], weights, archive=False)
 
 
-def _check_version(path: Path, version: str) -> None:
-    """Say what to do with a file of Keras 3, whose layers and settings have other names."""
-    if version.partition(".")[0] not in ("", "0", "1", "2"):
+def _major(version: str) -> str:
+    """The version of Keras that counts: 2 for what came before, and where none is named."""
+    major = version.partition(".")[0]
+    return "2" if major in ("", "0", "1") else major
+
+
+def _check_version(path: Path, version: str, known: tuple[str, ...]) -> None:
+    """Say what to do with a file of another Keras."""
+    if _major(version) not in known:
         raise UnsupportedModelError(
-            f"model file {path}: it was saved by Keras {version[:20]}; {_ALLOWED}; a model of Keras 3 with HGQ2 goes through the "
-            "firmware that hls4ml writes of it (bittrigger import-hls4ml, see docs/front-ends.md); any other is built again with "
-            "the layers of Keras 2 (tf_keras) and gets the same weights"
+            f"model file {path}: it was saved by Keras {version[:20]}; {_ALLOWED}; save it with model.save('name.keras')"
         )
 
 
@@ -196,7 +204,8 @@ def _saved_by(data: bytes) -> str:
 
 
 def _read_archive(path: Path, data: bytes) -> _Content:
-    _check_version(path, _saved_by(data))
+    version = _saved_by(data)
+    _check_version(path, version, ("2", "3"))
     found = zip_archive.stored_members(data, (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS))
     file = hdf5.Hdf5(found[_ARCHIVE_WEIGHTS])
     weights: dict[str, dict[str, Array]] = {}
@@ -204,11 +213,12 @@ def _read_archive(path: Path, data: bytes) -> _Content:
         owner, _, name = place.rpartition("/")
         if not place.startswith("optimizer/"):
             weights.setdefault(owner, {})[name] = file.array(header, place)
-    return _Content(found[_ARCHIVE_CONFIG].decode("utf-8", "replace"), weights, archive=True)
+    text = found[_ARCHIVE_CONFIG].decode("utf-8", "replace")
+    return _Content(text, weights, archive=True, keras_3=_major(version) == "3")
 
 
-def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasModel:
-    """Let Keras build the model from a configuration and arrays that have been checked."""
+def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], content: _Content) -> KerasModel:
+    """Let Keras build the model from a configuration and arrays that have been checked; ``given`` is the file's own."""
     from bittrigger.frontend.keras_model.quiet import (
         as_written,
         mend_qkeras,
@@ -224,14 +234,17 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
 
         as_written()
         mend_qkeras()
+        archive = content.archive and not content.keras_3
         try:
             try:
                 with without_autograph():
-                    model = _build(config, archive=content.archive)
+                    model = _build(config, archive=archive)
             except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
-                model = _build(config, archive=content.archive)
-            assign = _assign_archive if content.archive else _assign_hdf5
-            assign(model, content.weights)
+                model = _build(config, archive=archive)
+            if content.keras_3:
+                keras_3_weights.assign(model, given, config, content.weights)
+            else:
+                (_assign_archive if archive else _assign_hdf5)(model, content.weights)
         except (
             *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError, ArithmeticError),
             *(RecursionError, MemoryError, NotImplementedError, tf.errors.OpError),
@@ -239,7 +252,7 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
             reason = " ".join(str(_cause(error)).split())[:400]
             raise UnsupportedModelError(
                 f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; save it "
-                "again as .h5 with Keras 2 and QKeras 0.9"
+                f"again{'' if content.keras_3 else ' as .h5 with Keras 2 and QKeras 0.9'}"
             ) from error
         return model
 

@@ -37,7 +37,7 @@ def check_model(model: Any) -> FlatModel:
     if any(not hasattr(tensor, "node") for tensor in getattr(model, "outputs", None) or ()):
         raise UnsupportedModelError(
             f"model {model.name!r}: it is one of Keras 3; allowed are models of Keras 2, which TensorFlow up to 2.15 has, or "
-            "tf_keras with TF_USE_LEGACY_KERAS=1; rebuild it with that and copy its weights"
+            "tf_keras with TF_USE_LEGACY_KERAS=1, and files of Keras 3; model.save('name.keras') and convert that file"
         )
     if not model.built:
         raise UnsupportedModelError(

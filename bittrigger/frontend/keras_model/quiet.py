@@ -75,11 +75,16 @@ def as_written() -> None:
 
 
 def mend_qkeras() -> None:
-    """Give TensorFlow back the names by which QKeras' recurrent layers call two of its functions, where it has them no more."""
+    """Give TensorFlow back the names by which QKeras' layers call three of its functions, where it has them no more."""
     import tensorflow as tf
     from tensorflow.python.ops import array_ops
     from tensorflow.python.util import nest
 
-    for module, name, function in ((nest, "is_sequence", tf.nest.is_nested), (array_ops, "unstack", tf.unstack)):
+    gone = (
+        (nest, "is_sequence", tf.nest.is_nested),
+        (array_ops, "unstack", tf.unstack),
+        (array_ops, "stack", tf.stack),
+    )
+    for module, name, function in gone:
         if not hasattr(module, name):
             setattr(module, name, function)
