@@ -213,10 +213,10 @@ def digits():
     return graph
 
 
-def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
+def build_of(pipeline, folder, *, synth=False, hdl="verilog", settings=None):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
     port = "stream" if pipeline.arrival else "whole"
-    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, port=port, hdl=hdl)
+    settings = settings or Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, port=port, hdl=hdl)
     write_firmware(pipeline, folder, settings)
     if synth:
         synthesize(pipeline, folder / "rtl", folder / "synth")

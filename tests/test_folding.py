@@ -232,10 +232,6 @@ def test_one_copy_at_a_time(monkeypatch):
     [
         ({"ii": 0}, "initiation interval of 0 cycles; allowed are 1 to 4096"),
         ({"ii": 5000}, "initiation interval of 5000 cycles; allowed are 1 to 4096"),
-        (
-            {"ii": 2, "latency_cycles": 9},
-            "an initiation interval of 2 cycles with a latency of 9; allowed is one of the two",
-        ),
         ({"ii": "9"}, "setting 'ii' is '9'; allowed is int"),
     ],
 )

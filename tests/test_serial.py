@@ -25,7 +25,6 @@ from bittrigger.ir.forms.serial import (
     Stream,
     adders_in,
     biases,
-    built_in,
     columns_of,
     errors,
     fits_serial,
@@ -193,7 +192,7 @@ def test_complements_are_counted():
     graph = graph_by_hand(Output(3), Output(4), Output(5), Output(6), Output(None))
     assert fits_serial(graph)
     assert [stream.inverted for stream in streams(graph)] == [False] * 5 + [True] + [False] * 2
-    assert list(terms_of(graph)) == list(built_in(plan_of(graph))) == [3, 4, 6]
+    assert list(terms_of(graph)) == list(plan_of(graph).built) == [3, 4, 6]
     assert inputs_read(graph) == [0, 1, 2]
     assert [column and column.value for column in columns_of(graph)] == [3, 4, 1, 6, None]
     assert errors(plan_of(graph)) == [0, -1, -1, -1, 0]  # -(a + b) - (a + b - c - 1) - 2 is one too little
@@ -209,7 +208,7 @@ def test_complements_are_counted():
 
 def test_adders_of_one_column_move_into_its_lane():
     graph = graph_by_hand(Output(6, shift=1), Output(3))
-    built, own = terms_of(graph), own_adders(graph)
+    built, own = terms_of(graph), own_adders(terms_of(graph), columns_of(graph))
     assert own == {4, 6}
     (column, _) = columns_of(graph)
     assert opened(built, column, own, 1) == (column,)
@@ -218,7 +217,7 @@ def test_adders_of_one_column_move_into_its_lane():
     three = opened(built, column, own, 3)
     assert three == opened(built, column, own, 9) == (Stream(3, 1, True), Stream(2, 1, False), Stream(3, 1, True))
     plan = replace(plan_of(graph), columns=(three, (Stream(3),)))
-    assert list(built_in(plan)) == [3]
+    assert list(plan.built) == [3]
     assert slots_of(plan, 0) == [(three[0], Stream(3)), (three[1], None), (three[2], None)]
     assert errors(plan) == [-2, 0]  # two complements and a code
     assert adders_in(plan) == 1 + 3

@@ -122,6 +122,7 @@ def save_build(
         "origin": asdict(pipeline.origin),
         "grade": pipeline.graph.basis.grade.value,
         "latency_cycles": pipeline.latency_cycles,
+        "forms": dict(pipeline.chosen),
         "stage_seconds": stage_seconds,
         "provenance": provenance or {},
     }
@@ -149,14 +150,21 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         manifest = json.loads(read_file(folder, MANIFEST))
         settings = Settings(**manifest["settings"])
         latency = int(manifest["latency_cycles"])
+        forms = {str(layer): str(form) for layer, form in manifest.get("forms", {}).items()}
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
         provenance = dict(manifest.get("provenance", {}))
         origin = Origin(**manifest.get("origin", {"version": ""}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved, serial = load_design(folder / DESIGN)
-    stream = settings.port == STREAM
-    schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii, stream=stream, serial=serial)
+    schedule = Schedule(
+        settings.clock_mhz,
+        latency_cycles=latency,
+        ii=settings.ii,
+        stream=settings.port == STREAM,
+        serial=serial,
+        chosen=forms,
+    )
     pipeline = replace(schedule.apply(graph, solved), origin=origin, emulated=_load_emulated(folder, settings))
     return Build(folder, settings, seconds, pipeline, provenance)
 

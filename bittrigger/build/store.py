@@ -27,7 +27,7 @@ from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Pipeline
 
 Design = tuple[Graph, dict[str, AdderGraph], dict[str, AdderGraph]]
-"""A graph, the adder graphs of its layers, and those of the signs of layers that are multiplied digit by digit."""
+"""A graph, the adder graphs of its layers, and those of the signs of layers that were considered digit by digit."""
 
 SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
@@ -317,7 +317,7 @@ def design_text(graph: Graph, adders: dict[str, AdderGraph], serial: dict[str, A
     """``graph`` and the adder graphs of its ``Linear`` nodes, as ``save_design`` writes them.
 
     Args:
-        serial: those of layers that are multiplied digit by digit, of the signs of their weights.
+        serial: those of layers that were considered digit by digit, of the signs of their weights.
     """
     data = {
         "schema": SCHEMA,
@@ -330,10 +330,10 @@ def design_text(graph: Graph, adders: dict[str, AdderGraph], serial: dict[str, A
 
 
 def adders_of(pipeline: Pipeline) -> tuple[dict[str, AdderGraph], dict[str, AdderGraph]]:
-    """The adder graphs of the layers of ``pipeline``, and those of layers that are multiplied digit by digit; as saved."""
-    modules = pipeline.modules
-    adders = {module.node.name: module.adders for module in modules if module.adders is not None}
-    return adders, {module.node.name: module.serial.adders for module in modules if module.serial}
+    """The adder graphs of the layers of ``pipeline``, and those of layers that were considered digit by digit; as saved."""
+    adders = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
+    taken = {module.node.name: module.serial.adders for module in pipeline.modules if module.serial}
+    return adders, {**pipeline.serial, **taken}
 
 
 def load_design(path: Path) -> Design:

@@ -82,11 +82,16 @@ def find(key: str, settings: Settings) -> Pipeline | None:
     if found is None:
         return None
     try:
-        latency, _, text = found.decode().partition("\n")
+        head, _, text = found.decode().partition("\n")
+        latency, chosen = json.loads(head)
         graph, adders, serial = parse_design(text, Path(DESIGNS.kind))
-        stream = settings.port == STREAM
         schedule = Schedule(
-            settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii, stream=stream, serial=serial
+            settings.clock_mhz,
+            latency_cycles=latency,
+            ii=settings.ii,
+            stream=settings.port == STREAM,
+            serial=serial,
+            chosen=chosen,
         )
         return schedule.apply(graph, adders)
     except (ConfigError, ValueError):
@@ -96,4 +101,5 @@ def find(key: str, settings: Settings) -> Pipeline | None:
 def keep(key: str, pipeline: Pipeline) -> None:
     """Keep the design of ``pipeline``, which has been compared with Keras."""
     text = design_text(pipeline.graph, *adders_of(pipeline))
-    DESIGNS.keep({key: f"{pipeline.latency_cycles}\n{text}".encode()})
+    head = json.dumps([pipeline.latency_cycles, dict(pipeline.chosen)])
+    DESIGNS.keep({key: f"{head}\n{text}".encode()})

@@ -10,17 +10,22 @@ import numpy as np
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.forms.engine import MAX_SEARCHED, common_shift, least_interval
+from bittrigger.ir.forms.engine import MAX_SEARCHED, common_shift, least_interval, may_go_without_adders
 from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.nodes.held import Turns
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.schedule.engine import columns_apart
+from bittrigger.schedule.engine import UNROLLED, columns_apart
+from bittrigger.schedule.forms import ways
+from bittrigger.schedule.hasten import hastened
 from bittrigger.schedule.schedule import Schedule, large_engines
 from bittrigger.schedule.serial import serial_layers
 from bittrigger.schedule.tradeoff import within_latency
-from bittrigger.settings import STREAM, Settings
+from bittrigger.settings import MAX_CYCLES, STREAM, Settings
 from bittrigger.solver import solve_blocks
+
+TRIES = 4
+"""How often forms are sought that keep a latency: the latency of adders that are found anew is not known beforehand."""
 
 SERIAL_BITS = 24
 """Bits of an operand for which adders that pass digits are searched for: so many that each adder costs about the same."""
@@ -79,22 +84,30 @@ def create_pipeline(graph: Graph, settings: Settings) -> Pipeline:
     Raises:
         ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
-    if settings.latency_cycles is None:
+    if settings.ii > 1 or settings.latency_cycles is None:
         return placed(graph, solve_layers(graph, settings), settings)
     weight = settings.register_weight
     return within_latency(graph, settings.clock_mhz, settings.latency_cycles, weight, settings.solver)
 
 
 def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> Pipeline:
-    """``graph`` with adders for its layers, placed in stages, each layer in its cheapest form.
-
-    Where one is multiplied step by step, codes behind it may take wider ranges; unrolled layers that read them get new adders.
+    """``graph`` with adders for its layers, placed in stages, each layer in its cheapest form that keeps interval and latency.
 
     Raises:
-        ConfigError: if the clock is too fast.
+        ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
     serial = serial_adders(graph, settings)
     schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM, serial=serial)
+    if settings.ii > 1 and settings.latency_cycles is not None:
+        return _in_time(graph, adders, schedule, settings, settings.latency_cycles)
+    return _settled(graph, adders, schedule, settings)
+
+
+def _settled(graph: Graph, adders: dict[str, AdderGraph], schedule: Schedule, settings: Settings) -> Pipeline:
+    """``graph`` in stages, once what follows matrices column by column stands apart.
+
+    Codes behind it may take wider ranges then; unrolled layers that read them get new adders.
+    """
     while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
         ranges = intervals(apart)
         unrolled = adders.keys() - {name for name, plan in planned.items() if not isinstance(plan, Turns)}
@@ -102,3 +115,32 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
         widened = [node for node in layers if copy_operand(node, ranges) != adders[node.name].inputs]
         graph, adders = apart, adders | _solved(apart, widened, settings)
     return schedule.apply(graph, adders)
+
+
+def _in_time(
+    graph: Graph, adders: dict[str, AdderGraph], schedule: Schedule, settings: Settings, latency_cycles: int
+) -> Pipeline:
+    """``graph`` in stages, in forms that are fast enough.
+
+    Raises:
+        ConfigError: if the latency is less than any that was found, with the least in the message.
+    """
+    asked = schedule.asked(graph, adders)
+    options, least, bound = ways(asked), MAX_CYCLES, latency_cycles
+    for _ in range(TRIES):
+        chosen, found = hastened(options, lambda forms: replace(schedule, chosen=forms).least_latency(asked), bound)
+        made = _settled(graph, adders, replace(schedule, chosen=chosen), settings)
+        if made.latency_cycles <= latency_cycles:
+            return made
+        least = min(least, made.latency_cycles)
+        if found > bound:
+            break
+        bound -= made.latency_cycles - latency_cycles
+    if settings.port == STREAM or any(may_go_without_adders(node) for node in graph.nodes if isinstance(node, Linear)):
+        raise ConfigError(
+            f"latency of {latency_cycles} cycles at an event every {settings.ii} at {settings.clock_mhz:g} MHz: the network "
+            f"takes at least {least}; allow more cycles, or take a slower clock"
+        )
+    flat = within_latency(graph, settings.clock_mhz, latency_cycles, settings.register_weight, settings.solver)
+    unrolled = replace(schedule, chosen=dict.fromkeys(options, UNROLLED), latency_cycles=flat.latency_cycles)
+    return unrolled.apply(graph, {module.node.name: module.adders for module in flat.modules if module.adders})

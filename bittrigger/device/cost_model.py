@@ -228,7 +228,12 @@ def _feed(engine: Engine, own: FixedPoint, width: int) -> Cost:
 
 def engine_luts(engine: Engine, own: FixedPoint, width: int) -> int:
     """Estimated LUTs of all lanes and what feeds them; arguments as for ``_feed``."""
-    return engine.lanes * _lane(engine, own, width).lut + _feed(engine, own, width).lut
+    return engine_cost(engine, own, width).lut
+
+
+def engine_cost(engine: Engine, own: FixedPoint, width: int) -> Cost:
+    """Estimated LUTs and flip-flops of all lanes and what feeds them; arguments as for ``_feed``."""
+    return _lane(engine, own, width).times(engine.lanes) + _feed(engine, own, width)
 
 
 def _linear(module: Module, graph: AdderGraph) -> Cost:

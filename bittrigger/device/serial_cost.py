@@ -7,7 +7,7 @@ models/jet_tagger, at 9 and at 54 clocks between events.
 from __future__ import annotations
 
 from bittrigger.ir.fixed import FixedPoint
-from bittrigger.ir.forms.serial import Serial, built_in, crossings, inputs_read, shifts_in, slots_of, waiting_in
+from bittrigger.ir.forms.serial import Serial, crossings, inputs_read, shifts_in, slots_of, waiting_in
 
 CHOICES = 4
 """Signals that a LUT chooses from."""
@@ -25,7 +25,7 @@ def serial_cost(plan: Serial, own: FixedPoint) -> tuple[int, int]:
     Args:
         own: type of an operand code.
     """
-    read, adders, cycles = len(inputs_read(plan.adders)), len(built_in(plan)), plan.period
+    read, adders, cycles = len(inputs_read(plan.adders)), len(plan.built), plan.period
     first, end = plan.filled(own.width)
     digits = end - first
     picks = read * plan.digit * (-(-digits // CHOICES) if digits > 1 else 0)

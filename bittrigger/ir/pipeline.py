@@ -7,6 +7,7 @@ rank, so the latency is one more than their stage. Emitters read this and nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import IntArray, Interval, Rounding
 from bittrigger.ir.forms.arrival import Arrival
+from bittrigger.ir.forms.considered import Form
 from bittrigger.ir.forms.engine import FEEDING, Engine
 from bittrigger.ir.forms.serial import Serial
 from bittrigger.ir.forms.table import search_bits
@@ -197,6 +199,9 @@ class Pipeline:
             first word.
         origin: what the design was made by and from, for the headers of emitted files.
         emulated: the same network with its numbers held, of which the emulator is made in the place of this one; or None.
+        forms: those of each layer that were considered, by name; none where an event may come every clock.
+        serial: adder graphs of the signs of the layers that were considered digit by digit, by name.
+        chosen: the names of the forms of layers of which the cheapest ones would come too late.
     """
 
     graph: Graph
@@ -207,6 +212,9 @@ class Pipeline:
     arrival: Arrival | None = None
     origin: Origin = field(default_factory=Origin)
     emulated: Pipeline | None = None
+    forms: Mapping[str, tuple[Form, ...]] = field(default_factory=dict)
+    serial: Mapping[str, AdderGraph] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def emulation(self) -> Pipeline:

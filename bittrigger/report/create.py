@@ -50,7 +50,7 @@ def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | N
         synthesis: what Yosys made of it; None leaves its figures missing.
     """
     costs, total = estimate(pipeline)
-    layers = tuple(_layer(module, costs[module.name], synthesis, pipeline.ii) for module in pipeline.modules)
+    layers = tuple(_layer(module, costs[module.name], synthesis, pipeline) for module in pipeline.modules)
     missing = [
         Missing("LUT, FF, CARRY8 and timing slack after placement and routing", VIVADO_COMMAND),
         Missing("figures of high-level synthesis", VITIS_COMMAND),
@@ -166,7 +166,7 @@ def _form(module: Module) -> str:
     return "folded" if module.instances < module.copies else "unrolled"
 
 
-def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> Layer:
+def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, pipeline: Pipeline) -> Layer:
     node = module.node
     weights = _weights(node) if isinstance(node, Linear) else np.zeros(0, dtype=np.int64)
     non_zeros = int(np.count_nonzero(weights))
@@ -178,7 +178,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
         instances=module.instances,
         form=_form(module),
         turns=module.tally.turns if module.tally else module.phases,
-        busy_percent=_busy_percent(module, ii),
+        busy_percent=_busy_percent(module, pipeline.ii),
         n_in=len(module.source),
         n_out=node.size // copies,
         zeros=copies * (int(weights.size) - non_zeros),
@@ -189,6 +189,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
         latency_cycles=_rtl(module.cycles),
         estimate=_estimated(cost),
         synth=_synthesised(_used(module, synthesis), synthesis.version) if synthesis else _synthesised(None, ""),
+        forms=pipeline.forms.get(node.name, ()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from bittrigger.device.parts import Part, find_part
 from bittrigger.errors import BittriggerError
+from bittrigger.ir.forms.considered import Form
 
 
 class Origin(enum.Enum):
@@ -82,6 +83,8 @@ class Layer:
         adders: two-input equivalents: an adder of three operands is two, a negation one.
         adder_depth: most adders on a path.
         latency_cycles: registers between operand and results.
+        forms: those that were considered, the one that it took first; none where an event may come every clock. Figures of
+            origin estimate.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Layer:
     latency_cycles: Figure
     estimate: Resources
     synth: Resources
+    forms: tuple[Form, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ _SHORT_HEAD = (
 """What a terminal has room for; Markdown and JSON hold everything."""
 
 _TOTAL_HEAD = ("resource", "used", "origin", "tool", "of part", "of one SLR", "of budget")
+FORMS_TITLE = "Forms considered at the interval asked for (estimate)"
+_FORM_HEAD = ("layer", "form", "LUT", "FF", "cycles", "taken", "why")
 _VERDICT_HEAD = ("criterion", "figure", "origin", "limit", "of limit", "outcome")
 
 Rows = list[tuple[str, ...]]
@@ -95,6 +97,21 @@ def _short_row(layer: Layer) -> tuple[str, ...]:
         *(number(figure.value) for figure in figures),
         used.lut.origin.value,
     )
+
+
+def _form_rows(report: Report) -> Rows:
+    """Each layer's forms, the one that it took first."""
+    return [
+        (
+            layer.name if k == 0 else "",
+            form.name,
+            *(number(value) for value in (form.lut_estimate, form.ff_estimate, form.cycles_estimate)),
+            "yes" if form.chosen else "no",
+            form.reason,
+        )
+        for layer in report.layers
+        for k, form in enumerate(layer.forms)
+    ]
 
 
 def _capacities(part: Part) -> dict[str, int | None]:
@@ -220,7 +237,12 @@ def _missing_lines(report: Report) -> list[str]:
     return [f"{missing.what}: {missing.command}" for missing in report.missing]
 
 
-_LEFT = frozenset({"layer", "kind", "resource", "origin", "tool", "criterion", "outcome"})
+def _closing_lines(report: Report) -> list[str]:
+    """What would be cheaper, and which figures no run has made yet."""
+    return [f"hint: {hint}" for hint in hints(report)] + [f"missing: {line}" for line in _missing_lines(report)]
+
+
+_LEFT = frozenset({"layer", "kind", "resource", "origin", "tool", "criterion", "outcome", "form", "taken", "why"})
 _NAMES = frozenset({"layer", "criterion"})
 _LESS = (
     "BRAM36",
@@ -235,6 +257,8 @@ _LESS = (
     "shape",
     "origin",
     "limit",
+    "taken",
+    "FF",
 )
 """Columns in the order in which a narrow terminal does without them."""
 
@@ -277,6 +301,8 @@ def render_text(report: Report, console: Console) -> None:
     for line in head_lines(report):
         console.print(line, markup=False, highlight=False)
     show("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers])
+    if rows := _form_rows(report):
+        show(FORMS_TITLE, _FORM_HEAD, rows)
     show("Resources", _TOTAL_HEAD, _total_rows(report))
     for line in latency_text(report):
         console.print(line)
@@ -288,10 +314,8 @@ def render_text(report: Report, console: Console) -> None:
                 console.print(said)
         console.print(f"its latency covers {judged.budget.covers}")
         console.print(f"source: {judged.budget.source}; read {judged.budget.retrieved}")
-    for hint in hints(report):
-        console.print(f"hint: {hint}")
-    for line in _missing_lines(report):
-        console.print(f"missing: {line}")
+    for line in _closing_lines(report):
+        console.print(line)
 
 
 def render_markdown(report: Report) -> str:
@@ -304,6 +328,8 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.design} on {report.part}", "", *(f"- {line}" for line in head_lines(report)), ""]
     lines += ["## Layers", ""]
     lines += table(_LAYER_HEAD, [_layer_row(layer) for layer in report.layers])
+    if rows := _form_rows(report):
+        lines += [f"## {FORMS_TITLE}", "", *table(_FORM_HEAD, rows)]
     lines += ["## Resources", "", *table(_TOTAL_HEAD, _total_rows(report))]
     lines += ["## Timing", "", *(f"- {line}" for line in latency_text(report)), ""]
     judged = _judged(report)

@@ -18,8 +18,8 @@ SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 
-_LEFT_OUT = {"own_part"}
-"""Fields that are not written where they are None."""
+_LEFT_OUT = {"own_part", "forms"}
+"""Fields that are not written where they are None, or nothing is in them."""
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _encode(value: Any) -> Any:  # noqa: ANN401 - JSON
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         said = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: _encode(item) for name, item in said.items() if name not in _LEFT_OUT or item is not None}
+        return {name: _encode(item) for name, item in said.items() if name not in _LEFT_OUT or item}
     return [_encode(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -88,6 +88,8 @@ def _decode(kind: Any, data: Any) -> Any:  # noqa: ANN401 - JSON
     if kind == Part | None:
         return None if data is None else part_of(data)
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if isinstance(data, bool) or not isinstance(data, (*allowed, int) if float in allowed else allowed):
+    if (isinstance(data, bool) and kind is not bool) or not isinstance(
+        data, (*allowed, int) if float in allowed else allowed
+    ):
         raise TypeError(f"{data!r} where {kind} is expected")
     return data

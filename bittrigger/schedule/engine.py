@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import Protocol, TypeVar
 
 from bittrigger.device.cost_model import engine_luts, module_cost
 from bittrigger.device.serial_cost import serial_cost
 from bittrigger.device.timing import DelayModel
-from bittrigger.errors import InternalError
+from bittrigger.errors import ConfigError, InternalError, excerpt
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift
 from bittrigger.ir.forms.serial import Serial
@@ -27,6 +26,9 @@ from bittrigger.schedule.serial import serial_plans
 
 Plan = Engine | Serial | Turns
 """How a layer is multiplied in time. ``Turns`` stand at the layer that adds up the columns of a ``Weigh``, and concern both."""
+
+
+UNROLLED = "unrolled"
 
 
 @dataclass(frozen=True)
@@ -46,40 +48,127 @@ class Spare:
     model: DelayModel
 
 
-def engines(
+@dataclass(frozen=True)
+class Option:
+    """A form that a matrix may take.
+
+    Attributes:
+        plan: None where it is unrolled.
+        lut: estimated LUTs, those of what follows it column by column among them.
+    """
+
+    plan: Engine | Serial | None
+    lut: int
+
+    @property
+    def name(self) -> str:
+        """What people call it; no two options of a layer have the same."""
+        match self.plan:
+            case None:
+                return UNROLLED
+            case Serial():
+                return f"digits of {counted(self.plan.digit, 'bit')}, {counted(self.plan.lanes, 'lane')}"
+            case Engine():
+                return f"steps of {counted(self.plan.terms, 'code')}, {counted(self.plan.lanes, 'lane')}"
+
+    @property
+    def _order(self) -> tuple[int, int, int]:
+        """What is taken first: the fewest LUTs, the soonest, the narrowest."""
+        match self.plan:
+            case None:
+                return self.lut, 0, 0
+            case Serial():
+                return self.lut, self.plan.cycles, self.plan.digit
+            case Engine():
+                return self.lut, self.plan.cycles, self.plan.terms
+
+
+def counted(number: int, what: str) -> str:
+    """``number`` with its noun."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def matrix_options(
     graph: Graph, adders: Mapping[str, AdderGraph], serial: Mapping[str, AdderGraph], spare: Spare
-) -> dict[str, Engine | Serial]:
-    """The cheapest plan of each layer that is cheaper step by step or digit by digit, by name.
+) -> dict[str, list[Option]]:
+    """The forms of each layer that may be multiplied in time, by name; those that hold the interval, the cheapest first.
 
     Args:
         adders: of every layer that may be unrolled; one that has none is multiplied step by step if at all.
         serial: of every layer that may be multiplied digit by digit; see ``ir.forms.serial.fits_serial``.
     """
     ranges = intervals(graph)
-    found: dict[str, Engine | Serial] = {}
+    found = {}
     for node in graph.nodes:
         if not isinstance(node, Linear) or node.copies > 1 or len(node.inputs) > 1 or common_shift(node) is None:
             continue
         after = sum(_channel_luts(graph, reader, ranges) for reader in followers(graph, node.name))
         own = common_type(tuple(span for name in node.inputs for span in ranges[name]), 0)
         width = common_type(ranges[node.name], 0).width
-        steps = {plan: engine_luts(plan, own, width) for plan in plans_for(node, spare.ii, spare.most_terms)}
-        costs: list[tuple[Engine | Serial, int]] = list(steps.items())
+        options = [
+            Option(plan, engine_luts(plan, own, width) + plan.lanes * after)
+            for plan in plans_for(node, spare.ii, spare.most_terms)
+        ]
         if node.name in serial:
             plans = serial_plans(node, serial[node.name], width, spare.ii, (spare.budget_ns, spare.model))
-            costs += [(plan, serial_cost(plan, own)[0]) for plan in plans]
-        if not costs:
-            continue
-        best, luts = min(costs, key=lambda item: (item[1] + item[0].lanes * after, item[0].cycles, _per_cycle(item[0])))
-        unrolled = copy_luts(graph, node, adders, ranges) + node.size * after if node.name in adders else np.inf
-        if luts + best.lanes * after < unrolled:
-            found[node.name] = best
+            options += [Option(plan, serial_cost(plan, own)[0] + plan.lanes * after) for plan in plans]
+        if node.name in adders:
+            options.append(Option(None, copy_luts(graph, node, adders, ranges) + node.size * after))
+        found[node.name] = sorted(options, key=lambda option: option._order)
     return found
 
 
-def _per_cycle(plan: Engine | Serial) -> int:
-    """Operand codes or bits that a lane takes in a cycle."""
-    return plan.digit if isinstance(plan, Serial) else plan.terms
+def plans(
+    options: Mapping[str, Sequence[Option]], chosen: Mapping[str, str] | None = None
+) -> dict[str, Engine | Serial]:
+    """The plan of each layer that is multiplied step by step or digit by digit, by name.
+
+    Args:
+        chosen: the names of the forms of some layers; the others take the first of their options.
+
+    Raises:
+        ConfigError: if there is no form of that name.
+    """
+    found = {}
+    for name, forms in options.items():
+        plan = taken(name, forms, chosen).plan if forms else None
+        if plan is not None:
+            found[name] = plan
+    return found
+
+
+def engines(
+    graph: Graph, adders: Mapping[str, AdderGraph], serial: Mapping[str, AdderGraph], spare: Spare
+) -> dict[str, Engine | Serial]:
+    """The cheapest plan of each layer that is cheaper in time, by name; arguments as for ``matrix_options``."""
+    return plans(matrix_options(graph, adders, serial, spare))
+
+
+class Named(Protocol):
+    """A form that has a name."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def taken(layer: str, options: Sequence[N], chosen: Mapping[str, str] | None) -> N:
+    """The form of ``layer`` that is chosen; the first one where none is.
+
+    Raises:
+        ConfigError: if there is no form of that name.
+    """
+    wanted = (chosen or {}).get(layer, options[0].name)
+    for option in options:
+        if option.name == wanted:
+            return option
+    raise ConfigError(
+        f"layer {layer!r}: form {excerpt(wanted)} is unknown; allowed are {', '.join(option.name for option in options)}; "
+        "convert the model again"
+    )
 
 
 def comes_apart(plan: Plan) -> bool:

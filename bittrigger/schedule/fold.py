@@ -6,9 +6,10 @@ head, and whatever reads all of its codes at once waits for the last of them. A 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bittrigger.device.cost_model import queue_cost, window_cost
+from bittrigger.device.cost_model import Cost, queue_cost, window_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import Engine
@@ -19,7 +20,7 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, inte
 from bittrigger.ir.nodes.held import Hold, Turns
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.ports import common_type
-from bittrigger.schedule.engine import Plan, comes_apart, copy_luts, followers
+from bittrigger.schedule.engine import UNROLLED, Plan, comes_apart, copy_luts, followers, taken
 
 MORE_LANES, ROW = 2, 16
 """Up to how many times as many copies, and so many more, are tried at a time where operands overlap: rows fit better."""
@@ -67,6 +68,7 @@ def folds(
     *,
     most_terms: int,
     arrival: Arrival | None = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> dict[str, Fold]:
     """The layers that are folded, by name, where an event comes at most every ``ii`` cycles.
 
@@ -75,39 +77,97 @@ def folds(
         planned: what is multiplied step by step, digit by digit, or column by column.
         most_terms: adders that a sum can pass in a cycle.
         arrival: how inputs come in words, if they do; layers that follow them position by position have no queue.
+        chosen: the names of the forms of some chains, by the layer at the head; the others take their cheapest.
     """
     if ii == 1:
         return {}
-    ranges = intervals(graph)
     found = _engine_chains(graph, planned)
+    streamed = arrival.ports if arrival else ()
+    for head, options in chain_options(graph, adders, ii, planned, arrival).items():
+        form = taken(head, options, chosen)
+        first, queue = form.chain[0], head not in streamed
+        if form.lanes < first.copies:
+            for node in form.chain:
+                is_first = node is first
+                found[node.name] = Fold(form.lanes, queue and is_first, form.window if is_first else None)
+    return found | _tallies(graph, found, most_terms)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A form that layers may take which follow each other copy by copy.
+
+    Attributes:
+        chain: those layers.
+        lanes: copies that are built of each.
+        window: how the queue at their head holds operands that overlap, if it holds each code one time.
+        queue: LUTs and flip-flops of that queue.
+        lut: estimated LUTs of all.
+    """
+
+    chain: tuple[Operation, ...]
+    lanes: int
+    window: Window | None
+    queue: Cost
+    lut: int
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        copies = self.chain[0].copies
+        return UNROLLED if self.lanes == copies else f"folded, {self.lanes} of {copies} at a time"
+
+
+def chain_options(
+    graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[str, Plan], arrival: Arrival | None
+) -> dict[str, list[Chain]]:
+    """The forms of each chain of layers that repeat, by the layer at its head; what is taken unless another is chosen first.
+
+    Of those that come from a port word by word, by the name of the port, there is one alone.
+    """
+    ranges, own = intervals(graph), _engine_chains(graph, planned)
     chains: dict[str, list[Operation]] = {}
     streamed = dict.fromkeys(arrival.ports, arrival.positions) if arrival else {}
     heads: dict[str, str] = {name: name for name in streamed}
     for node in graph.nodes:
-        if isinstance(node, Input | Wire | Hold) or node.name in found or -(-node.copies // ii) >= node.copies:
+        if isinstance(node, Input | Wire | Hold) or node.name in own or -(-node.copies // ii) >= node.copies:
             continue
         before = graph[node.inputs[0]]
         positions = before.copies if isinstance(before, Operation) else streamed.get(before.name)
         follows = before.name in heads and positions == node.copies
         heads[node.name] = heads[before.name] if follows else node.name
         chains.setdefault(heads[node.name], []).append(node)
-    for head, chain in chains.items():
-        copies = chain[0].copies
+    found = {}
+    for head, nodes in chains.items():
+        chain, least = tuple(nodes), -(-nodes[0].copies // ii)
         built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
-        lanes, window, queue = -(-copies // ii), None, 0
-        if head not in streamed:
-            lanes, window, queue = _queue(graph, chain[0], lanes, built, ranges)
-        if head in streamed or (copies - lanes) * built > queue:
-            found |= {
-                node.name: Fold(lanes, node.name == head, window if node.name == head else None) for node in chain
-            }
-    return found | _tallies(graph, found, most_terms)
+        if head in streamed:
+            found[head] = [Chain(chain, least, None, Cost(0, 0), least * built)]
+        else:
+            found[head] = _forms_of(graph, chain, least, built, ranges)
+    return found
+
+
+def _forms_of(
+    graph: Graph, chain: tuple[Operation, ...], least: int, built: int, ranges: dict[str, Intervals]
+) -> list[Chain]:
+    """A chain with the fewest copies that hold the interval or all, whichever is cheaper; then with twice as many, and so on."""
+    head, copies = chain[0], chain[0].copies
+    options: list[Chain] = []
+    turns = -(-copies // least)
+    while turns > 1:
+        lanes, window, queue = _queue(graph, head, -(-copies // turns), built, ranges)
+        if lanes not in (option.lanes for option in options):
+            options.append(Chain(chain, lanes, window, queue, lanes * built + queue.lut))
+        turns //= 2
+    unrolled = Chain(chain, copies, None, Cost(0, 0), copies * built)
+    return [*options, unrolled] if options and options[0].lut < unrolled.lut else [unrolled, *options]
 
 
 def _queue(
     graph: Graph, node: Operation, least: int, built: int, ranges: dict[str, Intervals]
-) -> tuple[int, Window | None, int]:
-    """The cheapest queue in front of ``node`` with at least ``least`` copies at a time: the copies, its window, its LUTs.
+) -> tuple[int, Window | None, Cost]:
+    """The cheapest queue in front of ``node`` with at least ``least`` copies at a time: the copies, its window, what it costs.
 
     Args:
         built: LUTs of a copy of the chain that begins with the node.
@@ -115,16 +175,16 @@ def _queue(
     copies = node.copies
     operand = tuple(span for name in node.inputs for span in ranges[name])
     width = common_type(operand, 0).width
-    plain = queue_cost(copies, least, len(operand) // copies * width).lut
-    found: list[tuple[int, Window | None, int]] = [(least, None, plain)]
+    plain = queue_cost(copies, least, len(operand) // copies * width)
+    found: list[tuple[int, Window | None, Cost]] = [(least, None, plain)]
     if isinstance(graph[node.inputs[0]], Wire):
         for lanes in range(least, min(MORE_LANES * least + ROW, copies)):
-            if (lanes - least) * built > plain:
+            if (lanes - least) * built > plain.lut:
                 break
             window = window_of(graph, node.inputs, copies, lanes)
             if window:
-                found.append((lanes, window, window_cost(window, width).lut))
-    return min(found, key=lambda item: item[0] * built + item[2])
+                found.append((lanes, window, window_cost(window, width)))
+    return min(found, key=lambda item: item[0] * built + item[2].lut)
 
 
 def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str, Fold]:

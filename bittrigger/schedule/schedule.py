@@ -3,81 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.device.timing import (
     DEFAULT_DELAYS,
     DelayModel,
-    adder_delay_ns,
     held_delay_ns,
-    node_delay_ns,
-    part_delays_ns,
     usable_ns,
 )
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.fixed import Interval
 from bittrigger.ir.forms.arrival import Arrival, arrival_of
 from bittrigger.ir.forms.engine import FEEDING, may_go_without_adders
-from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import (
     Graph,
     Input,
     Linear,
-    Lookup,
     Operation,
-    Requantize,
     copy_operand,
     intervals,
     of_one_copy,
 )
-from bittrigger.ir.nodes.block_floating_point import Scaling
-from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh
-from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import read_by
-from bittrigger.schedule.engine import Plan, Spare, engines
+from bittrigger.schedule.engine import UNROLLED, Option, Plan, Spare, matrix_options, plans
 from bittrigger.schedule.fold import Fold, folds
+from bittrigger.schedule.forms import Asked, considered
 from bittrigger.schedule.held import column_turns
+from bittrigger.schedule.moments import Moment, place_adders, place_node
 from bittrigger.schedule.retime import Stages, retime
-
-
-@dataclass(frozen=True, order=True)
-class Moment:
-    """A stage and the nanoseconds of logic already spent in it."""
-
-    stage: int
-    spent_ns: float
-
-    def after(self, delay_ns: float, budget_ns: float) -> Moment:
-        """The moment at which an operation that starts here is done; it moves to the next stage if it would not fit."""
-        if self.spent_ns + delay_ns > budget_ns:
-            return Moment(self.stage + 1, delay_ns)
-        return Moment(self.stage, self.spent_ns + delay_ns)
-
-
-def place_adders(
-    adders: AdderGraph, start: Moment, budget_ns: float, model: DelayModel = DEFAULT_DELAYS
-) -> tuple[tuple[int, ...], Moment]:
-    """The stage of each adder, each as soon as can be for operands that are there at ``start``, and the end of the last."""
-    moments = [start] * adders.n_inputs
-    for adder in adders.adders:
-        ready = max(moments[term.value] for term in adder.terms)
-        moments.append(ready.after(adder_delay_ns(adder.operands, model), budget_ns))
-    done = max((moments[out.value] for out in adders.outputs if out.value is not None), default=start)
-    return tuple(moment.stage for moment in moments[adders.n_inputs :]), done
-
-
-def place_parts(delays_ns: tuple[float, ...], start: Moment, budget_ns: float) -> list[Moment]:
-    """The moment at which each part is done, one after the other."""
-    moments = [start]
-    for delay_ns in delays_ns:
-        moments.append(moments[-1].after(delay_ns, budget_ns))
-    return moments[1:]
 
 
 @dataclass(frozen=True)
@@ -91,6 +49,7 @@ class Schedule:
         ii: cycles from one event to the next at least; layers that repeat are folded where that saves LUTs.
         stream: whether the positions of an event come in words, as few a clock as keep pace; stages count from the first.
         serial: adder graphs of the signs of the layers that may be multiplied digit by digit, by name.
+        chosen: the names of the forms of some layers, of which the cheapest ones would come too late.
     """
 
     clock_mhz: float
@@ -100,6 +59,7 @@ class Schedule:
     ii: int = 1
     stream: bool = False
     serial: Mapping[str, AdderGraph] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
@@ -113,17 +73,12 @@ class Schedule:
                 input comes position by position that should.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
-        arrival = arrival_of(graph, self.ii) if self.stream else None
-        planned = self.planned(graph, adders)
-        terms = most_terms(budget_ns, self.model)
-        folded = folds(graph, adders, self.ii, planned, most_terms=terms, arrival=arrival)
+        asked = self.asked(graph, adders)
+        planned, folded, arrival = asked.planned, asked.folded, asked.arrival
         columns = {name: plan.n_out for name, plan in planned.items()}
         columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
         columns |= {node.name: node.columns for node in graph.nodes if isinstance(node, Weigh)}
-        soonest = self._soonest(graph, adders, budget_ns, folded, arrival)
-        leaving = read_by(graph, graph.outputs)
-        ends = (stop + _wait(graph, name, folded) for name, (_, stop, _) in soonest.items() if name in leaving)
-        least = 1 + max((arrival.words - 1 if arrival else 0, *ends))
+        soonest, least = self._soonest(asked, budget_ns)
         latency = least if self.latency_cycles is None else self.latency_cycles
         if latency < least:
             raise ConfigError(
@@ -148,15 +103,58 @@ class Schedule:
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
         )
-        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded or arrival else 1, arrival)
+        return Pipeline(
+            graph,
+            modules,
+            self.clock_mhz,
+            latency,
+            self.ii if folded or arrival else 1,
+            arrival,
+            forms={} if self.ii == 1 else considered(asked),
+            serial=self.serial,
+            chosen=self.chosen,
+        )
+
+    def least_latency(self, asked: Asked) -> int:
+        """The cycles that a network takes at least, each layer in the form that is asked for."""
+        again = self.asked(asked.graph, asked.adders, asked.options)
+        return self._soonest(again, usable_ns(self.clock_mhz, self.model))[1]
+
+    def asked(
+        self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
+    ) -> Asked:
+        """The forms that each layer may take, and what it takes; arguments as of ``apply``.
+
+        Args:
+            options: the forms of each matrix, where they are known.
+        """
+        arrival = arrival_of(graph, self.ii) if self.stream else None
+        planned, folded = {}, {}
+        if self.ii > 1:
+            options = options or matrix_options(graph, adders, self.serial, self.spare)
+            planned = self._plans(graph, adders, options)
+            terms = self.spare.most_terms
+            folded = folds(graph, adders, self.ii, planned, most_terms=terms, arrival=arrival, chosen=self.chosen)
+        return Asked(graph, adders, self.serial, self.spare, arrival, options or {}, planned, folded, self.chosen)
+
+    def _plans(
+        self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]]
+    ) -> dict[str, Plan]:
+        turns = column_turns(graph, adders, self.ii)
+        held = {name: plan for name, plan in turns.items() if self.chosen.get(name) != UNROLLED}
+        return {**plans(options, self.chosen), **held}
 
     def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Plan]:
         """The layers that are multiplied step by step, digit by digit, or column by column with weights that are held."""
         if self.ii == 1:
             return {}
+        return self._plans(graph, adders, matrix_options(graph, adders, self.serial, self.spare))
+
+    @property
+    def spare(self) -> Spare:
+        """What the interval leaves for layers to be multiplied in time."""
         budget_ns = usable_ns(self.clock_mhz, self.model)
-        spare = Spare(self.ii, most_terms(budget_ns, self.model), budget_ns, self.model)
-        return {**engines(graph, adders, self.serial, spare), **column_turns(graph, adders, self.ii)}
+        return Spare(self.ii, most_terms(budget_ns, self.model), budget_ns, self.model)
 
     def _choosing_ns(self, fold: Fold, copies: int) -> float:
         """Time that a queue takes to choose an operand; in a window each is where it always is."""
@@ -170,15 +168,9 @@ class Schedule:
             return Moment(there.stage + 1, self._choosing_ns(fold, node.copies))
         return Moment(there.stage + FEEDING, 0.0)
 
-    def _soonest(
-        self,
-        graph: Graph,
-        adders: dict[str, AdderGraph],
-        budget_ns: float,
-        folded: Mapping[str, Fold],
-        arrival: Arrival | None,
-    ) -> Stages:
-        """Everything in the first stage in which its operands are there and its logic fits."""
+    def _soonest(self, asked: Asked, budget_ns: float) -> tuple[Stages, int]:
+        """Everything in the first stage in which its operands are there and its logic fits; and the latency of all."""
+        graph, adders, folded, arrival = asked.graph, asked.adders, asked.folded, asked.arrival
         ranges = intervals(graph)
         first = {
             port.name: Moment(0, 0.0) for port in graph.inputs
@@ -209,31 +201,19 @@ class Schedule:
                 end = start.after(held_delay_ns(node, self.model), budget_ns)
                 start = Moment(end.stage, start.spent_ns)
             else:
-                firsts, end = _place_node(node, copy_operand(node, ranges), start, budget_ns, self.model)
+                firsts, end = place_node(node, copy_operand(node, ranges), start, budget_ns, self.model)
                 stages = tuple(moment.stage for moment in firsts)
             first[node.name] = end
             done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
             placed[node.name] = (start.stage, end.stage, stages)
-        return placed
+        leaving = read_by(graph, graph.outputs)
+        ends = (done[name].stage for name in placed if name in leaving)
+        return placed, 1 + max((arrival.words - 1 if arrival else 0, *ends))
 
 
 def _last_words(arrival: Arrival | None) -> dict[str, Moment]:
     """When the last word of each input that comes in words is there."""
     return {} if arrival is None else dict.fromkeys(arrival.ports, Moment(arrival.words - 1, 0.0))
-
-
-def _place_node(
-    node: Requantize | Lookup | Extremum | Product | Scaling,
-    source: tuple[Interval, ...],
-    start: Moment,
-    budget_ns: float,
-    model: DelayModel,
-) -> tuple[list[Moment], Moment]:
-    """When each part of a node but the last is done, and the last."""
-    if isinstance(node, Requantize) or (isinstance(node, Lookup) and not in_parts(node, source)):
-        return [], start.after(node_delay_ns(node, source, model), budget_ns)
-    *firsts, end = place_parts(part_delays_ns(node, source, model), start, budget_ns)
-    return firsts, end
 
 
 def _count(lowered: AdderGraph | None) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from bittrigger.device.timing import DelayModel
 from bittrigger.ir.adders import AdderGraph
@@ -12,7 +12,6 @@ from bittrigger.ir.forms.serial import (
     MAX_DIGIT,
     Serial,
     Stream,
-    built_in,
     columns_of,
     opened,
     own_adders,
@@ -54,7 +53,7 @@ def serial_plans(
         timing: time for logic in a cycle, and the delays of logic.
     """
     n_in, n_out = node.weights.shape
-    scale = common_shift(node) or 0
+    scale, columns = common_shift(node) or 0, _Columns.of(adders)
     for digit in range(1, MAX_DIGIT + 1):
         seen = set()
         for passes in range(1, min(MAX_PASSES, n_out) + 1):
@@ -63,27 +62,49 @@ def serial_plans(
             if -(-n_out // lanes) * period > ii or lanes in seen:
                 continue
             seen.add(lanes)
-            columns = _columns(adders, lanes, passes)
-            plan = Serial(n_in, n_out, lanes, digit, width - low, scale - low, low, adders, columns, (), (0,), 0)
+            added = columns.summed(lanes, passes)
+            plan = Serial(n_in, n_out, lanes, digit, width - low, scale - low, low, adders, added, (), (0,), 0)
             yield _placed(plan, *timing)
 
 
-def _columns(graph: AdderGraph, lanes: int, passes: int) -> tuple[tuple[Stream, ...], ...]:
-    """What each lane adds up of its columns, so that adders in and before the lanes, and what picks, take the fewest LUTs."""
-    own, columns, built = own_adders(graph), columns_of(graph), terms_of(graph)
-    most = [len(opened(built, column, own, graph.n_inputs)) if passes > 1 else 1 for column in columns]
-    picks = -(-passes // 4)
-    found: list[tuple[Stream, ...]] = [()] * len(columns)
-    for lane in range(lanes):
-        members = range(lane, len(columns), lanes)
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a matrix, and the adders of its graph that each has for itself.
 
-        def luts(slots: int, members: range = members) -> int:
-            return (picks + 1) * slots + sum(max(most[j] - slots, 0) for j in members)
+    Attributes:
+        built: the adders of the graph.
+        own: those that a single column needs.
+        found: the columns.
+        most: operands of each column where all its own adders stand in its lane.
+    """
 
-        best = min(range(1, max(1, *(most[j] for j in members)) + 1), key=luts)
-        for j in members:
-            found[j] = opened(built, columns[j], own, best)
-    return tuple(found)
+    built: Mapping[int, tuple[Stream, Stream]]
+    own: set[int]
+    found: list[Stream | None]
+    most: list[int]
+
+    @classmethod
+    def of(cls, graph: AdderGraph) -> _Columns:
+        """Those of ``graph``."""
+        built, columns = terms_of(graph), columns_of(graph)
+        own = own_adders(built, columns)
+        return cls(built, own, columns, [len(opened(built, column, own, graph.n_inputs)) for column in columns])
+
+    def summed(self, lanes: int, passes: int) -> tuple[tuple[Stream, ...], ...]:
+        """What each lane adds up of its columns, so that adders in and before the lanes, and what picks, take the fewest LUTs."""
+        picks = -(-passes // 4)
+        found: list[tuple[Stream, ...]] = [()] * len(self.found)
+        for lane in range(lanes):
+            members = range(lane, len(self.found), lanes)
+
+            def luts(slots: int, members: range = members) -> int:
+                return (picks + 1) * slots + sum(max(self.most[j] - slots, 0) for j in members)
+
+            widest = max(1, *(self.most[j] for j in members)) if passes > 1 else 1
+            best = min(range(1, widest + 1), key=luts)
+            for j in members:
+                found[j] = opened(self.built, self.found[j], self.own, best)
+        return tuple(found)
 
 
 def _placed(plan: Serial, budget_ns: float, model: DelayModel) -> Serial:
@@ -95,7 +116,7 @@ def _placed(plan: Serial, budget_ns: float, model: DelayModel) -> Serial:
         stage, spent = moment
         return (stage, spent + delay_ns) if spent + delay_ns <= budget_ns else (stage + 1, delay_ns)
 
-    for k, pair in built_in(plan).items():
+    for k, pair in plan.built.items():
         done[k] = after(max(done[term.value] for term in pair), own)
     moment = max((done[stream.value] for column in plan.columns for stream in column), default=(0, 0.0))
     moment = after(moment, model.logic_ns * -(-plan.groups // 4) if plan.groups > 1 else 0.0)

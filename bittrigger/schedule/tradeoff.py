@@ -25,7 +25,8 @@ from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
+from bittrigger.schedule.moments import Moment, place_adders, place_parts
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import MAX_CYCLES
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
 

@@ -50,7 +50,7 @@ class Settings:
         clock_mhz: clock of the design; the pipeline is placed for it.
         budget: name of the Level-1 budget of the verdict, or None.
         effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
-        latency_cycles: the most registers on a path; None allows what the smallest adder graphs take.
+        latency_cycles: the most registers on a path; None allows what the smallest adder graphs take, or the cheapest forms.
         register_weight: LUTs that a flip-flop counts for where one is traded for the other.
         reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
         ii: clock cycles from one event to the next at least; above 1, layers that repeat are built in fewer copies.

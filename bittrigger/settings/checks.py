@@ -69,7 +69,7 @@ def check(settings: Settings) -> None:
     _take_own_part(settings)
     _check_types(settings)
     _check_tradeoff(settings.latency_cycles, settings.register_weight)
-    _check_interval(settings.ii, settings.latency_cycles)
+    _check_interval(settings.ii)
     _check_port(settings.port, settings.ii)
     usable_ns(settings.clock_mhz)
     _ = settings.solver  # its options check themselves
@@ -180,14 +180,9 @@ def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:
         )
 
 
-def _check_interval(ii: int, latency_cycles: int | None) -> None:
+def _check_interval(ii: int) -> None:
     if not 1 <= ii <= MAX_CYCLES:
         raise ConfigError(f"initiation interval of {ii} cycles; allowed are 1 to {MAX_CYCLES}")
-    if ii > 1 and latency_cycles is not None:
-        raise ConfigError(
-            f"an initiation interval of {ii} cycles with a latency of {latency_cycles}; allowed is one of the two; leave out "
-            "the latency, which is then the least of the folded design"
-        )
 
 
 def _check_port(port: str, ii: int) -> None:

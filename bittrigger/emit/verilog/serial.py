@@ -13,7 +13,6 @@ from bittrigger.ir.forms.serial import (
     Stream,
     adders_in,
     biases,
-    built_in,
     crossings,
     inputs_read,
     shifts_in,
@@ -211,7 +210,7 @@ def _read(plan: Serial, stream: Stream, stage: int) -> str:
 
 def _stages(plan: Serial, inside: _Inside, group_bits: int) -> Iterator[_Stage]:
     """The stages in order, up to that of the biases."""
-    built, passing = built_in(plan), list(crossings(plan))
+    built, passing = plan.built, list(crossings(plan))
     for stage in range(plan.delay + 1):
         registers = [
             (_at(plan, value, stage), _at(plan, value, stage - 1))

@@ -235,6 +235,8 @@ def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], conte
         as_written()
         mend_qkeras()
         archive = content.archive and not content.keras_3
+        filtered = tf.debugging.is_traceback_filtering_enabled()
+        tf.debugging.disable_traceback_filtering()  # which would hide the layer that an error is of
         try:
             try:
                 with without_autograph():
@@ -251,10 +253,25 @@ def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], conte
         ) as error:
             reason = " ".join(str(_cause(error)).split())[:400]
             raise UnsupportedModelError(
-                f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; save it "
-                f"again{'' if content.keras_3 else ' as .h5 with Keras 2 and QKeras 0.9'}"
+                f"model file {path}: Keras cannot build it: {_layer_of(error)}{reason}; allowed are models whose weights and "
+                f"shapes fit their layers; save it again{'' if content.keras_3 else ' as .h5 with Keras 2 and QKeras 0.9'}"
             ) from error
+        finally:
+            if filtered:
+                tf.debugging.enable_traceback_filtering()
         return model
+
+
+def _layer_of(error: BaseException) -> str:
+    """The layer that Keras was at when it raised ``error``, with a colon; nothing if it was at none."""
+    from tensorflow.keras.layers import Layer
+
+    layer, trace = None, error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        layer = owner if isinstance(owner, Layer) else layer
+        trace = trace.tb_next
+    return "" if layer is None else f"layer {layer.name!r} ({type(layer).__name__}): "
 
 
 def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:

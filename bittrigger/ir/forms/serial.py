@@ -11,8 +11,9 @@ the lane, where all columns of the lane share it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
@@ -96,6 +97,22 @@ class Serial:
         """Cycles that an event keeps the adders busy."""
         return self.groups * self.period
 
+    @cached_property
+    def built(self) -> dict[int, tuple[Stream, Stream]]:
+        """The adders in front of the lanes, as ``terms_of`` gives them: those of which some column adds up the sum."""
+        every = terms_of(self.adders)
+        needed = {stream.value for column in self.columns for stream in column}
+        for k in reversed(every):
+            if k in needed:
+                needed |= {term.value for term in every[k]}
+        return {k: pair for k, pair in every.items() if k in needed}
+
+    @cached_property
+    def readings(self) -> list[tuple[int, Stream]]:
+        """What adders and lanes read, each with the stage in which it does."""
+        read = [(self.stages[k - self.n_in], term) for k, pair in self.built.items() for term in pair]
+        return read + [(self.levels[0], stream) for column in self.columns for stream in column]
+
 
 def fits_serial(graph: AdderGraph) -> bool:
     """Whether every adder of ``graph`` can add digits: no constant is added, and no three operands."""
@@ -142,11 +159,10 @@ def columns_of(graph: AdderGraph) -> list[Stream | None]:
     return [None if out.value is None else known[out.value].of(Term(0, out.shift)) for out in graph.outputs]
 
 
-def own_adders(graph: AdderGraph) -> set[int]:
-    """The adders that are read once: each is of a single column, but for what it reads."""
-    built = terms_of(graph)
+def own_adders(built: Mapping[int, tuple[Stream, Stream]], columns: Sequence[Stream | None]) -> set[int]:
+    """The adders that are read once: each is of a single column, but for what it reads; arguments as of ``opened``."""
     reads = [term.value for pair in built.values() for term in pair]
-    reads += [column.value for column in columns_of(graph) if column is not None]
+    reads += [column.value for column in columns if column is not None]
     counts = Counter(reads)
     return {value for value in built if counts[value] == 1}
 
@@ -169,16 +185,6 @@ def opened(
     return tuple(found)
 
 
-def built_in(plan: Serial) -> dict[int, tuple[Stream, Stream]]:
-    """The adders in front of the lanes, as ``terms_of`` gives them: those of which some column adds up the sum."""
-    every = terms_of(plan.adders)
-    needed = {stream.value for column in plan.columns for stream in column}
-    for k in reversed(every):
-        if k in needed:
-            needed |= {term.value for term in every[k]}
-    return {k: pair for k, pair in every.items() if k in needed}
-
-
 def slots_of(plan: Serial, lane: int) -> list[tuple[Stream | None, ...]]:
     """What a lane picks from: for each of the operands that it adds up that of each of its columns, None where there is none."""
     own = plan.columns[lane :: plan.lanes]
@@ -187,7 +193,7 @@ def slots_of(plan: Serial, lane: int) -> list[tuple[Stream | None, ...]]:
 
 def adders_in(plan: Serial) -> int:
     """Adders before and in the lanes, those of the biases among them."""
-    return len(built_in(plan)) + sum(len(slots_of(plan, lane)) for lane in range(plan.lanes))
+    return len(plan.built) + sum(len(slots_of(plan, lane)) for lane in range(plan.lanes))
 
 
 def waiting_in(plan: Serial) -> int:
@@ -206,7 +212,7 @@ def waiting_in(plan: Serial) -> int:
 def errors(plan: Serial) -> list[int]:
     """What each column is more than its sum of codes: every complement that enters it is one less than what it stands for."""
     wrong = dict.fromkeys(range(plan.n_in), 0)
-    for k, pair in built_in(plan).items():
+    for k, pair in plan.built.items():
         wrong[k] = sum(term.error(wrong[term.value]) for term in pair)
     return [sum(stream.error(wrong[stream.value]) for stream in column) for column in plan.columns]
 
@@ -224,16 +230,10 @@ def biases(node: Linear, plan: Serial, own: FixedPoint) -> list[int]:
     return [value % (1 << plan.width) for value in wanted]
 
 
-def _readings(plan: Serial) -> list[tuple[int, Stream]]:
-    """What adders and lanes read, each with the stage in which it does."""
-    read = [(plan.stages[k - plan.n_in], term) for k, pair in built_in(plan).items() for term in pair]
-    return read + [(plan.levels[0], stream) for column in plan.columns for stream in column]
-
-
 def crossings(plan: Serial) -> Iterator[tuple[int, int]]:
     """The values of the graph that pass registers between stages, and how many."""
     last: dict[int, int] = {}
-    for stage, stream in _readings(plan):
+    for stage, stream in plan.readings:
         last[stream.value] = max(last.get(stream.value, 0), stage)
     for value, stage in sorted(last.items()):
         born = 0 if value < plan.n_in else plan.stages[value - plan.n_in]
@@ -243,7 +243,7 @@ def crossings(plan: Serial) -> Iterator[tuple[int, int]]:
 
 def shifts_in(plan: Serial) -> list[tuple[int, Stream]]:
     """The streams that are shifted, each with the stage in which it is read so; the complement does not matter."""
-    found = {(stage, Stream(stream.value, stream.shift)) for stage, stream in _readings(plan) if stream.shift}
+    found = {(stage, Stream(stream.value, stream.shift)) for stage, stream in plan.readings if stream.shift}
     return sorted(found, key=lambda item: (item[0], item[1].value, item[1].shift))
 
 
