@@ -151,6 +151,7 @@ PORTS_OF_FACTORS = {
     "s13": (FixedPoint(True, 13, 0), Interval(-4096, 4000)),
 }
 FACTORS = [("s8", "s8"), ("s8", "u6"), ("u6", "u6"), ("s5", "u1"), ("s13", "s5"), ("u1", "u1"), ("s13", "s13")]
+SQUARED = ("s8", "u6", "s13", "s5", "u1")
 
 
 def products():
@@ -162,7 +163,7 @@ def products():
         sources, indices = ((left, right), [0, 3]) if left != right else ((left,), [0, 1])
         nodes += [Wire(f"{name}_factors", sources, frozen_array(indices), 0), Product(name, (f"{name}_factors",), 0)]
         outputs.append(name)
-    for name in ("s8", "u6"):
+    for name in SQUARED:
         nodes.append(Product(f"{name}_squares", (name,), 0, copies=2))
         outputs.append(f"{name}_squares")
     nodes += [Wire("four", ("s5", "u6"), frozen_array([0, 2, 1, 3]), 0), Product("both", ("four",), 0, copies=2)]

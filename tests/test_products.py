@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from designs import FACTORS, PORTS_OF_FACTORS, build_of, disagreements, products
+from designs import FACTORS, PORTS_OF_FACTORS, SQUARED, build_of, disagreements, products
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
@@ -32,7 +32,7 @@ def test_the_oracle_multiplies():
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 300, 3)])
     ports = dict(zip(PORTS_OF_FACTORS, np.split(codes, len(PORTS_OF_FACTORS), axis=1), strict=True))
     wanted = [ports[a][:, 0] * ports[b][:, 1] for a, b in FACTORS]
-    wanted += [ports[name][:, k] ** 2 for name in ("s8", "u6") for k in range(2)]
+    wanted += [ports[name][:, k] ** 2 for name in SQUARED for k in range(2)]
     wanted += [ports["s5"][:, k] * ports["u6"][:, k] for k in range(2)]
     assert np.array_equal(evaluate(graph, codes), np.stack(wanted, axis=1))
     for name, span in intervals(graph).items():
@@ -47,6 +47,26 @@ def test_digits_of_a_factor(span):
     found = digits(values, count)
     assert set(np.unique(found)) <= {-2, -1, 0, 1, 2}
     assert np.array_equal(found @ 4 ** np.arange(count), values)
+
+
+@pytest.mark.parametrize("span", [Interval(-8, 7), Interval(-5, 3), Interval(0, 15), Interval(0, 31), Interval(2, 3)])
+def test_rows_of_a_square(span):
+    values = np.arange(span.lo, span.hi + 1)
+    plan = booth((span,))
+    found = digits(values, len(plan.rows))
+    left = np.zeros_like(values)
+    for number, row in enumerate(plan.rows):
+        digit, above = found[:, number], found[:, number + 1 :] @ 4 ** np.arange(len(plan.rows) - number - 1)
+        total = left + digit**2 + 8 * digit * above
+        assert row.lo <= total.min() <= total.max() <= row.hi
+        left = total >> plan.settled
+    assert np.array_equal(total << plan.settled * number | values**2 & (1 << plan.settled * number) - 1, values**2)
+
+
+def test_a_square_takes_half_of_a_product():
+    span = Interval(-(1 << 16), (1 << 16) - 1)
+    square, product = (sum(row.width for row in booth(source).rows) for source in ((span,), (span, span)))
+    assert square < 0.65 * product
 
 
 def test_ranges_are_exact():
@@ -80,6 +100,8 @@ def test_it_is_proven(built):
         ("s8_s8", r"m1 = ", "m1 = ~"),
         ("s8_u6", r"n2 \? ~m2 : m2", "n2 ? m2 : m2"),
         ("s13_s13", r"\} \+ \{t3, n3\}", "} + {t3, 1'd0}"),
+        ("s13_squares", r"v2 << 1", "v2"),
+        ("s8_squares", r"& ~o1;", ";"),
     ],
 )
 def test_a_wrong_multiplier_is_refuted(built, tmp_path, name, pattern, replacement):

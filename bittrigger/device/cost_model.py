@@ -350,10 +350,12 @@ def _extremum(module: Module, node: Extremum) -> Cost:
 
 
 def _product(module: Module, node: Product) -> Cost:
-    """About a LUT for each bit of a row but the highest."""
+    """About a LUT for each bit of a row but the highest; of a row of a square one more is a wire."""
     if module.result[0].lo == module.result[0].hi:
         return Cost(0, 0)
-    return Cost(sum(row.width - 1 for row in booth(module.source).rows), _part_registers(module, node))
+    plan = booth(module.source)
+    lut = sum(max(row.width - 2, 1) if plan.folded else row.width - 1 for row in plan.rows)
+    return Cost(lut, _part_registers(module, node))
 
 
 def _weigh(module: Module) -> Cost:

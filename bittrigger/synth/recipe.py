@@ -27,8 +27,16 @@ from bittrigger.synth.tables import has_tables
 TABLES = "#! tables"
 """Has ``yosys_worker`` map large tables of constants (``synth.tables``); Yosys by itself passes over it, and takes hours."""
 
-LUT_COSTS = "2:2,3,6:5,10,20"
-"""Relative areas of LUT1 to LUT6 and of two and four LUT6 with MUXF7/8, as ``synth_xilinx`` has them for 6-input LUTs."""
+LUT_COSTS = "2:2,3,6:5"
+"""Relative areas of LUT1 to LUT6, as ``synth_xilinx`` has them."""
+
+MUX_COSTS = "10,20"
+"""Those of two and four LUT6 with MUXF7/8, where something is chosen by a number.
+
+The mapper takes them wherever they save a level, at two LUTs and four: ten LUTs and not seven for the OR of 35 bits that decides
+a tie, four LUTs a bit and not two for the sum of two rows of a square. So they are left out of modules that only round, limit
+and multiply.
+"""
 
 CELLS = "read_verilog -lib +/xilinx/cells_sim.v"
 
@@ -37,7 +45,7 @@ _FORM = (
     "opt -nodffe -nosdff",
     "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
     "opt",
-    f"abc -luts {LUT_COSTS}",
+    f"abc -luts {LUT_COSTS},{MUX_COSTS}",
     "opt_clean -purge",
     "rename -enumerate",  # so that names do not depend on the forms beside it
     "setattr -unset src w:* c:*",
@@ -63,7 +71,7 @@ _MAP = (
     "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01",
     "techmap -map +/xilinx/ff_map.v",
     "opt_expr -mux_undef -noclkinv",
-    f"abc -luts {LUT_COSTS}",
+    "abc -luts {costs}",
     "opt_clean",
 )
 _DISSOLVE = (
@@ -107,7 +115,9 @@ def form_script(wrapper: Path, library: list[Path], result: Path, folder: Path) 
     return [*commands, f"write_rtlil {_quoted(result, folder)}"]
 
 
-def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None, folder: Path) -> list[str]:
+def script(
+    top: str, sources: list[Path], parts: list[Path], forms: Path | None, folder: Path, *, muxes: bool = True
+) -> list[str]:
     """The commands that write ``<top>.part.json`` and ``<top>.part.v`` of a module into ``folder``.
 
     Args:
@@ -115,6 +125,7 @@ def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None,
         parts: that of modules that are left alone, because they are synthesised on their own.
         forms: the forms of library modules, mapped already; one that is missing there is mapped with the module.
         folder: where the script runs.
+        muxes: whether MUXF7/8 may be used.
     """
     commands = [CELLS]
     if forms is not None:
@@ -126,5 +137,6 @@ def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None,
     commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums"]
     commands += ["proc", "flatten", f"select {top}"]  # forms stay, being marked
     tables = [TABLES] if any(has_tables(path.read_text(encoding="utf-8")) for path in sources) else []
-    commands += [*_PREPARE, *tables, *_MAP, *_DISSOLVE, *_FINISH]
+    costs = f"{LUT_COSTS},{MUX_COSTS}" if muxes else LUT_COSTS
+    commands += [*_PREPARE, *tables, *(line.format(costs=costs) for line in _MAP), *_DISSOLVE, *_FINISH]
     return [*commands, f"json -o {top}.part.json", f"write_verilog -noattr {top}.part.v"]

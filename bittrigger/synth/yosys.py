@@ -18,6 +18,8 @@ from pathlib import Path
 
 from bittrigger.emit.render import write_changed
 from bittrigger.errors import ToolError, ToolNotFoundError
+from bittrigger.ir.nodes import Requantize
+from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.origin import without_mark
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.synth import tables
@@ -104,7 +106,7 @@ def synthesize(
     folder.mkdir(parents=True, exist_ok=True)
     files = netlist_files(pipeline, folder)
     names = [path.stem for path in files]
-    runs, primitives = _runs(names, rtl, folder)
+    runs, primitives = _runs(pipeline, names, rtl, folder)
     mapper = FormMapper(primitives, folder, release, workers, timeout_s)
     mapped = mapper.mapped(frozenset().union(*(run.forms for run in runs)))
     keys = {run.name: run.key(release, mapped) for run in runs}
@@ -121,16 +123,21 @@ def synthesize(
 
 def write_scripts(pipeline: Pipeline, rtl: Path, folder: Path, release: str) -> None:
     """Write the scripts that ``synthesize`` leaves, as those of Yosys ``release``, and run nothing."""
-    runs, _ = _runs([path.stem for path in netlist_files(pipeline, folder)], rtl, folder)
+    runs, _ = _runs(pipeline, [path.stem for path in netlist_files(pipeline, folder)], rtl, folder)
     for run in runs:
         run.write_script(release, folder)
 
 
-def _runs(names: list[str], rtl: Path, folder: Path) -> tuple[list[_Run], dict[str, Path]]:
+def _runs(pipeline: Pipeline, names: list[str], rtl: Path, folder: Path) -> tuple[list[_Run], dict[str, Path]]:
     """The synthesis of each module, and the files of library modules in primitives, by module."""
     sources = [_read(path) for path in design_sources(rtl, folder)]
     primitives = {name: s.path for s in sources if s.path.parent != rtl for name in s.declares}
-    return [_run(name, set(names) - {name}, sources, rtl, frozenset(primitives)) for name in names], primitives
+    known, chooses_nothing = (
+        frozenset(primitives),
+        {module.name for module in pipeline.modules if isinstance(module.node, Requantize | Product)},
+    )
+    runs = [_run(name, set(names) - {name}, sources, rtl, known, muxes=name not in chooses_nothing) for name in names]
+    return runs, primitives
 
 
 def count_netlists(pipeline: Pipeline, folder: Path) -> Synthesis | None:
@@ -253,12 +260,14 @@ class _Run:
         sources: of the module and the library modules in it.
         parts: of modules in it that are synthesised on their own.
         forms: of library modules in it.
+        muxes: whether MUXF7/8 may be used.
     """
 
     name: str
     sources: list[_Source]
     parts: list[_Source]
     forms: frozenset[Form]
+    muxes: bool
 
     def key(self, release: str, mapped: dict[Form, str]) -> str:
         """Of all that the netlist depends on."""
@@ -267,7 +276,8 @@ class _Run:
         forms = [mapped[form] for form in sorted(self.forms)]
         if any(has_tables(source.text) for source in self.sources):
             texts += ["tables", Path(tables.__file__).read_text(encoding="utf-8")]
-        return key_of(release, self.name, *script(self.name, [], [], None, Path()), *texts, "forms", *forms)
+        commands = script(self.name, [], [], None, Path(), muxes=self.muxes)
+        return key_of(release, self.name, *commands, *texts, "forms", *forms)
 
     def prepare(self, mapped: dict[Form, str], folder: Path) -> Path:
         """Write the script, which is returned, and the forms that it reads."""
@@ -280,19 +290,21 @@ class _Run:
         forms = folder / f"{self.name}.forms.il" if self.forms else None
         sources, parts = ([source.path for source in some] for some in (self.sources, self.parts))
         lines = [f"# {TOOL} {release}: {self.name} for UltraScale+"]
-        lines += script(self.name, sources, parts, forms, folder)
+        lines += script(self.name, sources, parts, forms, folder, muxes=self.muxes)
         path = folder / f"{self.name}.ys"
         write_changed(path, "\n".join(lines) + "\n")
         return path
 
 
-def _run(name: str, others: set[str], sources: list[_Source], rtl: Path, primitives: frozenset[str]) -> _Run:
+def _run(
+    name: str, others: set[str], sources: list[_Source], rtl: Path, primitives: frozenset[str], *, muxes: bool
+) -> _Run:
     """What the synthesis of module ``name`` reads; ``others`` are synthesised on their own."""
     needed = _needed(name, sources, others, rtl)
     words = {word for source in needed for word in source.words}
     parts = [source for source in sources if source.declares & others & words]
     forms = frozenset().union(*(forms_in(source.text, primitives) for source in needed))
-    return _Run(name, needed, parts, forms)
+    return _Run(name, needed, parts, forms, muxes)
 
 
 def _execute(runs: list[_Run], mapped: dict[Form, str], folder: Path, jobs: int, timeout_s: float) -> None:
