@@ -14,7 +14,7 @@ from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError, Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import StridedInterval
 from bittrigger.frontend.elementwise.exact import Line, quantised_runs
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.meaning import call_facts
 from bittrigger.frontend.kernels import factor_kernel

@@ -10,7 +10,7 @@ from keras_models import QActivation, QDense, layers, lowered, randomize, tf
 
 from bittrigger.frontend.elementwise.chains import StridedInterval
 from bittrigger.frontend.elementwise.exact import Line, quantised_runs
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.pair_fit import Pair, fit_pair
 from bittrigger.frontend.elementwise.requantizer_fit import Segments, fit_channel
 from bittrigger.frontend.nodes import plans

@@ -10,7 +10,7 @@ from keras_models import QActivation, QDense, layers, lowered, model_of, randomi
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import StridedInterval
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.lower import softmax_tables as tables
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.graph import Linear, evaluate

@@ -66,7 +66,7 @@ def serve(head: Json, _body: bytes, answer: Answer) -> None:
 
 
 def _counted(model: Path, own: frozenset[str]) -> ModelCost:
-    from bittrigger.frontend.keras_file.allowed import COUNTED
+    from bittrigger.frontend.keras_file.names import COUNTED
     from bittrigger.frontend.keras_file.read import load_model
     from bittrigger.train.costs import model_costs
 

@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Step, StridedInterval, distinct_channels
 from bittrigger.frontend.elementwise.exact import affine_part, is_affine, line_of
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.ir.fixed import FloatArray, IntArray
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.frontend.elementwise.chains import AddBias, Apply, Divide, Parametric, Scale, Step, StridedInterval
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 
 Integers = npt.NDArray[np.object_]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,10 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import onnx
+from bittrigger.frontend.elementwise.grids import Grid, Spec, is_plain, quantizer_grid
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.casts import Cast, cast_codes
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, decode
-
-Spec = Mapping[str, Any]
 
 SMOOTH_FUNCTIONS = ("sigmoid", "elu", "selu", "softsign", "softplus", "swish", "gelu", "exponential", "mish", "silu")
 """Functions of Keras whose vector and scalar code may differ by a rounding."""
@@ -66,15 +65,6 @@ QUANTIZERS = (
 )
 
 ALLOWED = ", ".join((*QUANTIZERS, *KERAS_FUNCTIONS))
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The codes ``lo..hi`` with ``frac`` fractional bits that a quantiser means to deliver."""
-
-    frac: int
-    lo: int
-    hi: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,10 +252,10 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
     text = (
         str(quantizer) if name != "quantized_hswish" else f"{name}({config['bits']},{config['integer']})"
     )  # it has none
-    grid = _GRIDS[name](config) if name in _GRIDS and config.get("qnoise_factor", 1.0) == 1.0 else None
+    grid = quantizer_grid(name, config)
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
     single, double = _calls(quantizer)
-    plain = grid is not None and _is_plain(name, config)
+    plain = grid is not None and is_plain(name, config)
     return Function(
         text,
         single,
@@ -360,66 +350,3 @@ def _on_grid(text: str, grid: Grid) -> Function:
 def _in_single(double: Callable[[FloatArray], FloatArray]) -> Callable[[Float32Array], Float32Array]:
     """``double`` on arrays of single precision, of which its results are numbers too."""
     return lambda values: double(values.astype(np.float64)).astype(np.float32)
-
-
-def _is_plain(name: str, config: Spec) -> bool:
-    match name:
-        case "quantized_bits":
-            return config["alpha"] in (None, 1) and config["bits"] > bool(config["keep_negative"])
-        case "quantized_relu":
-            return not config["use_sigmoid"] and config["negative_slope"] == 0
-        case _:
-            return False
-
-
-def _log2(alpha: float | None) -> int | None:
-    """The exponent of a power of two, None for another number."""
-    if alpha is None:
-        return 0
-    mantissa, exponent = math.frexp(float(alpha))
-    return exponent - 1 if mantissa == 0.5 else None
-
-
-def _bits_grid(config: Spec) -> Grid | None:
-    scale = _log2(config["alpha"])
-    signed = bool(config["keep_negative"])
-    magnitude = int(config["bits"]) - signed
-    if scale is None or magnitude < 0:
-        return None
-    if magnitude == 0:
-        return Grid(-scale, -1, 1)
-    lowest = -(1 << magnitude) + int(config["symmetric"]) if signed else 0
-    return Grid(magnitude - int(config["integer"]) - scale, lowest, (1 << magnitude) - 1)
-
-
-def _relu_grid(config: Spec) -> Grid | None:
-    slope = float(config["negative_slope"])
-    magnitude = int(config["bits"]) - (slope != 0)
-    lowest = slope * (1 << magnitude)
-    if lowest != int(lowest):
-        return None
-    return Grid(magnitude - int(config["integer"]), -int(lowest), (1 << magnitude) - 1)
-
-
-def _tanh_grid(config: Spec) -> Grid:
-    top = 1 << (int(config["bits"]) - 1)
-    return Grid(int(config["bits"]) - 1, -top + int(config["symmetric"]), top - 1)
-
-
-def _sigmoid_grid(config: Spec) -> Grid:
-    return Grid(int(config["bits"]), int(config["symmetric"]), (1 << int(config["bits"])) - 1)
-
-
-def _sign_grid(config: Spec) -> Grid | None:
-    scale = _log2(config["alpha"])
-    return None if scale is None else Grid(-scale, 0 if config.get("use_01") else -1, 1)
-
-
-_GRIDS: dict[str, Callable[[Spec], Grid | None]] = {
-    "quantized_bits": _bits_grid,
-    "quantized_relu": _relu_grid,
-    "quantized_tanh": _tanh_grid,
-    "quantized_sigmoid": _sigmoid_grid,
-    "ternary": _sign_grid,
-    "binary": _sign_grid,
-}

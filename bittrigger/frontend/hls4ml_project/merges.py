@@ -8,7 +8,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import AddBias
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.hls4ml_project.accumulate import SHIFTED_ALIKE, Terms, accumulated
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType

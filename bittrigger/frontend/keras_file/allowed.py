@@ -1,154 +1,20 @@
-"""The classes that a Keras model file may name, and the walk that finds any other, on plain JSON."""
+"""The walk through a Keras model file that finds whatever ``names`` does not list, on plain JSON."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import (
-    ALLOWED_LAYERS,
-    AT_OUTPUT,
-    BIDIRECTIONAL,
-    HGQ,
-    HGQ_PACKAGE,
-    MODELS,
-    OPERATORS,
-    WRAPPERS,
-)
+from bittrigger.frontend.attributes import BIDIRECTIONAL, HGQ, HGQ_PACKAGE, MODELS, OPERATORS, WRAPPERS
 from bittrigger.frontend.keras_file.calls import check_calls
+from bittrigger.frontend.keras_file.names import HGQ_MODULES, KERAS_MODULES, LAYERS, OBJECTS, QUANTIZERS, SHOWN, way_out
 from bittrigger.frontend.keras_file.numbers import check_call_numbers, check_quantizer
+from bittrigger.frontend.keras_file.sizes import check_sizes
 from bittrigger.frontend.keras_layers.merges import OPERATIONS
 from bittrigger.layers.names import MODULES, OURS, PACKAGE, TRAINING_ONLY
-from bittrigger.system.legacy_keras import PACKAGES as KERAS_2
 
-COUNTED = frozenset(
-    [
-        *("Conv1D", "Conv2D", "QConv1D", "QConv2D", *TRAINING_ONLY, *(PACKAGE + name for name in TRAINING_ONLY)),
-        *("MultiHeadAttention", "Attention", "Dot", "EinsumDense", "LayerNormalization", "Multiply", "Permute"),
-        *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
-        *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
-    ]
-)
-"""Layers that do not convert, but whose operations ``bittrigger costs`` counts; none of them holds code."""
-
-SCHEDULES = frozenset(["ConstantSparsity", "PolynomialDecay"])
-"""How pruning goes on in training."""
-
-LAYERS = frozenset(
-    [
-        *(HGQ_PACKAGE + name for name in HGQ),
-        *ALLOWED_LAYERS,
-        *WRAPPERS,
-        *BIDIRECTIONAL,
-        *AT_OUTPUT,
-        *OURS,
-        *(PACKAGE + name for name in OURS),
-    ]
-)
-QUANTIZERS = frozenset(
-    [
-        "quantized_bits",
-        "quantized_relu",
-        "quantized_tanh",
-        "quantized_sigmoid",
-        "quantized_po2",
-        "quantized_relu_po2",
-        "quantized_ulaw",
-        "quantized_hswish",
-        "ternary",
-        "binary",
-        "stochastic_ternary",
-        "stochastic_binary",
-        "bernoulli",
-        "absmean_ternary",
-        "absmean_binary",
-    ]
-)
-FUNCTIONS = frozenset(
-    [
-        "linear",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "mish",
-        "silu",
-        "tanh",
-        "sigmoid",
-        "hard_sigmoid",
-        "elu",
-        "selu",
-        "softsign",
-        "softplus",
-        "swish",
-        "gelu",
-        "exponential",
-        "softmax",
-        "hard_tanh",
-        "smooth_sigmoid",
-        "smooth_tanh",
-        "binary_tanh",
-        "binary_sigmoid",
-    ]
-)
-_HELPERS = frozenset(
-    [
-        "Zeros",
-        "Ones",
-        "Constant",
-        "RandomNormal",
-        "RandomUniform",
-        "TruncatedNormal",
-        "VarianceScaling",
-        "Orthogonal",
-        "Identity",
-        "GlorotNormal",
-        "GlorotUniform",
-        "HeNormal",
-        "HeUniform",
-        "LecunNormal",
-        "LecunUniform",
-        "QInitializer",
-        "zeros",
-        "ones",
-        "constant",
-        "random_normal",
-        "random_uniform",
-        "truncated_normal",
-        "glorot_normal",
-        "glorot_uniform",
-        "he_normal",
-        "he_uniform",
-        "lecun_normal",
-        "lecun_uniform",
-        "L1",
-        "L2",
-        "L1L2",
-        "OrthogonalRegularizer",
-        "l1",
-        "l2",
-        "l1_l2",
-        "Clip",
-        "MaxNorm",
-        "MinMaxNorm",
-        "NonNeg",
-        "UnitNorm",
-        "max_norm",
-        "non_neg",
-        "unit_norm",
-        "min_max_norm",
-        "Policy",
-    ]
-)
-_SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
-_OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | SCHEDULES | _HELPERS
-HGQ_MODULES = (
-    *("HGQ.proxy.fixed_point_quantizer", "HGQ.proxy.unary_lut"),
-    "bittrigger.frontend.keras_model.hgq",  # saved again
-)
-_MODULES = (*KERAS_2, "qkeras", "tensorflow", "tensorflow_model_optimization")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.:/>-]*")
 _NAMES = "texts of letters, digits and _ . : / > - that begin with a letter or digit"
@@ -161,12 +27,6 @@ MAX_LAYERS = 400
 
 MAX_DEPTH = 40
 MAX_NAME = 200
-
-MAX_TENSOR = 1 << 26
-"""Most values of one tensor of an event, by a coarse bound."""
-
-MAX_WEIGHTS = 1 << 29
-"""Most weights of one layer: 2 GiB."""
 
 
 def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = frozenset()) -> None:
@@ -214,7 +74,7 @@ def _check_model(where: str, config: Mapping[str, Any], also: frozenset[str], de
             raise UnsupportedModelError(
                 f"model file {where}: it has {len(inside)} layers, those of models within included; allowed are 1 to {MAX_LAYERS}"
             )
-        _check_sizes(where, inside)
+        check_sizes(where, inside)
 
 
 def _all_layers(layers: Json) -> Iterator[Json]:
@@ -248,28 +108,6 @@ def _is_one_of(kind: Json, names: Collection[str]) -> bool:
     return isinstance(kind, str) and kind in names
 
 
-def _way_out(kind: str) -> str:
-    """What to do about a layer of a class that does not convert."""
-    for words, way in _WAYS.items():
-        if any(word in kind for word in words):
-            return way
-    return "replace it by one of these"
-
-
-_WAYS = {
-    ("Lambda",): "code in a file is never run; write what it does with layers",
-    ("Attention", "Dot"): "it multiplies two tensors, which takes multipliers; `bittrigger costs` counts what it takes",
-    ("LSTM", "GRU", "RNN", "Bidirectional", "ConvLSTM"): "it feeds its results back; unroll it with shared layers",
-    (
-        "Layer",
-        "Noise",
-        "Random",
-        "Alpha",
-    ): "leave it out of the model that is converted, if it does something in training alone",
-}
-"""What to do, for words in the name of a class."""
-
-
 def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> None:
     if isinstance(layer, dict) and _is_one_of(layer.get("class_name"), MODELS):
         _check_model(where, layer, also, depth + 1)
@@ -289,7 +127,7 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
     if not _is_one_of(kind, LAYERS | also):
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
-            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN | also))}; {_way_out(str(kind))}"
+            f"TensorFlow; allowed are {', '.join(sorted(SHOWN | also))}; {way_out(str(kind))}"
         )
     short = str(kind).removeprefix(PACKAGE)
     if short in TRAINING_ONLY and short not in also:
@@ -347,7 +185,7 @@ def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
     kind = value["class_name"]
     if kind == "function" and isinstance(value.get("config"), str):
         _check_call(where, owner, value["config"])
-    elif not _is_one_of(kind, _OBJECTS):
+    elif not _is_one_of(kind, OBJECTS):
         raise _refused(where, owner, "class", kind)
     elif kind in OPERATORS:
         _check_operator(where, owner, value.get("config"))
@@ -363,7 +201,7 @@ def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
     builtin = module == "builtins" and kind == "function"
     home = _is_one_of(kind, OURS) and module in MODULES
     home = home or (_is_one_of(kind, HGQ) and module in HGQ_MODULES)
-    if module is not None and not builtin and not home and str(module).split(".")[0] not in _MODULES:
+    if module is not None and not builtin and not home and str(module).split(".")[0] not in KERAS_MODULES:
         raise _refused(where, owner, "module", module)
     registered = value.get("registered_name")
     ours = _is_one_of(kind, OURS) and registered == f"{PACKAGE}{kind}"
@@ -375,7 +213,7 @@ def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
 def _check_call(where: str, owner: str, text: str) -> None:
     """A function or quantiser as a string: ``relu``, ``quantized_bits(8,3,alpha=1)``."""
     match = _CALL.fullmatch(text.strip())
-    if match is None or match[1] not in _OBJECTS:
+    if match is None or match[1] not in OBJECTS:
         raise _refused(where, owner, "function", text)
     check_call_numbers(where, owner, match[1], match[2] or "")
 
@@ -386,50 +224,3 @@ def _refused(where: str, owner: str, what: str, found: Json) -> UnsupportedModel
         "allowed are layers, quantisers, activations, initialisers, regularisers and constraints of Keras and QKeras; rebuild "
         "the model without it"
     )
-
-
-def _numbers(value: Json) -> Iterator[int]:
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int):
-        yield abs(value)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _numbers(item)
-
-
-def _growth(layer: Any) -> int:
-    """How many times as large a tensor can become in a layer that pads or repeats."""
-    config, kind = layer["config"], str(layer.get("class_name"))
-    if kind.startswith(("UpSampling", "RepeatVector")):
-        return math.prod(max(size, 1) for size in _numbers([config.get("size"), config.get("n")]))
-    if kind.startswith("ZeroPadding"):
-        return (1 + max([*_numbers(config.get("padding"))], default=0)) ** 2
-    return 1
-
-
-def _check_sizes(where: str, layers: list[Any]) -> None:
-    """Refuse sizes for which Keras would fill the memory before it reads a weight."""
-    widest, units = 1, 1
-    for layer in layers:
-        config = layer["config"]
-        for key in ("batch_input_shape", "batch_shape", "target_shape"):
-            widest = max(widest, math.prod(size or 1 for size in _numbers(config.get(key))))
-        built = layer.get("build_config")
-        if isinstance(built, dict):
-            widest = max(widest, math.prod(size or 1 for size in _numbers(list(built.values()))))
-        window = math.prod(size or 1 for size in _numbers(config.get("kernel_size")))
-        heads = math.prod(_numbers([config.get("num_heads", 1), config.get("key_dim", 1)]))
-        filters = [window * size for size in _numbers(config.get("filters"))]
-        units = max([units, heads, *filters, *_numbers(config.get("units"))])
-    grown = widest * math.prod(_growth(layer) for layer in layers)
-    if grown > MAX_TENSOR:
-        raise UnsupportedModelError(
-            f"model file {where}: a tensor could have {grown} values behind its layers that pad and repeat; allowed are "
-            f"{MAX_TENSOR}; build a smaller model"
-        )
-    if units * max(widest, units) > MAX_WEIGHTS:
-        raise UnsupportedModelError(
-            f"model file {where}: a layer could have {units} x {max(widest, units)} weights; allowed are {MAX_WEIGHTS}; build a "
-            "smaller model"
-        )

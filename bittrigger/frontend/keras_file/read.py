@@ -64,7 +64,7 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
 
     Args:
         path: an ``.h5`` file of Keras 2, or a ``.keras`` archive of Keras 2 or 3.
-        also: classes of layers that are allowed besides those that convert, see ``keras_allowed.COUNTED``.
+        also: classes of layers that are allowed besides those that convert, see ``names.COUNTED``.
 
     Raises:
         ToolNotFoundError: if the extra ``keras`` is not installed.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.attributes import FUNCTION, INERT, KIND, MODELS, WRAPPERS
-from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.flat.calls import FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.meaning import call_facts

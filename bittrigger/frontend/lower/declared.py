@@ -7,7 +7,8 @@ from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO

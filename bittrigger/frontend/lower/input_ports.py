@@ -11,7 +11,8 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.account import Account
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed

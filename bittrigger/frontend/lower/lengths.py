@@ -17,7 +17,7 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import reach_of_one_copy
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.lower.boundaries import Comparison, Ratio, Reached, comparison
 from bittrigger.frontend.lower.declared import declared_grid
 from bittrigger.frontend.lower.products import squares

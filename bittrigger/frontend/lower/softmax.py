@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.elementwise.chains import StridedInterval, reach_of_one_copy
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.lower.declared import declared_grid
 from bittrigger.frontend.lower.softmax_tables import SoftmaxTables, softmax_tables
 from bittrigger.frontend.lower.walk import Walk

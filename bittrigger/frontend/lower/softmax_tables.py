@@ -23,7 +23,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import StridedInterval
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS
 from bittrigger.ir.fixed import MAX_WIDTH, IntArray
 

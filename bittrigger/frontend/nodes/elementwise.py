@@ -24,7 +24,8 @@ from bittrigger.frontend.elementwise.chains import (
     tabulate,
 )
 from bittrigger.frontend.elementwise.exact import affine_part
-from bittrigger.frontend.elementwise.functions import ALLOWED, Grid
+from bittrigger.frontend.elementwise.functions import ALLOWED
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.builder import Builder, units

@@ -16,7 +16,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import Apply, Scale, Step, distinct_channels
 from bittrigger.frontend.elementwise.double import double_runs
 from bittrigger.frontend.elementwise.exact import Line, affine_part, line_of, quantised_runs, quantised_steps
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Affine
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.plans import Plan, affine_plans, fits_and_tables, reach_under

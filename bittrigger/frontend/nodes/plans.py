@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bittrigger.frontend.elementwise.chains import reach_of_one_copy
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.pair_fit import Pair, fit_pair
 from bittrigger.frontend.elementwise.requantizer_fit import Affine, Segments, fit_channel
 from bittrigger.frontend.nodes.builder import Builder, Reaches

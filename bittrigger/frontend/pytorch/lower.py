@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import AddBias
 from bittrigger.frontend.elementwise.exact import Line, quantised_runs, quantised_steps
-from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.plans import fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
