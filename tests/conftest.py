@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import re
@@ -66,6 +67,12 @@ pytest_runtest_call = pytest.hookimpl(wrapper=True)(lambda: (yield from _skippin
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite firmware/<model>/ instead of comparing")
+
+
+def pytest_collection_finish():
+    """Collect garbage as the command line does: TensorFlow and the tests are many objects, which stay."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_configure(config):
