@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -72,20 +73,22 @@ def check_agreement(
 
 
 def _events(model: Any, graph: Graph, inputs: FloatArray | None) -> npt.NDArray[np.float32]:
-    codes = np.concatenate([corner_codes(graph), random_codes(graph, EVENTS, SEED)])
-    events = decode_inputs(graph, codes)
-    batches = [events]
+    """All events; each kind is rounded to float32 as soon as it is made, which bounds the memory of large ports."""
+    events = decode_inputs(graph, np.concatenate([corner_codes(graph), random_codes(graph, EVENTS, SEED)]))
+    batches = [events.astype(np.float32)]
     if has_input_quantizers(model, graph):
-        batches.append(_between(graph, events))
+        batches += _between(graph, events)
+    del events
     if inputs is not None:
-        batches.append(reference_events(model, graph, inputs).astype(np.float64))
-    return _within(graph, np.concatenate(batches).astype(np.float32))
+        batches.append(reference_events(model, graph, inputs).astype(np.float32))
+    return _within(graph, np.concatenate(batches))
 
 
 def _within(graph: Graph, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """``values``, none of which float32 has rounded up beyond a port that has more bits than float32."""
     tops = [_top(port) if port.type.width > FLOAT32_BITS else np.float32(np.inf) for port in graph.inputs]
-    return np.minimum(values, np.repeat(np.array(tops, dtype=np.float32), [port.size for port in graph.inputs]))
+    most = np.repeat(np.array(tops, dtype=np.float32), [port.size for port in graph.inputs])
+    return np.minimum(values, most, out=values)
 
 
 def _top(port: Input) -> np.float32:
@@ -119,13 +122,19 @@ def _check_finite(events: npt.NDArray[np.float32], wanted: FloatArray) -> None:
         )
 
 
-def _between(graph: Graph, events: FloatArray) -> FloatArray:
+def _between(graph: Graph, events: FloatArray) -> Iterator[npt.NDArray[np.float32]]:
     """Reals off the grid, ties and values beyond the range included."""
     generator = np.random.default_rng(SEED + 1)
     steps = np.repeat([port.type.step for port in graph.inputs], [port.size for port in graph.inputs])
-    shift = generator.choice([0.5, -0.5, 0.25, 0.49999], size=events.shape) * steps
-    noise = generator.normal(0, 1, size=events.shape) * steps
-    return np.concatenate([events + shift, events * 1.75 + noise])
+    moved = generator.choice([0.5, -0.5, 0.25, 0.49999], size=events.shape)
+    moved *= steps
+    moved += events
+    yield moved.astype(np.float32)
+    del moved
+    noise = generator.normal(0, 1, size=events.shape)
+    noise *= steps
+    noise += events * 1.75
+    yield noise.astype(np.float32)
 
 
 def _compare(first: int, values: npt.NDArray[np.float32], wanted: FloatArray, found: FloatArray) -> None:
