@@ -17,12 +17,12 @@ import numpy as np
 
 from bittrigger.build.store import basis_from_json, basis_to_json, graph_from_json, graph_to_json
 from bittrigger.compile.foreign import foreign_graph
-from bittrigger.compile.read import Stages, check_reading, emulated_graph, holding, read, read_file
+from bittrigger.compile.read import Stages, check_reading, emulated_graph, read, read_file, simplified
 from bittrigger.errors import ToolError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
-from bittrigger.passes.simplify import nothing, simplify
+from bittrigger.passes.simplify import nothing
 from bittrigger.settings import Settings
 from bittrigger.system.apart import Answer, Json, ask, is_possible
 
@@ -50,7 +50,7 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     """
     own = foreign_graph(source, settings, inputs)
     if own is not None:
-        graph = simplify(own, held=holding(settings), watch=stages.watch)
+        graph = simplified(own, settings, stages.watch)
         yield Asked(graph, own.basis.measured, emulated_graph(own, graph, settings))
         return
     if not isinstance(source, Path) or not is_possible("tensorflow"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bittrigger.compile.scales import with_cheap_scales
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
@@ -195,12 +196,22 @@ def read_model_graph(
         from bittrigger.frontend.lower import lower_with_map
 
         lowered = lower_with_map(model_graph, settings, name=name, inputs=inputs, chosen=chosen)
-        graph = simplify(lowered.graph, held=holding(settings), watch=stages.watch)
+        graph = simplified(lowered.graph, settings, stages.watch)
         reading = Reading(lowered, graph, model, emulated_graph(lowered.graph, graph, settings))
     if check and model is not None:
         with stages("check"):
             reading = with_measured(reading, check_reading(reading, settings, inputs))
     return reading
+
+
+def simplified(graph: Graph, settings: Settings, watch: Callable[[str, Graph], None] = nothing) -> Graph:
+    """``graph`` after all passes, and with the cheapest scales where all numbers are constants."""
+    held = holding(settings)
+    simple = simplify(graph, held=held, watch=watch)
+    if held is None:
+        simple = with_cheap_scales(simple)
+        watch("with_cheap_scales", simple)
+    return simple
 
 
 EMULATED = Holding(weights=True, bias=True)

@@ -11,7 +11,7 @@ void event_filter_requantize_relu_1(Block &block) {
     for (int j = 0; j < 32; j++) {
         for (int g = 0; g < groups; g++) {
             const Word64 v = x[j][g];
-            Code64 code = Code64(v) >> 21;
+            Code64 code = Code64(v) >> 25;
             code = code < 0 ? Code64{} + 0 : code;
             code = code > 63 ? Code64{} + 63 : code;
             y[j][g] = Word64(code);

@@ -88,7 +88,7 @@ inline void copy_rows(ToWord (*to)[TO_GROUPS], const FromWord (&from)[ROWS][FROM
 }
 
 void event_filter_linear_dense_1(Block &block); // 57 to 32 codes, 947 additions
-void event_filter_linear_norm_1(Block &block); // 32 to 32 codes, 162 additions
+void event_filter_linear_norm_1(Block &block); // 32 to 32 codes, 160 additions
 void event_filter_requantize_relu_1(Block &block); // 32 to 32 codes
 void event_filter_bitlinear_dense_2(Block &block); // 32 to 24 codes, 266 additions
 void event_filter_requantize_relu_2(Block &block); // 24 to 24 codes

@@ -45,8 +45,8 @@ module event_filter (
         .y(dense_1_codes)
     );
 
-    // stage 3: 32 x ap_fixed<36,11>
-    wire [1151:0] norm_1_codes;
+    // stage 3: 32 x ap_fixed<40,11>
+    wire [1279:0] norm_1_codes;
     event_filter_linear_norm_1 u_linear_norm_1 (
         .clk(clk),
         .x(dense_1_codes),

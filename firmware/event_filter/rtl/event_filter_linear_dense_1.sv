@@ -802,10 +802,6 @@ module event_filter_linear_dense_1 (
     bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
         .a(13'(x24)), .b((15'(x24) << 3)), .c(13'(x41)), .sum(s241)
     );
-    wire signed [14:0] s242;  // 2*x30 - 2*x45 - x54
-    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
-        .a((13'(x30) << 1)), .b((13'(x45) << 1)), .c(x54), .sum(s242)
-    );
     wire signed [14:0] s244;  // x44 + x52 + s45
     bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
         .a(x44), .b(x52), .c(s45), .sum(s244)
@@ -1448,7 +1444,6 @@ module event_filter_linear_dense_1 (
     reg  signed [14:0] s234_d1;
     reg  signed [15:0] s235_d1;
     reg  signed [15:0] s241_d1;
-    reg  signed [14:0] s242_d1;
     reg  signed [14:0] s244_d1;
     reg  signed [15:0] s251_d1;
     reg  signed [14:0] s253_d1;
@@ -1673,7 +1668,6 @@ module event_filter_linear_dense_1 (
         s234_d1 <= s234;
         s235_d1 <= s235;
         s241_d1 <= s241;
-        s242_d1 <= s242;
         s244_d1 <= s244;
         s251_d1 <= s251;
         s253_d1 <= s253;
@@ -2008,9 +2002,13 @@ module event_filter_linear_dense_1 (
     bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s239 (
         .a(x12_d1), .b(x24_d1), .c(13'(s237 >>> 5)), .sum(s239[18:5])
     );
+    wire signed [14:0] s242;  // 2*x30 - 2*x45 - x54
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+        .a((13'(x30_d1) << 1)), .b((13'(x45_d1) << 1)), .c(x54_d1), .sum(s242)
+    );
     wire signed [16:0] s243;  // s242 - 4*x54 - s241
     bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s243 (
-        .a(s242_d1), .b((14'(x54_d1) << 2)), .c(s241_d1), .sum(s243)
+        .a(s242), .b((14'(x54_d1) << 2)), .c(s241_d1), .sum(s243)
     );
     wire signed [14:0] s245;  // x51 + 2*x51 - 2*x48
     assign s245[0:0] = x51_d1[0:0];
@@ -2024,10 +2022,6 @@ module event_filter_linear_dense_1 (
     wire signed [16:0] s247;  // 2*s245 - 2*s110 - s209
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s247 (
         .a((17'(s245) << 1)), .b((17'(s110_d1) << 1)), .c(17'(s209_d1)), .sum(s247)
-    );
-    wire signed [17:0] s248;  // s215 - s243 - s246
-    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s248 (
-        .a(s215_d1), .b(s243), .c(s246), .sum(s248)
     );
     wire signed [16:0] s252;  // 2*x42 - x17 - 16*x24
     bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
@@ -2476,14 +2470,15 @@ module event_filter_linear_dense_1 (
     reg  signed [16:0] s192_d2;
     reg  signed [17:0] s195_d2;
     reg  signed [18:0] s207_d1;
+    reg  signed [15:0] s215_d2;
     reg  signed [17:0] s222_d1;
     reg  signed [18:0] s223_d1;
     reg  signed [17:0] s228_d1;
     reg  signed [17:0] s238_d1;
     reg  signed [18:0] s239_d1;
     reg  signed [16:0] s243_d1;
+    reg  signed [15:0] s246_d1;
     reg  signed [16:0] s247_d1;
-    reg  signed [17:0] s248_d1;
     reg  signed [17:0] s266_d1;
     reg  signed [17:0] s267_d1;
     reg  signed [17:0] s283_d1;
@@ -2562,14 +2557,15 @@ module event_filter_linear_dense_1 (
         s192_d2 <= s192_d1;
         s195_d2 <= s195_d1;
         s207_d1 <= s207;
+        s215_d2 <= s215_d1;
         s222_d1 <= s222;
         s223_d1 <= s223;
         s228_d1 <= s228;
         s238_d1 <= s238;
         s239_d1 <= s239;
         s243_d1 <= s243;
+        s246_d1 <= s246;
         s247_d1 <= s247;
-        s248_d1 <= s248;
         s266_d1 <= s266;
         s267_d1 <= s267;
         s283_d1 <= s283;
@@ -2660,9 +2656,13 @@ module event_filter_linear_dense_1 (
     bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s240 (
         .a(s238_d1), .b(s239_d1), .c(s228_d1), .sum(s240)
     );
+    wire signed [17:0] s248;  // s215 - s243 - s246
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s248 (
+        .a(s215_d2), .b(s243_d1), .c(s246_d1), .sum(s248)
+    );
     wire signed [18:0] s249;  // s247 + s248 - s192
     bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
-        .a(s247_d1), .b(s248_d1), .c(s192_d2), .sum(s249)
+        .a(s247_d1), .b(s248), .c(s192_d2), .sum(s249)
     );
     wire signed [19:0] s268;  // s266 + s267 - s195
     bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (

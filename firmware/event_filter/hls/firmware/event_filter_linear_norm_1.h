@@ -3,14 +3,14 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 32 codes of node 'dense_1', in [-581521, 581459]
-// y: 32 codes with 25 fractional bits, in [-29515762960, 29451974960]
+// y: 32 codes with 29 fractional bits, in [-472252207360, 471231599360]
 #ifndef EVENT_FILTER_LINEAR_NORM_1_H_
 #define EVENT_FILTER_LINEAR_NORM_1_H_
 
 #include "ap_int.h"
 
 typedef ap_int<21> event_filter_linear_norm_1_in_t;
-typedef ap_int<36> event_filter_linear_norm_1_out_t;
+typedef ap_int<40> event_filter_linear_norm_1_out_t;
 
 void event_filter_linear_norm_1(const event_filter_linear_norm_1_in_t x[32], event_filter_linear_norm_1_out_t y[32]);
 
