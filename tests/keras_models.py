@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.parse import parse
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
 from bittrigger.frontend.keras_model.reference import untranslated
@@ -26,11 +29,13 @@ __all__ = [
     "QDense",
     "assert_exact",
     "compiled",
+    "dense",
     "layer_of",
     "layers",
     "lowered",
     "model_of",
     "randomize",
+    "refused",
     "tf",
 ]
 
@@ -41,6 +46,17 @@ def model_of(*branches, inputs=7, quantizer="quantized_bits(6,2,alpha=1)", name=
         port = tf.keras.Input((inputs,), name="x")
         source = QActivation(quantizer, name="q")(port) if quantizer else port
         return tf.keras.Model(port, [branch(source) for branch in branches], name=name)
+
+
+def dense(units=4, name="d"):
+    """A ternary layer without bias."""
+    return QDense(units, kernel_quantizer="ternary(alpha=1)", use_bias=False, name=name)
+
+
+def refused(path, match="."):
+    """Check that a model file is refused with a message that has ``match`` in it."""
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(path)
 
 
 def randomize(model, seed=0, scale=1.0):

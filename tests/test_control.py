@@ -6,7 +6,7 @@ import re
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import refuses, said
 from controlled_designs import ALL, BUSES, Model, Run, bench_of, play, vhdl_bench_of
 from designs import build_of
 from designs import graph as ternary_graph
@@ -14,7 +14,6 @@ from designs import graph as ternary_graph
 from bittrigger.build.folder import load_build
 from bittrigger.build.weights import write_weights
 from bittrigger.build.wrapping import check_wrappers
-from bittrigger.cli import cli
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.graph import evaluate
@@ -220,13 +219,6 @@ def test_a_broken_slave_is_found(build, name, tmp_path):
         judge()
 
 
-def said(*words):
-    """What a command that ends well prints."""
-    done = CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 def accesses_of(path, base):
     """The accesses in a file, as any control computer would read them."""
     found = []
@@ -277,8 +269,7 @@ def test_a_slave_belongs_to_the_build(build, tmp_path):
     assert f"{len(writes(build.graph)) - 1} words at the addresses of example_settings" in text
     assert "wrap/ipbus/example_ipbus.sv" in (build.folder / "SHA256SUMS").read_text()
     plain = build_of(create_pipeline(ternary_graph((7, 5, 3)), Settings(effort="fast")), tmp_path / "plain")
-    with pytest.raises(ConfigError, match="holds nothing in registers that a bus could write"):
-        CliRunner().invoke(cli, ["wrap", str(plain.folder), "-i", "ipbus"], catch_exceptions=False)
+    refuses(ConfigError, "holds nothing in registers that a bus could write", "wrap", plain.folder, "-i", "ipbus")
 
 
 REFUSED = {
@@ -291,8 +282,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_wrong_order_is_refused(build, name):
     words, match = REFUSED[name]
-    with pytest.raises(ConfigError, match=match):
-        CliRunner().invoke(cli, ["weights", "x", str(build.folder), *words], catch_exceptions=False)
+    refuses(ConfigError, match, "weights", "x", build.folder, *words)
 
 
 @pytest.mark.parametrize("bus", sorted(BUSES))

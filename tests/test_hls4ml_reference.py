@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from keras_models import QActivation, QDense, layers, model_of, randomize, tf
+from keras_models import QActivation, dense, layers, model_of, randomize, tf
 from qkeras import QConv1D
 
 from bittrigger.build.folder import load_build
@@ -17,10 +17,6 @@ from bittrigger.ir.ports import decode_outputs, encode_events
 from bittrigger.simulate.compare import run_executors
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
-
-
-def dense(units=4, name="d"):
-    return QDense(units, kernel_quantizer="ternary(alpha=1)", use_bias=False, name=name)
 
 
 def added_twice(x):

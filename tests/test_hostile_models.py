@@ -12,7 +12,7 @@ import h5py
 import hostile_models as hostile
 import numpy as np
 import pytest
-from keras_models import compiled
+from keras_models import compiled, refused
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_file import hdf5
@@ -36,11 +36,6 @@ def files(saved, tmp_path):
     shutil.copy(saved / "m.h5", tmp_path)
     shutil.copy(saved / "m.keras", tmp_path)
     return tmp_path / "m.h5", tmp_path / "m.keras"
-
-
-def refused(path, match="."):
-    with pytest.raises(UnsupportedModelError, match=match):
-        load_model(path)
 
 
 @pytest.mark.parametrize("make", [hostile.zip_before_hdf5, hostile.hdf5_before_zip])

@@ -12,9 +12,8 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from keras_models import QActivation, compiled, layer_of, model_of, randomize
+from keras_models import QActivation, compiled, layer_of, model_of, randomize, refused
 
-from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_file.read import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -38,11 +37,6 @@ def saved(model, tmp_path_factory):
 def h5(saved, tmp_path):
     """A copy of the HDF5 file that a test may spoil."""
     return shutil.copy(saved / "m.h5", tmp_path / "m.h5")
-
-
-def refused(path, match):
-    with pytest.raises(UnsupportedModelError, match=match):
-        load_model(path)
 
 
 def spoil(path, change):

@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from keras_models import QActivation, QDense, layers, lowered, tf
+from keras_models import QActivation, dense, layers, lowered, tf
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import (
@@ -90,10 +90,6 @@ def test_an_option_that_is_not_followed_is_refused(layer, match):
     tensor = layer()(QActivation("quantized_bits(6,2,alpha=1)", name="q")(port))
     with pytest.raises(UnsupportedModelError, match=f"layer 'a': {match}"):
         lowered(tf.keras.Model(port, tensor), logits=True)
-
-
-def dense(units=3, name="d"):
-    return QDense(units, kernel_quantizer="ternary(alpha=1)", use_bias=False, name=name)
 
 
 def test_an_input_of_open_length():

@@ -6,12 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import refuses, said
 from keras_models import QActivation, QDense, randomize, tf
 
 from bittrigger.build.folder import load_build
 from bittrigger.build.weights import read_weights
-from bittrigger.cli import cli
 from bittrigger.compile.read import read_file
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.graph import evaluate
@@ -33,13 +32,6 @@ def written(folder, name, *, seed=0, bits=6, integer=2, units=4, scale=0.5):
     path = folder / f"{name}.h5"
     model.save(path)
     return path
-
-
-def said(*words):
-    """What a command that ends well prints."""
-    done = CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture(scope="module", params=[1, 3])
@@ -78,11 +70,6 @@ def test_what_was_declared_is_so_for_a_retrained_network(tmp_path):
     assert read_weights(tmp_path / "other.txt", build.graph) != build.graph
 
 
-def refused(kind, match, *words):
-    with pytest.raises(kind, match=match):
-        CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
-
-
 OTHERS = {
     "of another shape": ({"units": 3}, "allowed is a network of the same shape"),
     "of larger biases": ({"bits": 10, "integer": 6, "scale": 40}, "--bias-bits"),
@@ -94,23 +81,23 @@ OTHERS = {
 def test_another_network_is_refused_and_nothing_is_written(desk, name, tmp_path):
     chosen, match = OTHERS[name]
     other, path = written(tmp_path, "other", seed=4, **chosen), tmp_path / "other.txt"
-    refused(UnsupportedModelError, match, "weights", other, desk / "build", "-o", path)
+    refuses(UnsupportedModelError, match, "weights", other, desk / "build", "-o", path)
     assert not path.exists()
 
 
 def test_what_is_there_stays(desk, tmp_path):
     path = tmp_path / "weights.txt"
     path.write_text("mine")
-    refused(ConfigError, "--overwrite", "weights", desk / "tagger.h5", desk / "build", "-o", path)
+    refuses(ConfigError, "--overwrite", "weights", desk / "tagger.h5", desk / "build", "-o", path)
     assert path.read_text() == "mine"
 
 
 def test_constants_cannot_be_reloaded(desk, tmp_path):
     said("convert", desk / "tagger.h5", "-o", tmp_path / "build", "--no-synth")
     words = ("weights", desk / "tagger.h5", tmp_path / "build", "-o", tmp_path / "w.txt")
-    refused(ConfigError, "holds nothing in registers", *words)
+    refuses(ConfigError, "holds nothing in registers", *words)
     path = desk / "build" / "weights.txt"
-    refused(ConfigError, "of network", "simulate", tmp_path / "build", "--weights", path, "-x", "oracle")
+    refuses(ConfigError, "of network", "simulate", tmp_path / "build", "--weights", path, "-x", "oracle")
 
 
 def test_the_weights_of_a_build_are_its_model(desk, tmp_path):

@@ -17,12 +17,15 @@ from typing import Any
 
 from bittrigger.errors import ConfigError
 from bittrigger.train.checkpoint import make_folder, replace_file
+from bittrigger.train.recipes import RecipeOptions
 
-__all__ = ["Run", "Spread", "run_study", "spread_of", "summary_rows"]
+__all__ = ["Run", "Spread", "run_study", "run_twins", "spread_of", "summary_rows"]
 
 _log = logging.getLogger(__name__)
 
 RESULT = "result.json"
+FLOAT, TERNARY = "float", "ternary"
+"""Names of the variants of a twin study."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Spread:
         return mean if self.deviation is None else f"{mean} ± {factor * self.deviation:,.{digits}f}"
 
 
-Work = Callable[[str, Mapping[str, Any], int, Path], Mapping[str, float | None]]
+Figures = Mapping[str, float | None]
+Work = Callable[[str, Mapping[str, Any], int, Path], Figures]
 """Called with the variant, its settings, the seed and a folder of its own; returns the figures."""
 
 
@@ -135,6 +139,32 @@ def summary_rows(runs: Sequence[Run], columns: Mapping[str, tuple[int, float]]) 
             cells.append("-" if spread is None else spread.text(digits, factor))
         rows.append([variant, *cells])
     return rows
+
+
+def run_twins(
+    options: RecipeOptions,
+    float_epochs: int,
+    float_twin: Callable[[int, Path], Figures],
+    ternary: Callable[[Path, int, int, Path], Figures],
+    identity: Mapping[str, Any],
+) -> list[Run]:
+    """The study of a ternary network that begins with the weights of its float twin of the same seed.
+
+    Args:
+        options: seeds, epochs of the ternary network, and the folder of the runs.
+        float_epochs: of the twin.
+        float_twin: called with the seed and a folder of its own.
+        ternary: called with the folder of the twin, seed, epochs and a folder of its own.
+        identity: what else a run depends on.
+    """
+
+    def work(variant: str, _: Mapping[str, Any], seed: int, folder: Path) -> Figures:
+        if variant == FLOAT:
+            return float_twin(seed, folder)
+        return ternary(options.work / FLOAT / f"seed-{seed}", seed, options.epochs, folder)
+
+    variants = {FLOAT: {"epochs": float_epochs}, TERNARY: {"epochs": options.epochs}}
+    return run_study(variants, options.seeds, options.work, work, identity=identity)
 
 
 def _check(variants: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,12 @@ from bittrigger.train.recipes import (
     versions,
     write_text,
 )
-from bittrigger.train.study import Run, run_study, spread_of, summary_rows
+from bittrigger.train.study import TERNARY, Run, run_twins, spread_of, summary_rows
 
 BUDGET = "cms-phase2-correlator-layer2"
 FLOAT_EPOCHS, EPOCHS = 30, 45
 BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 128, 3e-3, 0.5
 SAMPLE_ROWS = 1024
-FLOAT, TERNARY = "float", "ternary"
 INTERVALS = (1, 9, 54)
 """Clocks between jets; above 1 the layers on the candidates are built in fewer copies."""
 
@@ -90,13 +90,8 @@ def run(options: RecipeOptions) -> None:
     jets = load(options.data, options.test)
     inputs = Inputs(features(jets.known), features(jets.fresh), jets)
 
-    def work(variant: str, _: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        if variant == FLOAT:
-            return train_twin(inputs, seed, folder)
-        return train_ternary(inputs, options.work / FLOAT / f"seed-{seed}", seed, options.epochs, folder)
-
-    variants = {FLOAT: {"epochs": FLOAT_EPOCHS}, TERNARY: {"epochs": options.epochs}}
-    runs = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets)})
+    twin, network = partial(train_twin, inputs), partial(train_ternary, inputs)
+    runs = run_twins(options, FLOAT_EPOCHS, twin, network, {"jets": str(jets)})
     ternary = [run for run in runs if run.variant == TERNARY]
     write_folder(options, inputs, runs, max(ternary, key=lambda run: run.figures["validation likelihood"] or 0.0))
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ from bittrigger.train.recipes import (
     versions,
     write_text,
 )
-from bittrigger.train.study import Run, run_study, summary_rows
+from bittrigger.train.study import TERNARY, Run, run_twins, summary_rows
 
 CONSTITUENTS = 16
 BUDGET = "cms-phase2-correlator-layer2"
@@ -49,8 +49,6 @@ EPOCHS = 40
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
 SAMPLE_ROWS = 1024
-
-FLOAT, TERNARY = "float", "ternary"
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,8 @@ def run(options: RecipeOptions) -> None:
     jets = load(options.data, options.test)
     inputs = Inputs(*(constituent_features(part, CONSTITUENTS) for part in (jets.known, jets.fresh)), jets)
 
-    def work(variant: str, _: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        if variant == FLOAT:
-            return train_twin(inputs, seed, folder)
-        return train_ternary(inputs, options.work / FLOAT / f"seed-{seed}", seed, options.epochs, folder)
-
-    variants = {FLOAT: {"epochs": FLOAT_EPOCHS}, TERNARY: {"epochs": options.epochs}}
-    runs = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets)})
+    twin, network = partial(train_twin, inputs), partial(train_ternary, inputs)
+    runs = run_twins(options, FLOAT_EPOCHS, twin, network, {"jets": str(jets)})
     chosen = max((run for run in runs if run.variant == TERNARY), key=lambda run: run.figures["validation AUC"] or 0.0)
     write_folder(options, inputs, runs, chosen)
 
