@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from bittrigger.build.store import adders_of, design_text, parse_design
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.frontend.keras_file.beside import content_of
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import STREAM, Settings
-from bittrigger.system.files import read_regular
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.versions import versions
 
@@ -39,8 +39,8 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
         None if the model is no readable file.
     """
     try:
-        model = read_regular(path)
-    except OSError:
+        model = content_of(path)
+    except (OSError, UnsupportedModelError):  # which reading it will tell
         return None
     events = b"" if inputs is None else repr(inputs.shape).encode() + inputs.tobytes()
     variables = sorted(

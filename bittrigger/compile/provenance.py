@@ -12,10 +12,10 @@ import numpy as np
 
 from bittrigger import __version__
 from bittrigger.build.store import design_text
+from bittrigger.frontend.keras_file.beside import content_of
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.origin import Origin
-from bittrigger.system.files import read_regular
 from bittrigger.system.versions import versions
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([\w.-]+\.(?:png|jpe?g|svg))\)")
@@ -30,9 +30,7 @@ def provenance(model: Path | None, inputs: FloatArray | None, *, synthesize: boo
     """
     return {
         "bittrigger": __version__,
-        "model": {}
-        if model is None
-        else {"file": model.name, "sha256": hashlib.sha256(read_regular(model)).hexdigest()},
+        "model": {} if model is None else {"file": model.name, "sha256": hashlib.sha256(content_of(model)).hexdigest()},
         "events_sha256": None if inputs is None else hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest(),
         "options": {"synthesize": synthesize},
         "versions": versions(),
@@ -46,7 +44,7 @@ def origin_of(graph: Graph, model: Path | None) -> Origin:
         model: the file that was converted, or None.
     """
     if model is not None:
-        return Origin(kind="model", sha256=hashlib.sha256(read_regular(model)).hexdigest())
+        return Origin(kind="model", sha256=hashlib.sha256(content_of(model)).hexdigest())
     return Origin(kind="graph", sha256=hashlib.sha256(design_text(graph, {}).encode()).hexdigest())
 
 

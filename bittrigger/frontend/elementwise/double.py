@@ -33,7 +33,8 @@ def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: i
     if grid is None:
         raise UnsupportedModelError(
             f"layer {last.layer!r}: its exact results lie on no grid of integers; allowed is a quantised activation behind it, "
-            "or the output with --output-precision; put a QActivation behind this layer"
+            "or the output with --output-precision; put a QActivation behind this layer, or round what it delivers with "
+            f"--layer-precision '{last.layer}=fixed<16,6>'"
         )
     first, inverse = distinct_channels(steps, reach)
     points = sum(reach[channel].points for channel in first)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import onnx
+from bittrigger.frontend.elementwise import onnx, ternary_tanh
 from bittrigger.frontend.elementwise.grids import Grid, Spec, is_plain, quantizer_grid
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.casts import Cast, cast_codes
@@ -115,8 +115,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
         return _quantizer(layer, name, config)
     if module == "hgq":
         return _table(config)
-    if module == "bittrigger" and name == STATIC:
-        return _static_quantizer(config)
+    if module == "bittrigger" and name in (STATIC, ternary_tanh.NAME):
+        return _static_quantizer(config) if name == STATIC else _ternary_tanh()
     if module == "onnx":
         return _of_onnx(name, config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
@@ -133,11 +133,15 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
         return Function("square", lambda values: np.multiply(values, values, dtype=np.float32), np.square)
     if module == "keras" and name in KERAS_LAYERS:
         return Function(f"{name}()", *_calls(_keras_layer(name, config)), varies=name == "ELU", rational=name != "ELU")
+    raise _unknown(layer, name)
+
+
+def _unknown(layer: str, name: str) -> UnsupportedModelError:
     hint = {
         "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
         "bernoulli": "it draws random numbers at inference too; use binary(alpha=1)",
     }.get(name, "replace it by one of these")
-    raise UnsupportedModelError(
+    return UnsupportedModelError(
         f"layer {layer!r}: activation {name!r} is not supported; allowed are {ALLOWED}, {', '.join(KERAS_LAYERS)}; {hint}"
     )
 
@@ -295,6 +299,10 @@ def _static_quantizer(config: Spec) -> Function:
     magnitude = bits - signed
     grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
     return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
+
+
+def _ternary_tanh() -> Function:
+    return Function(ternary_tanh.NAME, *_calls(ternary_tanh.ternary_tanh), Grid(0, -1, 1), rational=True)
 
 
 def _of_onnx(name: str, config: Spec) -> Function:

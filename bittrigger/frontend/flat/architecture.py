@@ -108,7 +108,7 @@ def is_read(call: Call) -> bool:
         activation = config.get("activation")
         word = activation["class_name"] if isinstance(activation, dict) else str(activation).split("(", maxsplit=1)[0]
         return word in _QUANTISERS
-    return kind in _PLAIN
+    return kind in _PLAIN and not (kind == "Activation" and isinstance(config.get("activation"), dict))
 
 
 @dataclass(frozen=True, eq=False)

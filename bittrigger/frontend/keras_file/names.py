@@ -73,6 +73,7 @@ FUNCTIONS = frozenset(
         "smooth_tanh",
         "binary_tanh",
         "binary_sigmoid",
+        "ternary_tanh",
     ]
 )
 HELPERS = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, RECURRENT
-from bittrigger.frontend.keras_file import hdf5, keras_3_weights, zip_archive
+from bittrigger.frontend.keras_file import hdf5, keras_3_weights, old_layers, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
+from bittrigger.frontend.keras_file.beside import DESCRIPTION, weights_beside
 from bittrigger.frontend.keras_file.keras_3 import as_keras_2
 from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
@@ -39,7 +40,10 @@ Array = npt.NDArray[Any]
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
-_ALLOWED = "allowed are files of model.save('name.h5') of Keras 2, and of model.save('name.keras') of Keras 2 and 3"
+_ALLOWED = (
+    "allowed are files of model.save('name.h5') of Keras 2, of model.save('name.keras') of Keras 2 and 3, and name.json of "
+    "model.to_json() with the weights of Keras 2 in name_weights.h5 beside it"
+)
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,21 @@ class _Content:
         weights: of an HDF5 file for each layer the arrays by name, in order; of an archive the arrays of each path.
         archive: whether it is a .keras archive.
         keras_3: whether Keras 3 wrote it.
+        apart: whether configuration and weights come from two files, as those of old models do.
     """
 
     config: str
     weights: dict[str, dict[str, Array]]
     archive: bool
     keras_3: bool = False
+    apart: bool = False
 
 
 def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> KerasModel:
     """The Keras model in ``path``, not compiled.
 
     Args:
-        path: an ``.h5`` file of Keras 2, or a ``.keras`` archive of Keras 2 or 3.
+        path: an ``.h5`` file of Keras 2, a ``.keras`` archive of Keras 2 or 3, or a ``.json`` with an ``.h5`` beside it.
         also: classes of layers that are allowed besides those that convert, see ``names.COUNTED``.
 
     Raises:
@@ -76,6 +82,9 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     content = _read(path, _read_bytes(path))
     given = _parse(path, content.config)
     config = as_keras_2(str(path), given) if content.keras_3 else given
+    if content.apart:
+        content = replace(content, weights=old_layers.computed(str(path), given, content.weights))
+        config = old_layers.as_today(str(path), given)
     check_config(str(path), config, also)
     for owner, arrays in content.weights.items():
         for name, values in arrays.items():
@@ -120,8 +129,8 @@ def _check_file(path: Path) -> None:
         raise UnsupportedModelError(f"model file {path}: it is no regular file; {_ALLOWED}; copy it to a file")
 
 
-def _parse(path: Path, text: str) -> Mapping[str, Any]:
-    """The configuration without what concerns training."""
+def _parse(path: Path, text: str, also: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    """The configuration without what concerns training, and the keys ``also``."""
     if len(text) > MAX_CONFIG_BYTES:
         raise UnsupportedModelError(
             f"model file {path}: its configuration has {len(text)} characters; allowed are {MAX_CONFIG_BYTES}; save a "
@@ -137,11 +146,13 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
         raise UnsupportedModelError(
             f"model file {path}: its configuration describes no model; {_ALLOWED}; save it again"
         )
-    return {key: config[key] for key in ("module", "class_name", "config", "registered_name") if key in config}
+    return {key: config[key] for key in ("module", "class_name", "config", "registered_name", *also) if key in config}
 
 
 def _read(path: Path, data: bytes) -> _Content:
     """The configuration and the arrays of a model, in either format."""
+    if path.suffix.lower() == DESCRIPTION:
+        return _read_apart(path, data)
     try:
         if data.startswith(zip_archive.SIGNATURE):
             return _read_archive(path, data)
@@ -170,14 +181,35 @@ def _read_hdf5(path: Path, data: bytes) -> _Content:
         raise UnsupportedModelError(
             f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
         )
-    group = file.group(file.find(root, "model_weights"))
+    return _Content(texts[0], _arrays(file, file.group(file.find(root, "model_weights"))), archive=False)
+
+
+def _read_apart(path: Path, data: bytes) -> _Content:
+    """A configuration, and the arrays of the file beside it."""
+    text = data.decode("utf-8", "replace")
+    _check_version(path, str(_parse(path, text, also=("keras_version",)).get("keras_version", "")), ("2",))
+    beside = weights_beside(path)
+    try:
+        file = hdf5.Hdf5(_read_bytes(beside))
+        root = file.group(file.root)
+        _check_version(beside, (file.texts(root, "keras_version") or [""])[0], ("2",))
+        return _Content(text, _arrays(file, root), archive=False, apart=True)
+    except hdf5.Hdf5Error as error:
+        raise UnsupportedModelError(
+            f"model file {beside}: it is damaged or cut off, or not as Keras writes it ({error}); allowed beside {path.name} are "
+            "weights of model.save_weights('name_weights.h5') of Keras 2; copy or save it again"
+        ) from error
+
+
+def _arrays(file: hdf5.Hdf5, group: hdf5.Group) -> dict[str, dict[str, Array]]:
+    """The arrays of each layer in a group."""
     weights: dict[str, dict[str, Array]] = {}
     for layer in file.names(group, "layer_names"):
         inside = file.group(file.find(group, layer))
         arrays = {name: file.array(file.find(inside, name), name) for name in file.names(inside, "weight_names")}
         if arrays:
             weights[layer] = arrays
-    return _Content(texts[0], weights, archive=False)
+    return weights
 
 
 def _major(version: str) -> str:

@@ -11,6 +11,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.attributes import unsupported_layer
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
+from bittrigger.frontend.elementwise.ternary_tanh import NAME, ternary_tanh
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
 from bittrigger.layers.pointwise import is_pointwise
@@ -195,6 +196,8 @@ def function_spec(layer: str, function: Any) -> Facts:
         spec = {"module": "qkeras", "class_name": kind.__name__, "config": _plain(function.get_config())}
         check_saved_settings(layer, function)
         return spec
+    if function is ternary_tanh:
+        return {"module": "bittrigger", "class_name": NAME, "config": {}}
     name = str(getattr(function, "__name__", function))
     if name in _OPERATORS and function is getattr(tf.nn, name):
         return {

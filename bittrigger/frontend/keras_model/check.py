@@ -7,6 +7,7 @@ from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE, unsupported_layer
+from bittrigger.frontend.elementwise.ternary_tanh import NAME
 from bittrigger.frontend.flat.calls import Call, FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.options import check_options
@@ -77,7 +78,8 @@ def _check_activation(call: Call) -> None:
     """Refuse an activation that has no one meaning."""
     activation = call.config.get("activation")
     kind = activation["class_name"] if isinstance(activation, dict) else str(activation).split("(", maxsplit=1)[0]
-    if call.class_name == "Activation" and isinstance(activation, dict) and not call.is_activation:
+    known = kind == "function" and activation["config"] == NAME if isinstance(activation, dict) else False
+    if call.class_name == "Activation" and isinstance(activation, dict) and not (call.is_activation or known):
         raise UnsupportedModelError(f"layer {call.name!r}: an Activation with the {_called(kind)}")
 
 

@@ -96,7 +96,8 @@ class Walk:
         self.builder.account.rounds(
             Float32RoundsError(
                 f"layer {signal.steps[-1].layer!r}: a mean over {divisor} rounds in float32, and layer {node.name!r} reads it "
-                "without a quantiser between; allowed are powers of two; put a QActivation behind the mean"
+                "without a quantiser between; allowed are powers of two; put a QActivation behind the mean, or round it with "
+                f"--layer-precision '{signal.steps[-1].layer}=fixed<16,6>'"
             )
         )
         return sums, divisor

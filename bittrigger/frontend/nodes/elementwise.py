@@ -298,7 +298,8 @@ def _no_integers(signal: Signal, fact: str) -> Float32RoundsError:
     chain = " -> ".join(dict.fromkeys(repr(step.layer) for step in (first, last)))
     return Float32RoundsError(
         f"layer {last.layer!r}: the float32 results of {chain} lie on no integer grid; {fact}; allowed behind float "
-        f"operations are quantised activations ({ALLOWED}); put a QActivation behind this layer"
+        f"operations are quantised activations ({ALLOWED}); put a QActivation behind this layer, or round what it delivers with "
+        f"--layer-precision '{last.layer}=fixed<16,6>'"
     )
 
 

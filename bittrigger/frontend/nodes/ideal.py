@@ -113,7 +113,7 @@ def _kept_whole(builder: Builder, signal: Signal, steps: Sequence[Step], *, relu
         raise UnsupportedModelError(
             f"layer {steps[-1].layer!r}: it divides by a number that is no power of two, so that its results lie on no grid of "
             "integers; allowed is a quantised activation behind it, or the output with --output-precision; put a QActivation "
-            "behind this layer"
+            f"behind this layer, or round what it delivers with --layer-precision '{steps[-1].layer}=fixed<16,6>'"
         )
     shift = max(present, default=0)
     fits = [Affine(line.slope, line.offset, own).at_shift(shift) for line, own in zip(lines, present, strict=True)]
