@@ -74,6 +74,13 @@ def test_narrow_operands(span):
     assert np.array_equal(evaluate(with_cheap_scales(graph), codes), evaluate(graph, codes))
 
 
+def test_a_wide_product_beside_leaves_no_room_for_finer_ones():
+    alone = scaled([11213, 5851, 14549], [17, -40000, 91])
+    beside = scaled([11213, 5851, 14549, 1 << 50], [17, -40000, 91, 0])
+    assert with_cheap_scales(alone) is not alone
+    assert with_cheap_scales(beside) is beside
+
+
 def test_the_widest_products_are_left_alone():
     graph = scaled([(1 << 46) - 12345], [0], shift=50)
     assert with_cheap_scales(graph) is graph

@@ -23,7 +23,7 @@ MOST_STEPS = 1 << 16
 """Most values of one channel."""
 
 MOST_BITS = 56
-"""Widest product: twice as large a multiplier is within what the solver takes."""
+"""Widest result: twice as large a multiplier is within what the solver takes."""
 
 FINER = 6
 """More fractional bits of the multipliers."""
@@ -72,7 +72,10 @@ def _scales(layer: Linear) -> bool:
 
 
 def _cheaper(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> tuple[Linear, Requantize] | tuple[()]:
-    """Both nodes with cheaper multipliers; nothing if there are none."""
+    """Both nodes with cheaper multipliers; nothing if there are none, or no room for finer ones."""
+    reach = np.array([max(abs(span.lo), abs(span.hi)) for span in source], dtype=object)
+    if int((reach @ np.abs(layer.weights).astype(object) + np.abs(layer.bias)).max()).bit_length() + FINER > MOST_BITS:
+        return ()
     weights, bias = layer.weights << FINER, layer.bias << FINER
     finer = replace(node, shift=node.shift + FINER)
     scaled = [(int(row), int(column)) for row, column in np.argwhere(weights) if _is_sum(weights[row, column])]
@@ -118,10 +121,8 @@ def _cheapest(channel: _Channel, node: Requantize, tried: int) -> _Channel:
 
 
 def _runs(channel: _Channel, node: Requantize) -> Segments | None:
-    """The codes that the requantiser delivers, run by run; None if they are one, or too many, or too wide."""
+    """The codes that the requantiser delivers, run by run; None if they are one, or too many."""
     source, multiplier, offset, shift = channel.source, channel.multiplier, channel.offset, node.shift
-    if (multiplier * max(abs(source.lo), abs(source.hi)) + abs(offset)).bit_length() > MOST_BITS:
-        return None
     ends = ((code * multiplier + offset) >> shift for code in (source.lo, source.hi))
     least, most = (min(max(end, node.lo), node.hi) for end in ends)
     if not 0 < most - least <= MOST_STEPS:
