@@ -18,7 +18,6 @@ from pathlib import Path
 
 from bittrigger.emit.render import write_changed
 from bittrigger.errors import ToolError, ToolNotFoundError
-from bittrigger.ir.nodes import Requantize
 from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.origin import without_mark
 from bittrigger.ir.pipeline import Pipeline
@@ -132,11 +131,9 @@ def _runs(pipeline: Pipeline, names: list[str], rtl: Path, folder: Path) -> tupl
     """The synthesis of each module, and the files of library modules in primitives, by module."""
     sources = [_read(path) for path in design_sources(rtl, folder)]
     primitives = {name: s.path for s in sources if s.path.parent != rtl for name in s.declares}
-    known, chooses_nothing = (
-        frozenset(primitives),
-        {module.name for module in pipeline.modules if isinstance(module.node, Requantize | Product)},
-    )
-    runs = [_run(name, set(names) - {name}, sources, rtl, known, muxes=name not in chooses_nothing) for name in names]
+    multiply = {module.name for module in pipeline.modules if isinstance(module.node, Product)}
+    known = frozenset(primitives)
+    runs = [_run(name, set(names) - {name}, sources, rtl, known, muxes=name not in multiply) for name in names]
     return runs, primitives
 
 
