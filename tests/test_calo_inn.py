@@ -11,6 +11,7 @@ from bittrigger.train import generators, model_costs
 from bittrigger.train.generators import parameter_counts
 from bittrigger.train.metrics import separation
 from bittrigger.train.recipes import RecipeOptions
+from bittrigger.train.study import Run
 
 flow = load_recipe("calo_inn", "flow")
 
@@ -124,6 +125,28 @@ def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
         *("float", "All"),
         *("float", "All"),
     ]
+
+
+def run_of(variant, seed, area):
+    return Run(variant, seed, None, {"AUC of voxels": area})
+
+
+def test_differences_are_of_the_same_seeds():
+    runs = [run_of("float", 1, 0.8), run_of("float", 2, 0.7), run_of("All", 2, 0.9), run_of("All", 3, 0.5)]
+    assert not generators.differences(runs, "float", {"AUC of voxels": 3})  # one seed in common
+    runs += [run_of("All", 1, 0.9), run_of("shuffled", 1, 0.9)]
+    assert (
+        generators.differences(runs, "float", {"AUC of voxels": 3})
+        == "- All less float, seed by seed: AUC of voxels +0.150 ± 0.071.\n"
+    )
+
+
+def test_seeds_in_words():
+    runs = [run_of("showers", 1, 0.5), run_of("float", 1, 0.8)]
+    assert generators.seeds_text(runs) == "one seed, so that small differences say nothing"
+    runs += [run_of("float", 2, 0.8)]
+    assert generators.seeds_text(runs) == "mean and deviation of 2 seeds"
+    assert "(how many: float 2; All 1)" in generators.seeds_text([*runs, run_of("All", 1, 0.9)])
 
 
 def test_showers_are_drawn_once_each_and_shuffled_ones_voxel_by_voxel(tmp_path):

@@ -17,6 +17,7 @@ from bittrigger.data import (
     load_jets5,
     load_l1_jets,
     load_l1_objects,
+    load_l1_rates,
     load_openml_jets,
     load_quark_gluon,
     load_wz_decay_plane,
@@ -91,6 +92,17 @@ def l1():
     return {kind: np.full((2, 57), i, np.int16) for i, kind in enumerate(KINDS)}
 
 
+def l1_rates():
+    arrays = {}
+    for i, kind in enumerate(("qcd", "weak")):
+        arrays |= {
+            kind: np.full((2, 57), i, np.int16),
+            f"{kind}_khz": np.array([4.0, 6.0]),
+            f"{kind}_pt_hat": np.zeros(2),
+        }
+    return arrays
+
+
 def saved(tmp_path, arrays):
     np.savez(tmp_path / "a.npz", **arrays)
     return tmp_path / "a.npz"
@@ -112,6 +124,13 @@ def test_l1_objects(tmp_path):
     assert table.features[:6] == ("met_pt", "met_eta", "met_phi", "egamma_1_pt", "egamma_1_eta", "egamma_1_phi")
     assert table.features[-1] == "jet_10_phi"
     assert len(set(table.features)) == 57
+
+
+def test_rates_of_crossings_add_up_to_those_of_their_kinds(tmp_path):
+    crossings = load_l1_rates(saved(tmp_path, l1_rates()))
+    assert (crossings.x[:, 0].tolist(), crossings.kind.tolist()) == ([0, 0, 1, 1], [0, 0, 1, 1])
+    assert crossings.khz.tolist() == [2, 3, 2, 3]
+    assert (crossings.kinds, crossings.pt_hat_gev.dtype) == (("qcd", "weak"), np.float32)
 
 
 def test_quark_gluon_and_padding(tmp_path):
@@ -166,6 +185,13 @@ BAD = [
     ),
     (load_l1_jets, without(l1_jets(), "n"), "no array 'n' in it"),
     (load_l1_jets, {**l1_jets(), "n": np.ones(4, np.int16)}, "rows of 'particles' 5, 'jet' 5, 'n' 4"),
+    (load_l1_rates, without(l1_rates(), "weak"), "no array 'weak' in it"),
+    (load_l1_rates, {**l1_rates(), "qcd_khz": np.ones(3)}, "rows of 'qcd' 2, 'qcd_khz' 3, 'qcd_pt_hat' 2"),
+    (
+        load_l1_rates,
+        {**l1_rates(), "weak_khz": np.array([1.0, 0.0])},
+        "'weak_khz' is 0.0 at row 1; expected rates above 0",
+    ),
     (load_l1_objects, without(l1(), "hinv"), "no array 'hinv' in it"),
     (load_l1_objects, {**l1(), "qcd": np.zeros((0, 57), np.int16)}, "class 'qcd' has no row"),
     (

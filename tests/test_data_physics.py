@@ -7,8 +7,10 @@ import importlib.util
 import numpy as np
 import pytest
 
+from bittrigger.data.level1 import rates
 from bittrigger.data.level1.algorithms import FEATURES as L1_FEATURES
 from bittrigger.data.level1.algorithms import find_objects
+from bittrigger.data.level1.objects import PILEUP
 from bittrigger.data.level1.towers import ETA_TOWERS, PHI_TOWERS, TOWER_PHI, Deposits, overlay, turned
 from bittrigger.data.model import Block
 from bittrigger.data.production.plan import INSTALL
@@ -267,6 +269,43 @@ def test_l1_objects():
     assert (np.diff(rows[:, 27::3]) <= 0).all()
     assert np.median(rows[:, 27]) > 60
     assert rows[:, [0, 3, 27]].any(axis=0).all()
+
+
+def collision(pt_hat, muons=(), *, soft=False):
+    nothing = np.zeros(0)
+    rows = np.array([[pt, 0, 0] for pt in muons]).reshape(-1, 3)
+    return rates.Collision(Deposits(nothing.astype(np.int64), nothing, nothing, rows), pt_hat, soft)
+
+
+def test_a_muon_makes_a_collision_stand_out():
+    assert collision(20.0).prominence_gev == 20
+    assert collision(20.0, muons=(3.0, 5.0)).prominence_gev == 40
+
+
+def test_each_crossing_is_counted_once():
+    """Over all collisions of a crossing the chances to be the one that stands out most add up to one."""
+    pool = [collision(pt_hat, soft=True) for pt_hat in np.geomspace(1e4, 1e6, 2000)]
+    prominence = np.array([each.prominence_gev for each in pool])
+    chances = [rates.counted_once(each, pool, prominence) for each in pool]
+    assert abs(PILEUP * np.mean(chances) - 1) < 0.02
+
+
+def test_a_harder_scattering_of_the_same_collision_counts_instead():
+    pool = [collision(100.0), *(collision(1.0) for _ in range(3)), *(collision(0.0, soft=True) for _ in range(96))]
+    alone = rates.counted_once(collision(1000.0), pool, np.zeros(100))
+    assert abs(alone - 1) < 1e-4
+    assert abs(rates.counted_once(collision(50.0), pool, np.zeros(100)) / (0.75 * (2500 / 2506.9) ** 2) - 1) < 1e-3
+
+
+@needs_generators
+@pytest.mark.parametrize(("kind", "least", "most"), [("qcd", 3_000, 300_000), ("weak", 2, 10)])
+def test_l1_rates(kind, least, most):
+    arrays = block("l1-rates", kind).arrays
+    rows, khz, pt_hat = arrays[kind], arrays[f"{kind}_khz"], arrays[f"{kind}_pt_hat"]
+    assert (rows.shape, rows.dtype, khz.shape, pt_hat.dtype) == ((6, 57), np.int16, (6,), np.float32)
+    assert (khz > 0).all()
+    assert (pt_hat >= (rates.PT_HAT_MIN_GEV if kind == "qcd" else 0)).all()
+    assert least < khz.mean() < most
 
 
 @needs_generators

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bittrigger.data.level1.jets import L1_JETS
 from bittrigger.data.level1.objects import L1_OBJECTS
+from bittrigger.data.level1.rates import L1_RATES
 from bittrigger.data.level1.regions import L1_REGIONS
 from bittrigger.data.level1.vertices import L1_VERTICES
 from bittrigger.data.model import DataSet
@@ -17,7 +18,7 @@ SETS: dict[str, DataSet] = {
     dataset.name: dataset
     for dataset in (
         *(JETS5, JETS5_RANGE, QUARK_GLUON, WZ_DECAY_PLANE),
-        *(L1_OBJECTS, L1_JETS, L1_REGIONS, L1_VERTICES, SHOWERS),
+        *(L1_OBJECTS, L1_RATES, L1_JETS, L1_REGIONS, L1_VERTICES, SHOWERS),
     )
 }
 

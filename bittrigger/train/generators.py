@@ -22,14 +22,17 @@ __all__ = [
     "BASELINES",
     "CLASSIFIER",
     "CLASSIFIER_EPOCHS",
+    "HEAD",
     "area_error",
     "baseline",
     "classifier_area",
     "compared",
     "comparison_tables",
+    "differences",
     "losers",
     "parameter_counts",
     "plot_observables",
+    "seeds_text",
     "source_of",
 ]
 
@@ -43,6 +46,7 @@ BASELINES = {
 """What needs no network."""
 
 HEAD = ("AUC of voxels", "AUC of observables", "mean separation")
+"""What a generator is judged by."""
 SMALLEST = 1e-6
 LINES = ("-", "--", "-.", ":", (0, (5, 1)))
 
@@ -109,6 +113,30 @@ def losers(runs: Sequence[Run]) -> str:
     return "".join(lines)
 
 
+def differences(runs: Sequence[Run], reference: str, columns: Mapping[str, int]) -> str:
+    """What each generator has more than `reference`, seed by seed: mean and deviation over the seeds, as lines of a list.
+
+    Args:
+        runs: of variants and seeds; seeds that only one of two variants has do not count.
+        reference: a variant.
+        columns: for each figure, how many digits after the point.
+    """
+    figures = {(run.variant, run.seed): run.figures for run in runs}
+    lines = []
+    for variant in dict.fromkeys(run.variant for run in runs if run.variant not in (*BASELINES, reference)):
+        seeds = [seed for name, seed in figures if name == variant and (reference, seed) in figures]
+        words = []
+        for name, digits in columns.items():
+            pairs = [(figures[variant, seed].get(name), figures[reference, seed].get(name)) for seed in seeds]
+            found = spread_of(None if None in pair else pair[0] - pair[1] for pair in pairs)  # type: ignore[operator]
+            if found:
+                sign = "+" if found.mean > 0 else ""
+                words.append(f"{name} {sign}{found.text(digits)}")
+        if len(seeds) > 1:
+            lines.append(f"- {variant} less {reference}, seed by seed: {', '.join(words)}.\n")
+    return "".join(lines)
+
+
 def area_error(showers: int) -> float:
     """Standard error of the areas of `compared` near 0.5, of so many real showers and as many made ones.
 
@@ -139,6 +167,20 @@ def baseline(name: str, known: Showers, incident: Real, seed: int) -> Real:
             chosen = random.choice(of, size=(len(rows), 1), replace=len(of) < len(rows))
         made[rows] = known.voxels_mev[chosen, np.arange(voxels)]
     return made
+
+
+def seeds_text(runs: Sequence[Run]) -> str:
+    """How many seeds the variants were trained with, in words."""
+    seeds: dict[int, list[str]] = {}
+    for variant in dict.fromkeys(run.variant for run in runs if run.variant not in BASELINES):
+        seeds.setdefault(sum(run.variant == variant for run in runs), []).append(variant)
+    if len(seeds) == 1:
+        count = next(iter(seeds))
+        return (
+            "one seed, so that small differences say nothing" if count == 1 else f"mean and deviation of {count} seeds"
+        )
+    words = "; ".join(f"{', '.join(names)} {count}" for count, names in sorted(seeds.items(), reverse=True))
+    return f"mean and deviation over the seeds (how many: {words}), and of one seed small differences say nothing"
 
 
 def source_of(known: Showers) -> str:

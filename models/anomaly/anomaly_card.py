@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from baselines import BACKGROUND, CROSSINGS_KHZ, RATES, Scores, efficiencies, figures, signals, split_kinds
+from baselines import BACKGROUND, RATES, Scores, efficiencies, figures, signals, split_kinds
 from teacher_student import (
     BIAS_QUANTIZER,
     CODE_HIDDEN,
@@ -22,6 +22,7 @@ from teacher_student import (
 
 from bittrigger.data import Table
 from bittrigger.data.level1.objects import L1_OBJECTS
+from bittrigger.data.level1.rates import CROSSINGS_KHZ
 from bittrigger.device.budgets import find_budget
 from bittrigger.explore.firmware import FirmwareCost
 from bittrigger.layers.activations import StaticQuantizer
@@ -88,7 +89,7 @@ are {_seeds(result)}; the exported network is that of seed {result.runs[0].seed}
 `model.h5` itself. The other scores have nothing random in them.
 
 **A Level-1 seed gets 0.1 to 10 kHz. The rates below, 300 and 30 kHz, are far above, and of zero bias in blocks that share
-pile-up; [rates.md](rates.md) goes down to 1 kHz for sums of momenta and to 30 kHz for the network.**
+pile-up; [rates.md](rates.md) has the rates of a seed.**
 
 Area under the ROC curve against zero bias:
 

@@ -14,9 +14,6 @@ Scores = npt.NDArray[np.floating]
 Score = Callable[[npt.NDArray[np.integer]], Scores]
 
 BACKGROUND = "zerobias"
-CROSSINGS_KHZ = 30_000.0
-"""Bunches collide at about 30 MHz: 2,760 of 3,564 places of the LHC are filled, 11.245 kHz each."""
-
 RATES = (1e-2, 1e-3)
 """Shares of zero bias that may pass; 300 and 30 kHz. See `rates.py` for less."""
 

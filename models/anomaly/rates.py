@@ -1,14 +1,13 @@
-"""Efficiency of the anomaly trigger against its rate in kHz, as far down to the 1 to 10 kHz of a Level-1 seed as can be told.
+"""Efficiency of the anomaly trigger against its rate in kHz, down to the 1 to 10 kHz of a Level-1 seed.
 
-Run from the repository root, with the extra `data`; the first command generates, the second measures:
+Run from the repository root; the first command needs the extra `data`:
 
     bittrigger data make l1-objects --events 28000 --seed 12 -o l1_test.npz
-    python models/anomaly/rates.py make --events 12000 --seed 31 -o l1_rates.npz
-    python models/anomaly/rates.py measure --rates l1_rates.npz --test l1_test.npz
+    bittrigger data make l1-rates --events 40000 --seed 31 -o l1_rates.npz
+    python models/anomaly/rates.py --rates l1_rates.npz --test l1_test.npz
 
-A few thousand crossings of zero bias say nothing about a rate of kHz of 30 MHz. So crossings with a hard collision of QCD are
-generated, the more often the harder it is, and each counts with the rate that it stands for: what passes a high threshold
-has one hard collision, and the rest of the crossing is pile-up. Writes rates.md and rates.png beside this file.
+A few thousand crossings of zero bias say nothing about a rate of kHz of 30 MHz; `l1-rates` has crossings that each stand for a
+rate, those that may pass the more often. Writes rates.md and rates.png to --out.
 """
 
 from __future__ import annotations
@@ -22,67 +21,42 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from baselines import BACKGROUND, CROSSINGS_KHZ, Scores, momentum_sums, signals
+from baselines import BACKGROUND, Scores, momentum_sums, signals
 
-from bittrigger.data import Table, load_l1_objects
+from bittrigger.data import RatedCrossings, Table, load_l1_objects, load_l1_rates
+from bittrigger.data.level1.rates import CROSSINGS_KHZ, PT_HAT_MIN_GEV
 from bittrigger.train.metrics import Efficiency, efficiency_at_khz
-from bittrigger.train.plots import COLORS, STYLES, figure_axes
-from bittrigger.train.recipes import load_arrays, markdown_table, predict, reload, write_text
-
-PILEUP = 55
-PT_HAT_MIN_GEV = 20
-POOL = 4_000
-BATCH = 100
-BIAS_POWER = 4
-"""A collision is generated more often by its pT to this power, beyond what QCD gives, and has a weight for it."""
+from bittrigger.train.plots import COLORS, STYLES, figure_grid
+from bittrigger.train.recipes import markdown_table, predict, reload, write_text
 
 RATES_KHZ = (1.0, 3.0, 10.0, 30.0)
+CHECKED_KHZ = (1000.0, 300.0, 100.0)
+"""Rates that zero bias itself can tell."""
+
 FEWEST = 10.0
 """Crossings within twice a rate, in effect, without which the efficiency there is not told."""
 
 NETWORK = "ternary network"
+MUON_PT, MUON_GEV = 15, 10
+"""Column of the leading muon's pT, in 0.5 GeV; from where on it is told of."""
+
 LEFT_OUT = (BACKGROUND, "qcd")
 """Kinds of the test file that are no signal here."""
 
 
-def make(events: int, seed: int, output: Path) -> None:
-    """Generate weighted crossings, and write `x` `(n, 57)` int16 and `khz` `(n,)`, the rate that each stands for."""
-    from bittrigger.data.level1.algorithms import FEATURES, find_objects
-    from bittrigger.data.level1.towers import PHI_TOWERS, deposit, overlay, turned
-    from bittrigger.data.pythia.events import start_pythia
-
-    random = np.random.default_rng(seed)
-    soft = start_pythia(["Beams:eCM = 13600", "SoftQCD:inelastic = on"], seed + 1)
-    biased = (
-        f"PhaseSpace:pTHatMin = {PT_HAT_MIN_GEV}",
-        "PhaseSpace:bias2Selection = on",
-        f"PhaseSpace:bias2SelectionPow = {BIAS_POWER}",
-    )
-    hard = start_pythia(["Beams:eCM = 13600", "HardQCD:all = on", *biased], seed + 2)
-    pool = [each for _ in range(0, POOL, BATCH) for each in deposit(soft.nextBatch(BATCH).prt, random)]
-    x, weights = np.zeros((events, len(FEATURES)), np.int16), np.zeros(events)
-    for start in range(0, events, BATCH):
-        batch = hard.nextBatch(min(BATCH, events - start))
-        weights[start : start + len(batch)] = np.asarray(batch.info.weights)[:, 0]
-        for i, signal in enumerate(deposit(batch.prt, random), start=start):
-            others = random.integers(len(pool), size=random.poisson(PILEUP))
-            turns = [
-                turned(pool[j], int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2))) for j in others
-            ]
-            x[i] = find_objects(*overlay([*turns, signal]), random)
-    share = hard.infoPython().sigmaGen() / soft.infoPython().sigmaGen()
-    khz = CROSSINGS_KHZ * PILEUP * share * weights / weights.sum()
-    np.savez_compressed(output, x=x, khz=khz)
-
-
 @dataclass(frozen=True)
 class Measured:
-    """The scores by name of the weighted background, of each kind of the test file, and the weights in kHz."""
+    """The scores by name of the background that stands for rates, and of each kind of the test file."""
 
     background: Mapping[str, Scores]
     tested: Mapping[str, Scores]
-    khz: npt.NDArray[np.float64]
+    rated: RatedCrossings
     test: Table
+
+    @property
+    def khz(self) -> npt.NDArray[np.float64]:
+        """What each crossing of the background stands for."""
+        return self.rated.khz
 
     def crossings_near(self, name: str, khz: float) -> float:
         """How many equal crossings would know twice the rate as well: `(sum w)^2 / sum w^2` of those that pass there."""
@@ -96,12 +70,27 @@ class Measured:
         needed = len(self.khz) * FEWEST / self.crossings_near(name, khz)
         return int(float(f"{needed:.1e}"))
 
+    def floor_khz(self, name: str) -> float:
+        """The lowest rate, to two digits, from which on enough crossings tell where it is."""
+        grid = np.geomspace(1000, 0.1, 161)
+        known = [self.crossings_near(name, khz) >= FEWEST for khz in grid]
+        return float(f"{grid[max(known.index(False) if False in known else len(grid), 1) - 1]:.2g}")
+
     def efficiency(self, name: str, signal: str, khz: float) -> Efficiency | None:
         """The efficiency of a score for a signal at a rate; None if too few crossings tell where that rate is."""
         if self.crossings_near(name, khz) < FEWEST:
             return None
         chosen = self.tested[name][self.test.y == self.test.classes.index(signal)]
         return efficiency_at_khz(self.background[name], self.khz, chosen, khz)
+
+    def checked(self, name: str, khz: float) -> tuple[float, float, float, float]:
+        """What passes where zero bias puts a rate, in kHz: by zero bias, its error, by the background, its error."""
+        zero_bias = self.tested[name][self.test.y == self.test.classes.index(BACKGROUND)]
+        threshold = np.quantile(zero_bias, 1 - khz / CROSSINGS_KHZ)
+        passing = int(np.count_nonzero(zero_bias > threshold))
+        weights = self.khz[self.background[name] > threshold]
+        each = CROSSINGS_KHZ / len(zero_bias)
+        return passing * each, np.sqrt(passing) * each, float(weights.sum()), float(np.sqrt((weights**2).sum()))
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -110,22 +99,23 @@ def scores(folder: Path) -> dict[str, Any]:
     return {NETWORK: lambda x: predict(model, x.astype(np.float32))[:, 0], **momentum_sums()}
 
 
-def measure(rates: Path, test: Path, folder: Path) -> None:
-    """Write rates.md and rates.png to `folder`."""
-    weighted, table = load_arrays(rates, ("x", "khz")), load_l1_objects(test)
+def measure(rates: Path, test: Path, model: Path, out: Path) -> None:
+    """Write rates.md and rates.png to `out`.
+
+    Raises:
+        ConfigError: a data file is missing, damaged or of another set.
+    """
+    rated, table = load_l1_rates(rates), load_l1_objects(test)
     found = {
-        name: (score(weighted["x"].astype(np.int64)), score(table.x.astype(np.int64)))
-        for name, score in scores(folder).items()
+        name: (score(rated.x.astype(np.int64)), score(table.x.astype(np.int64)))
+        for name, score in scores(model).items()
     }
-    measured = Measured(
-        {name: pair[0] for name, pair in found.items()},
-        {name: pair[1] for name, pair in found.items()},
-        weighted["khz"].astype(np.float64),
-        table,
-    )
+    background, tested = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
+    measured = Measured(background, tested, rated, table)
     names = [name for name in signals(table.classes) if name not in LEFT_OUT]
-    write_text(folder / "rates.md", card(measured, names))
-    plot(measured, names[-1], folder / "rates.png")
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "rates.md", card(measured, names))
+    plot(measured, names, out / "rates.png")
 
 
 def card(measured: Measured, names: Sequence[str]) -> str:
@@ -135,83 +125,115 @@ def card(measured: Measured, names: Sequence[str]) -> str:
         for score in measured.background:
             found = [measured.efficiency(score, name, khz) for name in names]
             cells = ["-" if each is None else f"{each.value:.3f} ± {each.error:.3f}" for each in found]
-            rows.append([f"{khz:g}", score, *cells])
+            rows.append([f"{khz:g}", score, f"{measured.crossings_near(score, khz):.0f}", *cells])
+    checks = []
+    for khz in CHECKED_KHZ:
+        for score in measured.background:
+            direct, error, weighted, deviation = measured.checked(score, khz)
+            checks.append([score, f"{direct:.0f} ± {error:.0f}", f"{weighted:.0f} ± {deviation:.0f}"])
+    floors = ", ".join(f"{measured.floor_khz(name):g} kHz ({name})" for name in measured.background)
+    record = measured.rated.provenance.record or {}
+    counts = ", ".join(
+        f"{np.count_nonzero(measured.rated.kind == i):,} of {name}" for i, name in enumerate(measured.rated.kinds)
+    )
+    return f"""# Anomaly trigger: efficiency against rate
+
+A Level-1 seed gets 0.1 to 10 kHz of the {CROSSINGS_KHZ / 1000:.0f} MHz at which bunches collide. {summary(measured, names)}
+Signal efficiency of the network of `model.h5` and of sums that need no network, with the statistical errors of signal and rate:
+
+{markdown_table(["rate (kHz)", "score", "crossings", *names], rows)}
+![efficiency against rate](rates.png)
+
+- The rate is that of {counts} of `l1-rates` (docs/data.md), which stand for {measured.khz.sum():,.0f} kHz together: Pythia 8 at
+  leading order, the harder the more often, each crossing with the rate that it stands for. "Crossings" are as many equal ones
+  as would tell twice the rate as well; `-` stands where they are fewer than {FEWEST:g}. So nothing is extrapolated; the lowest
+  rates that these crossings tell are {floors}.{needed_text(measured)}
+- {origin_text(measured)}
+- Not in the rate: muons of collisions below {PT_HAT_MIN_GEV} GeV, of pions and kaons in flight and of quarkonia, noise,
+  beam halo. A real trigger has more.
+
+A check where zero bias itself can count, where it puts {", ".join(f"{khz:g}" for khz in CHECKED_KHZ)} kHz; the
+crossings of zero bias share pile-up, so that their errors are larger than those of their count:
+
+{markdown_table(["score", "zero bias (kHz)", "these crossings (kHz)"], checks)}
+Signals: those of the test file of card.md. Commands:
+
+```sh
+bittrigger data make l1-objects --events 28000 --seed 12 -o l1_test.npz
+bittrigger data make l1-rates --events {record.get("events", len(measured.khz))} --seed {record.get("seed")} -o l1_rates.npz
+python models/anomaly/rates.py --rates l1_rates.npz --test l1_test.npz
+```
+"""
+
+
+def summary(measured: Measured, names: Sequence[str]) -> str:
+    """What the network keeps beside the best of the sums, where a seed's rates are told, in words."""
+    told = [khz for khz in RATES_KHZ if measured.efficiency(NETWORK, names[0], khz) is not None]
+    if not told:
+        return "**What the network keeps at such rates is not known.**"
+    khz, lines = told[0], []
+    for name in names:
+        found = {score: measured.efficiency(score, name, khz) for score in measured.background}
+        known = {score: each for score, each in found.items() if each is not None}
+        ours = known.pop(NETWORK)
+        best = max(known, key=lambda score: known[score].value, default=None)
+        beside = f", {best} {known[best].value:.3f} ± {known[best].error:.3f}" if best else ""
+        lines.append(f"{ours.value:.3f} ± {ours.error:.3f} of {name}{beside}")
+    return f"**At {khz:g} kHz the network keeps {'; '.join(lines)}.**"
+
+
+def origin_text(measured: Measured) -> str:
+    """What the crossings are that the network takes at each rate, in words."""
+    words = []
+    for khz in RATES_KHZ:
+        order = np.argsort(-measured.background[NETWORK], kind="stable")
+        taken = order[: int(np.searchsorted(np.cumsum(measured.khz[order]), khz)) + 1]
+        weights = measured.khz[taken] / measured.khz[taken].sum()
+        weak = weights[measured.rated.kind[taken] == measured.rated.kinds.index("weak")].sum()
+        muons = weights[measured.rated.x[taken, MUON_PT] > 2 * MUON_GEV].sum()
+        words.append(f"{khz:g} kHz {weak:.0%} and {muons:.0%}")
+    return (
+        "Of what the network takes, the share that has a single W, Z or virtual photon, and the share with a muon above "
+        f"{MUON_GEV} GeV: {'; '.join(words)}."
+    )
+
+
+def needed_text(measured: Measured) -> str:
+    """How many crossings the rates that are not told would take, in words."""
     needed = [
         f"{measured.crossings_needed(NETWORK, khz):,} for {khz:g} kHz"
         for khz in RATES_KHZ
         if measured.crossings_near(NETWORK, khz) < FEWEST
     ]
-    zero_bias = measured.tested[NETWORK][measured.test.y == measured.test.classes.index(BACKGROUND)]
-    checks = []
-    for share in (0.01, 0.003):
-        threshold = np.quantile(zero_bias, 1 - share)
-        khz = float(measured.khz[measured.background[NETWORK] > threshold].sum())
-        checks.append(
-            f"{CROSSINGS_KHZ * np.mean(zero_bias > threshold):.0f} kHz of zero bias are {khz:.0f} kHz by these"
-        )
-    return f"""# Anomaly trigger: efficiency against rate
-
-A Level-1 seed gets 0.1 to 10 kHz of the {CROSSINGS_KHZ / 1000:.0f} MHz at which bunches collide. **What the network
-keeps at such rates is not known yet**; at {RATES_KHZ[-1]:g} kHz it is better than sums of momenta for hto4l alone, which
-has muons and electrons. Signal efficiency of the network of `model.h5` and of sums that need no network, with the
-statistical errors of signal and rate:
-
-{markdown_table(["rate (kHz)", "score", *names], rows)}
-![efficiency against rate](rates.png)
-
-- The rate is that of crossings with a hard collision of QCD in {PILEUP} others: {len(measured.khz)} crossings, which stand for
-  {measured.khz.sum():.0f} kHz together, Pythia 8 at leading order above {PT_HAT_MIN_GEV} GeV, the harder the more often, each
-  with the rate that it stands for; the other collisions are drawn from {POOL:,}, and turned. A `-` stands where fewer than
-  {FEWEST:g} crossings, in effect, tell where the rate is: the sums grow with the hard collision, but the network also answers
-  to a muon, which a soft one can have, and there are few such crossings, each of them for a large rate. About so many
-  crossings would tell: {", ".join(needed)}.
-- A check where zero bias itself can count, by the network's score: {"; ".join(checks)} crossings.
-  They give more, since at leading order a crossing with several collisions above {PT_HAT_MIN_GEV} GeV counts several times; the
-  lower the rate, the less that matters, and rates here are rather too high than too low.
-- Other backgrounds of a seed, as real detectors have them (noise, beam halo), are not here; rates of a real trigger are higher.
-- Signals: those of the test file of card.md. Commands:
-
-```sh
-bittrigger data make l1-objects --events 28000 --seed 12 -o l1_test.npz
-python models/anomaly/rates.py make --events {len(measured.khz)} --seed 31 -o l1_rates.npz
-python models/anomaly/rates.py measure --rates l1_rates.npz --test l1_test.npz
-```
-"""
+    return f" For the network about so many would tell: {', '.join(needed)}." if needed else ""
 
 
-def plot(measured: Measured, signal: str, path: Path) -> None:
-    """Draw the efficiency for one signal against the rate."""
+def plot(measured: Measured, names: Sequence[str], path: Path) -> None:
+    """Draw the efficiency of each score against the rate, one panel a signal."""
     rates = np.geomspace(RATES_KHZ[0], 100, 25)
-    with figure_axes(path, (5.2, 4.0)) as axes:
-        for i, name in enumerate(measured.background):
-            known = [(khz, measured.efficiency(name, signal, float(khz))) for khz in rates]
-            shown = [(khz, each.value, each.error) for khz, each in known if each is not None]
-            if not shown:
-                continue
-            khz, values, errors = np.array(shown).T
-            axes.plot(khz, values, color=COLORS[i], linestyle=STYLES[i % len(STYLES)], label=name)
-            axes.fill_between(khz, values - errors, values + errors, color=COLORS[i], alpha=0.15, linewidth=0)
-        axes.set(xscale="log", ylim=(0, None), xlabel="rate (kHz)", ylabel=f"efficiency for {signal}")
-        axes.set_title("Anomaly trigger, against QCD in pile-up")
-        axes.legend(fontsize=8)
+    with figure_grid(path, len(names), len(names), "Anomaly trigger: efficiency against rate") as panels:
+        for axes, signal in zip(panels, names, strict=True):
+            for i, name in enumerate(measured.background):
+                known = [(khz, measured.efficiency(name, signal, float(khz))) for khz in rates]
+                shown = [(khz, each.value, each.error) for khz, each in known if each is not None]
+                if not shown:
+                    continue
+                khz, values, errors = np.array(shown).T
+                axes.plot(khz, values, color=COLORS[i], linestyle=STYLES[i % len(STYLES)], label=name)
+                axes.fill_between(khz, values - errors, values + errors, color=COLORS[i], alpha=0.15, linewidth=0)
+            axes.set(xscale="log", ylim=(0, 1), xlabel="rate (kHz)", ylabel="efficiency", title=signal)
+        panels[-1].legend(fontsize=6)
 
 
 def main() -> int:
     """Read the words of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    making = verbs.add_parser("make", help="generate the weighted crossings")
-    making.add_argument("--events", type=int, default=12_000)
-    making.add_argument("--seed", type=int, default=31)
-    making.add_argument("-o", "--output", type=Path, required=True)
-    measuring = verbs.add_parser("measure", help="write rates.md and rates.png")
-    measuring.add_argument("--rates", type=Path, required=True)
-    measuring.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--rates", type=Path, required=True, help="l1-rates")
+    parser.add_argument("--test", type=Path, required=True, help="l1-objects of the seed of card.md's test file")
+    here = Path(__file__).parent
+    parser.add_argument("--out", type=Path, default=here, help="folder of rates.md and rates.png (default: this one)")
     options = parser.parse_args()
-    if options.verb == "make":
-        make(options.events, options.seed, options.output)
-    else:
-        measure(options.rates, options.test, Path(__file__).parent)
+    measure(options.rates, options.test, here, options.out)
     return 0
 
 

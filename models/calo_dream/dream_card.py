@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from energy import EnergySettings
 from shape import ShapeSettings
 
-from bittrigger.train.generators import BASELINES, CLASSIFIER, CLASSIFIER_EPOCHS, area_error, comparison_tables, losers
+from bittrigger.train.generators import (
+    BASELINES,
+    CLASSIFIER,
+    CLASSIFIER_EPOCHS,
+    HEAD,
+    area_error,
+    comparison_tables,
+    differences,
+    losers,
+    seeds_text,
+)
 from bittrigger.train.recipes import markdown_table, versions
 from bittrigger.train.study import Run, summary_rows
 
@@ -27,12 +37,14 @@ def card(
     (trained, judged), (energy, shape) = runs, nets
     columns = {"parameters": (0, 1.0), "quantised (%)": (1, 1.0), "error of the velocity": (4, 1.0)}
     areas, separations = comparison_tables(judged, {})
-    units, seeds = " and ".join(map(str, CLASSIFIER)), len({run.seed for run in judged})
+    units = " and ".join(map(str, CLASSIFIER))
     words = {
         "energy": f"{energy.depth} encoder and {energy.depth} decoder blocks ({energy.units} units, {energy.heads} heads)",
         "head": f"{energy.head_layers} inner layers of {energy.head_units} units",
         "shape": f"{shape.depth} blocks ({shape.units} units, {shape.heads} heads)",
-        "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()) + losers(judged),
+        "baselines": "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items())
+        + losers(judged)
+        + differences(judged, "energy float, shape float", dict.fromkeys(HEAD, 3)),
         "missing": f"Not trained yet, for want of hours: {facts['missing']}.\n\n" if facts["missing"] else "",
         "error": f"{area_error(int(facts['tested'])):.2f}",
     }
@@ -51,7 +63,7 @@ generator of showers stands in no trigger; it says where in a network ternary la
 ## Result
 
 {facts["trained"]} showers train, the shape network for {facts["epochs"]} epochs,
-the energy network for {facts["energy_epochs"]}; {seeds} seed(s). The error of the velocity is
+the energy network for {facts["energy_epochs"]}; {seeds_text(judged)}. The error of the velocity is
 squared, of standardised numbers, on held-out showers; that of a network that knows nothing is about 2:
 
 {markdown_table(["network", *columns], summary_rows(trained, columns))}
@@ -66,8 +78,8 @@ Separation of histograms of 50 bins, 0 for equal and 1 for disjoint ones; what c
 ![observables](observables.png)
 
 The authors train 2.4 and 26 million parameters for 500 and 800 epochs on 100,000 showers of Geant4, in the 6,480 voxels of ds2;
-these are {facts["source"]}. The figures are not to be set beside theirs,
-and with one seed small differences between variants say nothing. No weights are shipped: the command makes them.
+these are {facts["source"]}. The figures are not to be set beside theirs.
+No weights are shipped: the command makes them.
 
 ## Data and command
 

@@ -178,4 +178,4 @@ def sampled(nets: Mapping[str, Path], layout: Layout, incident: Real, seed: int)
 
 if __name__ == "__main__":
     names = {"data": "showers to train on", "test": "showers of another seed to compare with"}
-    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, **names, epochs=EPOCHS, seeds=(1,)))
+    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, **names, epochs=EPOCHS, seeds=(1, 2, 3)))

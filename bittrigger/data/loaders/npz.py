@@ -10,8 +10,9 @@ from bittrigger.data.level1.algorithms import FEATURES as L1_FEATURES
 from bittrigger.data.level1.jets import COLUMNS, CONSTITUENTS
 from bittrigger.data.level1.jets import KINDS as L1_JET_CLASSES
 from bittrigger.data.level1.objects import KINDS as L1_KINDS
+from bittrigger.data.level1.rates import KINDS as L1_RATE_KINDS
 from bittrigger.data.loaders.checks import check_finite, check_labels, check_lengths, read_checked
-from bittrigger.data.loaders.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets
+from bittrigger.data.loaders.samples import Constituents, DecayPlanes, Provenance, RatedCrossings, Table, TriggerJets
 from bittrigger.data.production.archive import read_record
 from bittrigger.data.pythia.jets5 import CLASSES, FEATURES
 from bittrigger.data.pythia.quark_gluon import KINDS as QUARK_GLUON_CLASSES
@@ -47,6 +48,32 @@ def load_l1_objects(path: Path) -> Table:
     labels = np.repeat(np.arange(len(L1_KINDS)), [len(array) for array in arrays.values()])
     y = check_labels(path, labels, L1_KINDS)
     return Table(np.concatenate(list(arrays.values())), y, L1_FEATURES, L1_KINDS, _provenance(path, "l1-objects"))
+
+
+def load_l1_rates(path: Path) -> RatedCrossings:
+    """The crossings of a file and the rates that they stand for, in kHz.
+
+    Raises:
+        ConfigError: if the file is not such a one, or damaged, a kind has no crossing, or a rate is not above 0.
+    """
+    x, khz, pt_hat = [], [], []
+    for kind in L1_RATE_KINDS:
+        rows = read_checked(path, kind, (None, len(L1_FEATURES)), "i")
+        alone, hard = (read_checked(path, f"{kind}_{name}", (None,), "f") for name in ("khz", "pt_hat"))
+        check_lengths(path, {kind: rows, f"{kind}_khz": alone, f"{kind}_pt_hat": hard})
+        check_finite(path, f"{kind}_khz", alone)
+        if not (alone > 0).all():
+            row = int(np.argmin(alone))
+            raise ConfigError(
+                f"data file {path}: array '{kind}_khz' is {alone[row]} at row {row}; expected rates above 0; make the file again"
+            )
+        x.append(rows)
+        khz.append(alone.astype(np.float64) / max(len(rows), 1))
+        pt_hat.append(hard.astype(np.float32))
+    labels = np.repeat(np.arange(len(L1_RATE_KINDS)), [len(rows) for rows in x])
+    kind_of = check_labels(path, labels, L1_RATE_KINDS)
+    arrays = (np.concatenate(each) for each in (x, khz, pt_hat))
+    return RatedCrossings(*arrays, kind_of, L1_RATE_KINDS, _provenance(path, "l1-rates"))
 
 
 def load_l1_jets(path: Path) -> TriggerJets:

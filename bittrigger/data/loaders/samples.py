@@ -43,6 +43,25 @@ class Table:
 
 
 @dataclass(frozen=True)
+class RatedCrossings:
+    """Bunch crossings of background, each with the rate that it stands for, see `bittrigger.data.level1.rates`.
+
+    Attributes:
+        x: `(n, 57)`.
+        khz: rates, above 0, `(n,)`; their sum is that of all crossings.
+        pt_hat_gev: pT of the hard scattering, `(n,)`; 0 of a single boson.
+        kind: indices into ``kinds``, `(n,)`.
+    """
+
+    x: npt.NDArray[np.int16]
+    khz: npt.NDArray[np.float64]
+    pt_hat_gev: npt.NDArray[np.float32]
+    kind: npt.NDArray[np.int8]
+    kinds: tuple[str, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
 class Showers:
     """Showers in voxels.
 
