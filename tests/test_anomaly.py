@@ -142,7 +142,7 @@ def test_rates_are_told_in_khz_with_their_errors(sample, tmp_path, monkeypatch):
     row = next(line for line in text.splitlines() if line.startswith("| 5 | ternary network "))
     assert row.startswith(f"| 5 | {rates.NETWORK} | 20 | {found.value:.3f} ± {found.error:.3f} | ")
     assert f"| 2 | {rates.NETWORK} | 8 | - | - |" in text
-    assert f"At 5 kHz the network keeps {found.value:.3f}" in text
+    assert f"At 5 kHz the\nnetwork keeps {found.value:.3f}" in text
     assert "2,000 of qcd, 2,000 of weak of `l1-rates`" in text
     assert "which stand for 2,000 kHz together" in text
     rates.plot(measured, ["ttbar", "hto4l"], tmp_path / "p.png")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from baselines import BACKGROUND, Scores, momentum_sums, signals
+from teacher_student import object_scales
 
 from bittrigger.data import RatedCrossings, Table, load_l1_objects, load_l1_rates
 from bittrigger.data.level1.rates import CROSSINGS_KHZ, PT_HAT_MIN_GEV
@@ -30,6 +31,9 @@ from bittrigger.train.plots import COLORS, STYLES, figure_grid
 from bittrigger.train.recipes import markdown_table, predict, reload, write_text
 
 RATES_KHZ = (1.0, 3.0, 10.0, 30.0)
+SEED_KHZ = 3.0
+"""The rate that is told of first."""
+
 CHECKED_KHZ = (1000.0, 300.0, 100.0)
 """Rates that zero bias itself can tell."""
 
@@ -37,6 +41,9 @@ FEWEST = 10.0
 """Crossings within twice a rate, in effect, without which the efficiency there is not told."""
 
 NETWORK = "ternary network"
+SCALED = "sum of all pT, e/gamma twice, muons four times"
+"""What the scales of the network's inputs give without a network."""
+
 MUON_PT, MUON_GEV = 15, 10
 """Column of the leading muon's pT, in 0.5 GeV; from where on it is told of."""
 
@@ -96,7 +103,12 @@ class Measured:
 def scores(folder: Path) -> dict[str, Any]:
     """The network of `folder` and the sums that need none, each a function of integers `(n, 57)`."""
     model = reload(folder / "model.h5")
-    return {NETWORK: lambda x: predict(model, x.astype(np.float32))[:, 0], **momentum_sums()}
+    scales = object_scales().astype(np.float64)
+    return {
+        NETWORK: lambda x: predict(model, x.astype(np.float32))[:, 0],
+        SCALED: lambda x: (x @ scales).sum(axis=1),
+        **momentum_sums(),
+    }
 
 
 def measure(rates: Path, test: Path, model: Path, out: Path) -> None:
@@ -124,14 +136,19 @@ def card(measured: Measured, names: Sequence[str]) -> str:
     for khz in RATES_KHZ:
         for score in measured.background:
             found = [measured.efficiency(score, name, khz) for name in names]
-            cells = ["-" if each is None else f"{each.value:.3f} ± {each.error:.3f}" for each in found]
+            cells = [
+                "-"
+                if each is None
+                else in_words(each, np.count_nonzero(measured.test.y == measured.test.classes.index(name)))
+                for name, each in zip(names, found, strict=True)
+            ]
             rows.append([f"{khz:g}", score, f"{measured.crossings_near(score, khz):.0f}", *cells])
     checks = []
     for khz in CHECKED_KHZ:
         for score in measured.background:
             direct, error, weighted, deviation = measured.checked(score, khz)
             checks.append([score, f"{direct:.0f} ± {error:.0f}", f"{weighted:.0f} ± {deviation:.0f}"])
-    floors = ", ".join(f"{measured.floor_khz(name):g} kHz ({name})" for name in measured.background)
+    floors = ",\n  ".join(f"{measured.floor_khz(name):g} kHz ({name})" for name in measured.background)
     record = measured.rated.provenance.record or {}
     counts = ", ".join(
         f"{np.count_nonzero(measured.rated.kind == i):,} of {name}" for i, name in enumerate(measured.rated.kinds)
@@ -147,7 +164,8 @@ Signal efficiency of the network of `model.h5` and of sums that need no network,
 - The rate is that of {counts} of `l1-rates` (docs/data.md), which stand for {measured.khz.sum():,.0f} kHz together: Pythia 8 at
   leading order, the harder the more often, each crossing with the rate that it stands for. "Crossings" are as many equal ones
   as would tell twice the rate as well; `-` stands where they are fewer than {FEWEST:g}. So nothing is extrapolated; the lowest
-  rates that these crossings tell are {floors}.{needed_text(measured)}
+  rates that these crossings tell, of 0.1 kHz and more, are
+  {floors}.{needed_text(measured)}
 - {origin_text(measured)}
 - Not in the rate: muons of collisions below {PT_HAT_MIN_GEV} GeV, of pions and kaons in flight and of quarkonia, noise,
   beam halo. A real trigger has more.
@@ -160,26 +178,32 @@ Signals: those of the test file of card.md. Commands:
 
 ```sh
 bittrigger data make l1-objects --events 28000 --seed 12 -o l1_test.npz
-bittrigger data make l1-rates --events {record.get("events", len(measured.khz))} --seed {record.get("seed")} -o l1_rates.npz
+bittrigger data make l1-rates --events {record.get("events", "EVENTS")} --seed {record.get("seed", "SEED")} -o l1_rates.npz
 python models/anomaly/rates.py --rates l1_rates.npz --test l1_test.npz
 ```
 """
 
 
+def in_words(found: Efficiency, count: int) -> str:
+    """An efficiency of so many crossings in words; of none that pass, the limit at a confidence of 95 %."""
+    return f"{found.value:.3f} ± {found.error:.3f}" if found.value else f"below {3 / count:.4f}"
+
+
 def summary(measured: Measured, names: Sequence[str]) -> str:
-    """What the network keeps beside the best of the sums, where a seed's rates are told, in words."""
+    """What the network keeps beside the best of the sums at a rate of a seed, in words."""
     told = [khz for khz in RATES_KHZ if measured.efficiency(NETWORK, names[0], khz) is not None]
     if not told:
         return "**What the network keeps at such rates is not known.**"
-    khz, lines = told[0], []
+    khz, words = SEED_KHZ if SEED_KHZ in told else told[0], []
     for name in names:
         found = {score: measured.efficiency(score, name, khz) for score in measured.background}
         known = {score: each for score, each in found.items() if each is not None}
         ours = known.pop(NETWORK)
         best = max(known, key=lambda score: known[score].value, default=None)
-        beside = f", {best} {known[best].value:.3f} ± {known[best].error:.3f}" if best else ""
-        lines.append(f"{ours.value:.3f} ± {ours.error:.3f} of {name}{beside}")
-    return f"**At {khz:g} kHz the network keeps {'; '.join(lines)}.**"
+        beside = f" ({best}: {known[best].value:.3f} ± {known[best].error:.3f})" if best else ""
+        words.append(f"{ours.value:.3f} ± {ours.error:.3f} of {name}{beside}")
+    listed = ",\n".join(words)
+    return f"**At {khz:g} kHz the\nnetwork keeps {listed}.**"
 
 
 def origin_text(measured: Measured) -> str:
@@ -193,8 +217,8 @@ def origin_text(measured: Measured) -> str:
         muons = weights[measured.rated.x[taken, MUON_PT] > 2 * MUON_GEV].sum()
         words.append(f"{khz:g} kHz {weak:.0%} and {muons:.0%}")
     return (
-        "Of what the network takes, the share that has a single W, Z or virtual photon, and the share with a muon above "
-        f"{MUON_GEV} GeV: {'; '.join(words)}."
+        "Of what the network takes, the share that has a single W, Z or virtual photon, and the share with a muon above\n"
+        f"  {MUON_GEV} GeV: {'; '.join(words)}."
     )
 
 

@@ -72,8 +72,10 @@ def load_l1_rates(path: Path) -> RatedCrossings:
         pt_hat.append(hard.astype(np.float32))
     labels = np.repeat(np.arange(len(L1_RATE_KINDS)), [len(rows) for rows in x])
     kind_of = check_labels(path, labels, L1_RATE_KINDS)
-    arrays = (np.concatenate(each) for each in (x, khz, pt_hat))
-    return RatedCrossings(*arrays, kind_of, L1_RATE_KINDS, _provenance(path, "l1-rates"))
+    provenance = _provenance(path, "l1-rates")
+    return RatedCrossings(
+        np.concatenate(x), np.concatenate(khz), np.concatenate(pt_hat), kind_of, L1_RATE_KINDS, provenance
+    )
 
 
 def load_l1_jets(path: Path) -> TriggerJets:
