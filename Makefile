@@ -57,10 +57,13 @@ test-hgq1:
 	.venv-hgq1/bin/pip install --quiet --editable '.[keras,test]' HGQ==0.2.6 h5py
 	.venv-hgq1/bin/pytest tests/test_hgq1.py
 
-test-hgq2:
+test-hgq2: $(READING)/installed
 	$(PYTHON) -m venv .venv-hgq2
 	.venv-hgq2/bin/pip install --quiet --editable '.[test]' HGQ2==0.2.0 'hls4ml==1.3.*' tensorflow==2.20.0
 	.venv-hgq2/bin/pytest tests/test_hgq2.py
+	mkdir -p build/hgq2
+	.venv-hgq2/bin/python tests/hgq2_models.py build/hgq2
+	HGQ2_MODELS=build/hgq2 $(READING)/bin/pytest tests/test_hgq2_files.py
 
 # QKeras v3 writes and predicts its models in an environment of its own; they are read where QKeras 0.9 is
 test-qkeras3: $(READING)/installed
@@ -106,7 +109,7 @@ faults: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign --record build/faults.jsonl
 
 # make hostile N=2000: hostile models and builds by hand, and so many damaged files of every kind
-HOSTILE = hostile_models hostile_fronts keras_file keras_3_files untrusted_builds arrays apart confined recount wrapping
+HOSTILE = hostile_models hostile_fronts keras_file keras_3_files hgq2_files untrusted_builds arrays apart confined recount wrapping
 hostile: .venv/installed
 	$(BIN)/pytest $(HOSTILE:%=tests/test_%.py)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.readers --count $(or $(N),500)

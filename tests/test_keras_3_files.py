@@ -104,7 +104,7 @@ LINEAR = {"class_name": "quantized_linear", "module": "qkeras.quantizers", "regi
 REFUSED = [
     (lambda c: entry_of(c, "low", module="os"), "layer 'low': class 'QActivation' of module 'os'"),
     (lambda c: entry_of(c, "low", registered_name="mine>QActivation"), "registered as 'mine>QActivation'"),
-    (lambda c: entry_of(c, "o", **HGQ2), r"QDense of HGQ2.*\.write\(\) in Python.*import-hls4ml hls"),
+    (lambda c: entry_of(c, "o", **HGQ2), "registered as 'hgq>QDense'; allowed are .* of either QKeras v3 or HGQ2"),
     (lambda c: entry_of(c, "flatten", class_name="Lambda"), "class 'Lambda' is not allowed"),
     (lambda c: entry_of(c, "flatten", class_name="Conv9D"), "class 'Conv9D' is not allowed"),
     (lambda c: entry_of(c, "flatten", class_name=["Flatten"]), "not allowed"),

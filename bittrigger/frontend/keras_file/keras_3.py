@@ -6,8 +6,12 @@ What belongs to training alone is left out, so that nothing is made of it. Data 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, MODELS, RECURRENT, WRAPPERS
@@ -46,6 +50,40 @@ _OPERATORS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 
 _MASKS = ("NotEqual", "Any")
 """What Keras 3 writes beside a Masking; a mask finds its own way in Keras 2."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The arrays of a layer that stands in the place of one of HGQ2, which no file can hold, and the options of an operator."""
+
+    arrays: tuple[npt.NDArray[Any], ...]
+    options: Mapping[str, Json]
+
+
+def held(layer: Mapping[str, Json]) -> Held | None:
+    """What such a layer holds, or nothing."""
+    found = layer.get("held")
+    return found if isinstance(found, Held) else None
+
+
+def snake_case(name: str) -> str:
+    """The word by which Keras 3 calls layers of a class in a file."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def numbered(arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Arrays by the numbers that are their names; the count of steps in training is left out.
+
+    Raises:
+        UnsupportedModelError: if they have other names.
+    """
+    named = {name: array for name, array in arrays.items() if name != "iteration"}
+    if set(named) != {str(number) for number in range(len(named))}:
+        raise UnsupportedModelError(
+            f"weights called {', '.join(sorted(named))[:80]!r}; allowed are 0, 1, 2 and so on; save the model again"
+        )
+    return [named[str(number)] for number in range(len(named))]
 
 
 def as_keras_2(where: str, config: Mapping[str, Json]) -> dict[str, Json]:
@@ -130,6 +168,9 @@ def _layer(where: str, layer: Json, within: set[Json], depth: int) -> Json:
         made["inbound_nodes"] = (
             [_call(where, owner, node, within) for node in nodes] if isinstance(nodes, list) else nodes
         )
+        own = held(layer)
+        if own is not None and own.options:
+            made["inbound_nodes"] = [[*call[0][:3], dict(own.options)] for call in made["inbound_nodes"]]
     return made
 
 
@@ -170,7 +211,8 @@ def _single(where: str, layer: Mapping[str, Json], depth: int) -> dict[str, Json
                 f"allowed are {', '.join(_OPERATORS)}; use a layer for it",
             )
         return {"class_name": kind, "config": {"name": owner}}
-    _check_home(where, layer, kind)
+    if held(layer) is None:
+        _check_home(where, layer, kind)
     made = dict(_settings(where, owner, kind, config))
     if kind in (*WRAPPERS, *BIDIRECTIONAL):
         if depth > _DEPTH:
@@ -201,18 +243,11 @@ def _folded(where: str, owner: Json, kind: str, made: dict[str, Json]) -> dict[s
 def _check_home(where: str, layer: Mapping[str, Json], kind: str) -> None:
     """Refuse a layer of another package, or one that only bears a name of Keras or QKeras."""
     owner, module, registered = _name(layer), str(layer.get("module")), layer.get("registered_name")
-    if module.split(".", maxsplit=1)[0] == "hgq" or str(registered).startswith("hgq>"):
-        raise _refused(
-            where, owner, f"{kind[:40]} of HGQ2, whose types hls4ml reads",
-            "hls4ml.converters.convert_from_keras_model(model, backend='Vitis', output_dir='hls', bit_exact=True, "
-            "hls_config={'Model': {'Precision': 'fixed<16,6>', 'ReuseFactor': 1, 'Strategy': 'latency'}}).write() in Python, "
-            "then `bittrigger import-hls4ml hls`",
-        )  # fmt: skip
     own = kind.startswith("Q") and module.split(".", maxsplit=1)[0] == "qkeras" and registered == f"qkeras>{kind}"
     if not own and (kind.startswith("Q") or module != "keras.layers" or registered not in (None, kind)):
         raise _refused(
             where, owner, f"class {kind[:40]!r} of module {module[:60]!r}, registered as {str(registered)[:60]!r}",
-            "allowed are layers of Keras 3 and QKeras v3; write it with these",
+            "allowed are layers of Keras 3 and of either QKeras v3 or HGQ2, those of HGQ2 in no wrapper; write it with these",
         )  # fmt: skip
 
 

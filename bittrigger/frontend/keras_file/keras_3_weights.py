@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.frontend.attributes import MODELS, WRAPPERS
-from bittrigger.frontend.keras_file.keras_3 import FOLDED, NORMALISED, QUANTIZERS, cells, is_operator, layers_of
+from bittrigger.frontend.keras_file.keras_3 import (
+    FOLDED,
+    NORMALISED,
+    QUANTIZERS,
+    cells,
+    held,
+    is_operator,
+    layers_of,
+    numbered,
+    snake_case,
+)
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, dict[str, Array]]
@@ -20,7 +30,7 @@ Json = Any
 _Entry = tuple[Json, Json]
 """A layer as Keras 3 wrote it, and in the words of Keras 2."""
 
-_INERT = re.compile(r"(.*/)?seed_generator/vars")
+_INERT = re.compile(r"(.*/)?_?seed_gen(erator)?/vars")
 """Where random layers keep what they draw from in training."""
 
 
@@ -52,9 +62,12 @@ def _of_model(model: Any, entry: _Entry, place: str, waiting: Arrays) -> Iterato
     counts: dict[str, int] = {}
     layers = {layer.name: layer for layer in model.layers}
     for part in zip(*map(layers_of, entry), strict=True):
-        if is_operator(part[0]):
+        own_arrays = held(part[0])
+        if own_arrays is not None:
+            yield from _checked(layers[part[1]["config"]["name"]], list(own_arrays.arrays))
+        if own_arrays is not None or is_operator(part[0]):
             continue
-        word = _snake_case(part[0]["class_name"])
+        word = snake_case(part[0]["class_name"])
         number = counts[word] = counts.get(word, -1) + 1
         own = f"{place}layers/{word}_{number}/" if number else f"{place}layers/{word}/"
         layer = layers.get(part[1]["config"]["name"])
@@ -74,27 +87,13 @@ def _of_layer(layer: Any, entry: _Entry, place: str, waiting: Arrays) -> Iterato
         yield from _checked(layer, _arrays(entry, place, waiting))
 
 
-def _snake_case(name: str) -> str:
-    """The word by which Keras 3 calls layers of a class in a file."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
 def _arrays(entry: _Entry, place: str, waiting: Arrays) -> list[Array]:
     """The arrays of one layer, in the order of the variables that it has in Keras 2."""
     kind, config = entry[0]["class_name"], entry[0]["config"]
-    found = [array for part in cells(kind) for array in _numbered(waiting.pop(f"{place}{part}vars", {}))]
+    found = [array for part in cells(kind) for array in numbered(waiting.pop(f"{place}{part}vars", {}))]
     if kind in FOLDED:
-        return _fold(kind, config, found, _numbered(waiting.pop(f"{place}batchnorm/vars", {})))
+        return _fold(kind, config, found, numbered(waiting.pop(f"{place}batchnorm/vars", {})))
     return _normalise(config, entry[1][QUANTIZERS], found) if kind == NORMALISED else found
-
-
-def _numbered(arrays: Mapping[str, Array]) -> list[Array]:
-    """Arrays by the numbers that are their names; the count of steps in training is left out."""
-    named = {name: array for name, array in arrays.items() if name != "iteration"}
-    if set(named) != {str(number) for number in range(len(named))}:
-        raise ValueError(f"it holds weights called {', '.join(sorted(named))[:80]!r}; expected 0, 1, 2 and so on")
-    return [named[str(number)] for number in range(len(named))]
 
 
 def _checked(layer: Any, arrays: list[Array]) -> Iterator[tuple[Any, Array]]:

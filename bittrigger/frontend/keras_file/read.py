@@ -21,6 +21,7 @@ from bittrigger.frontend.attributes import BIDIRECTIONAL, RECURRENT
 from bittrigger.frontend.keras_file import hdf5, keras_3_weights, old_layers, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
 from bittrigger.frontend.keras_file.beside import DESCRIPTION, weights_beside
+from bittrigger.frontend.keras_file.hgq_2 import expanded
 from bittrigger.frontend.keras_file.keras_3 import as_keras_2
 from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
@@ -80,8 +81,10 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     require_keras()
     path = Path(path)
     content = _read(path, _read_bytes(path))
-    given = _parse(path, content.config)
-    config = as_keras_2(str(path), given) if content.keras_3 else given
+    given = config = _parse(path, content.config)
+    if content.keras_3:
+        given = expanded(str(path), given, content.weights)  # takes the arrays of HGQ2 out
+        config = as_keras_2(str(path), given)
     if content.apart:
         content = replace(content, weights=old_layers.computed(str(path), given, content.weights))
         config = old_layers.as_today(str(path), given)

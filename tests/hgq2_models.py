@@ -1,0 +1,186 @@
+"""Models of HGQ2, written to a folder as `.keras` files beside what their own `predict` gives for random events.
+
+Run by the Python of an environment that has HGQ2: ``python hgq2_models.py FOLDER``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import keras
+    import numpy as np
+    from hgq.config import LayerConfigScope, QuantizerConfigScope
+    from hgq.layers import (
+        QAdd,
+        QBatchNormalization,
+        QConv1D,
+        QConv2D,
+        QDense,
+        QEinsumDense,
+        QEinsumDenseBatchnorm,
+        QMaximum,
+        QMeanPow2,
+        QMultiply,
+        QSubtract,
+        QSum,
+        QUnaryFunctionLUT,
+    )
+    from hgq.quantizer import Quantizer
+    from hgq.utils import trace_minmax
+
+EVENTS = 1000
+
+
+def dense():
+    layers = [keras.layers.Input((16,)), QDense(24, activation="relu"), QDense(12, activation="relu"), QDense(5)]
+    return keras.Sequential(layers)
+
+
+def constituents():
+    pool = keras.layers.GlobalAveragePooling1D()
+    layers = [keras.layers.Input((8, 4)), QConv1D(6, 1, activation="relu"), QConv1D(5, 1, activation="relu"), pool]
+    return keras.Sequential(layers)
+
+
+def features(x, size, **options):
+    """The same dense layer with its normalisation at each constituent."""
+    return QEinsumDenseBatchnorm("bnc,cC->bnC", (8, size), bias_axes="C", **options)(x)
+
+
+def deep_sets():
+    given = keras.layers.Input((8, 4))
+    x = features(features(given, 6, activation="relu"), 5, activation="relu")
+    return keras.Model(given, QDense(3)(keras.layers.GlobalAveragePooling1D()(x)))
+
+
+def mixer():
+    """A layer along the constituents, one along the features, each around a sum with what it reads."""
+    given = keras.layers.Input((8, 4))
+    along = QEinsumDenseBatchnorm("bnc,nN->bNc", (8, 4), bias_axes="N", activation="relu")(given)
+    x = QAdd()([given, QEinsumDenseBatchnorm("bnc,nN->bNc", (8, 4), bias_axes="N")(along)])
+    x = QAdd()([x, features(features(x, 6, activation="relu"), 4)])
+    return keras.Model(given, QDense(3)(keras.layers.Flatten()(x)))
+
+
+def jedi_linear():
+    """Each constituent sees itself and the mean of all, both through matrices."""
+    given = keras.layers.Input((8, 4))
+    x = features(given, 6, activation="relu")
+    mean = QEinsumDense("bnc,nN->bNc", (8, 6), kernel_initializer=keras.initializers.Constant(0.125))
+    x = QAdd()([QEinsumDense("bnc,cC->bnC", (8, 6), bias_axes="C")(x), features(mean(x), 6)])
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Activation("relu")(x))
+    return keras.Model(given, QDense(3)(QDense(5, activation="relu")(x)))
+
+
+def jedi_sums():
+    """The same with a sum that is repeated, and a mean over a power of two; outputs quantised too."""
+    given = keras.layers.Input((8, 4))
+    x = features(given, 6, activation="relu")
+    mean = QMeanPow2(axes=1, keepdims=True)(x)
+    x = QAdd()([QEinsumDense("bnc,cC->bnC", (8, 6), bias_axes="C")(x), QEinsumDense("bnc,cC->bnC", (1, 6))(mean)])
+    x = QSum(axes=1, scale=0.25)(keras.layers.Activation("relu")(x))
+    return keras.Model(given, QDense(3, enable_oq=True)(QDense(5, activation="relu")(x)))
+
+
+def normalised():
+    given = keras.layers.Input((6,))
+    x = QBatchNormalization()(QDense(5, activation="relu")(given))
+    return keras.Model(given, QDense(3)(x))
+
+
+def merges():
+    given = keras.layers.Input((6,))
+    a, b = QDense(4, activation="relu")(given), QDense(4)(Quantizer()(given))
+    x = keras.layers.Concatenate()([QSubtract()([a, b]), QMultiply()([a, b]), QMaximum()([a, b])])
+    return keras.Model(given, QDense(3)(x))
+
+
+def tables():
+    given = keras.layers.Input((6,))
+    return keras.Model(given, QDense(3)(QUnaryFunctionLUT("tanh")(QDense(4)(given))))
+
+
+def images():
+    given = keras.layers.Input((6, 6, 1))
+    x = keras.layers.MaxPooling2D(2)(QConv2D(3, 3, activation="relu")(given))
+    return keras.Model(given, QDense(3)(keras.layers.Flatten()(x)))
+
+
+def shared():
+    inner = QDense(4, activation="relu")
+    first, second = keras.layers.Input((6,)), keras.layers.Input((6,))
+    return keras.Model([first, second], QDense(3)(QAdd()([inner(first), inner(second)])))
+
+
+def sample():
+    """A little of everything, for a file that is small enough to be kept beside the tests."""
+    given = keras.layers.Input((4, 3))
+    x = QEinsumDenseBatchnorm("bnc,cC->bnC", (4, 3), bias_axes="C", activation="relu")(Quantizer()(given))
+    x = QAdd()([QEinsumDense("bnc,cC->bnC", (4, 3), bias_axes="C")(x), QMeanPow2(axes=1, keepdims=True)(x)])
+    x = QBatchNormalization()(QSum(axes=1, scale=0.25)(keras.layers.Activation("relu")(x)))
+    return keras.Model(given, QDense(2, enable_oq=True)(x))
+
+
+FORMS = (dense, constituents, deep_sets, mixer, jedi_linear)
+FILES = (*FORMS, jedi_sums, normalised, merges, tables, images, shared, sample)
+
+
+def built(make, overflow):
+    """A model with all types of HGQ2: of weights those that saturate, of what flows those that do ``overflow``."""
+    keras.utils.set_random_seed(1)
+    with (
+        QuantizerConfigScope(place="all", default_q_type="kbi", overflow_mode="SAT_SYM"),
+        QuantizerConfigScope(place="datalane", default_q_type="kif", overflow_mode=overflow),
+        LayerConfigScope(enable_ebops=True, beta0=1e-5),
+    ):
+        return make()
+
+
+def trained(make, overflow):
+    """A model after one pass, with the types that it has found."""
+    model = built(make, overflow)
+    draw = np.random.default_rng(0)
+    x = [draw.normal(size=(2000, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+    x = x if len(x) > 1 else x[0]
+    model.compile("adam", "mse")
+    model.fit(x, np.random.default_rng(1).normal(size=(2000, *model.output_shape[1:])), epochs=1, verbose=0)
+    trace_minmax(model, x)
+    return model
+
+
+def write(folder, wanted=FILES):
+    made = []
+    for make in wanted:
+        for overflow in ("WRAP", "SAT"):
+            stem = f"{make.__name__}_{overflow.lower()}"
+            model = trained(make, overflow)
+            if make is sample:  # without the state of its optimizer
+                model, found = built(make, overflow), model.get_weights()
+                model.set_weights(found)
+            model.save(folder / f"{stem}.keras")
+            model = keras.saving.load_model(folder / f"{stem}.keras")
+            draw = np.random.default_rng(2)
+            shapes = [(EVENTS, *tensor.shape[1:]) for tensor in model.inputs]
+            x = [(draw.integers(-120, 120, shape) / 32).astype(np.float32) for shape in shapes]
+            y = model.predict(x if len(x) > 1 else x[0], verbose=0)
+            np.savez(
+                folder / f"{stem}.npz",
+                x=np.concatenate([part.reshape(EVENTS, -1) for part in x], 1),
+                y=y.reshape(EVENTS, -1),
+            )
+            made.append(stem)
+    (folder / "models.json").write_text(json.dumps(made))
+
+
+if __name__ == "__main__":
+    names = sys.argv[2:]
+    write(Path(sys.argv[1]), [make for make in FILES if not names or make.__name__ in names])

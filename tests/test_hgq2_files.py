@@ -1,0 +1,142 @@
+"""Files of HGQ2 as its own Keras 3 predicts them: one kept beside the tests, and those of `make test-hgq2`, on every bit."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from keras_models import lowered
+
+from bittrigger.compile.agreement import check_agreement
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.hgq_2_types import rounded
+from bittrigger.frontend.keras_file.read import load_model
+from bittrigger.frontend.keras_model.reference import keras_outputs
+from bittrigger.ir.basis import Grade
+from bittrigger.ir.fixed import FixedPoint, Overflow, Rounding, decode, requantize
+from bittrigger.ir.graph import evaluate, output_fracs
+from bittrigger.ir.ports import decode_inputs, encode_events
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+KEPT = Path(__file__).parent / "keras_3"
+SAMPLE = KEPT / "hgq2.keras"
+FOLDER = Path(os.environ.get("HGQ2_MODELS", "nowhere"))
+"""Where ``hgq2_models.py`` has written its models, with the Python of an environment that has HGQ2."""
+
+FILES = [SAMPLE, *sorted(FOLDER.glob("*.keras"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_bit_of_keras_3(path):
+    model, events = load_model(path), np.load(path.with_suffix(".npz"))
+    assert (keras_outputs(model, events["x"]).astype(np.float32) == events["y"]).all()
+    graph = lowered(model)
+    assert graph.basis.grade is Grade.EXACT
+    codes = encode_events(graph, events["x"].astype(np.float64))
+    on_port = (decode_inputs(graph, codes) == events["x"]).all(axis=1)
+    found = decode(evaluate(graph, codes), output_fracs(graph))
+    assert on_port.sum() > 100
+    assert (found[on_port] == events["y"][on_port]).all()
+    check_agreement(model, graph)
+
+
+@pytest.mark.parametrize("mode", list(Rounding))
+def test_weights_round_as_ap_fixed(mode):
+    codes = np.arange(-100, 100)
+    wide = FixedPoint(signed=True, width=16, frac=0)
+    wanted = requantize(codes, 3, wide, mode, Overflow.SAT)
+    assert (rounded((codes / 8).astype(np.float32), mode.name) == wanted).all()
+
+
+def spoiled(tmp_path, change=lambda _: None, weights=lambda _: None):
+    with zipfile.ZipFile(SAMPLE) as good:
+        config, metadata = json.loads(good.read("config.json")), good.read("metadata.json")
+        data = io.BytesIO(good.read("model.weights.h5"))
+    change(config["config"]["layers"])
+    with h5py.File(data, "r+") as file:
+        weights(file)
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", metadata)
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", data.getvalue())
+    return path
+
+
+def of_class(layers, kind):
+    return next(layer for layer in layers if layer["class_name"] == kind)
+
+
+ATTENTION = {"class_name": "QLinformerAttention", "registered_name": "hgq>QLinformerAttention"}
+
+
+def quantiser(layers, **changes):
+    of_class(layers, "QDense")["config"]["iq_conf"]["config"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda s: of_class(s, "QSum").update(ATTENTION), r"is not read; .*\.write\(\) in Python, then `bittrigger import"),
+        (lambda s: quantiser(s, round_mode="MINE"), "MINE and .*; allowed are TRN"),
+        (lambda s: quantiser(s, overflow_mode="WRAP_SM"), "WRAP_SM; allowed are"),
+        (lambda s: quantiser(s, q_type="float"), "allowed are q_type 'kif' and 'kbi'"),
+        (lambda s: quantiser(s, scaler=2.0), "scaler"),
+        (lambda s: of_class(s, "QSum")["config"].update(axes=[0]), "over the axes"),
+        (lambda s: of_class(s, "QSum").update(build_config=None), "over the axes"),
+        (lambda s: of_class(s, "QAdd")["config"].update(iq_confs=7), "iq_confs=7"),
+        (lambda s: of_class(s, "QDense")["config"].update(activation="gelu"), "'gelu' of Keras 3"),
+        (lambda s: of_class(s, "QEinsumDenseBatchnorm")["config"].update(equation="x"), "normalised along"),
+        (lambda s: of_class(s, "QDense").update(held=[[1.0]]), "."),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_refused_by_name(change, match, tmp_path):
+    path = spoiled(tmp_path, change)
+    if match == ".":
+        load_model(path)  # what only looks like arrays that are held is not looked at
+        return
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(path)
+
+
+def wide(file):
+    file["layers/q_dense/iq/quantizer/vars/0"][...] = 1000
+
+
+def nan(file):
+    file["layers/q_dense/iq/quantizer/vars/0"][...] = np.nan
+
+
+def infinite(file):
+    file["layers/q_dense/vars/0"][...] = np.inf
+
+
+def without(file):
+    del file["layers/q_dense/kq/quantizer/vars/0"]
+
+
+def another(file):
+    del file["layers/q_dense/kq/quantizer/vars/0"]
+    file["layers/q_dense/kq/quantizer/vars/0"] = np.zeros((3, 3, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (wide, "more than 64 bits"),
+        (nan, "more than 64 bits"),
+        (infinite, "finite float32"),
+        (without, "weights called"),
+        (another, "3 of one shape"),
+    ],
+)
+def test_types_and_weights_that_do_not_fit(weights, match, tmp_path):
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(spoiled(tmp_path, weights=weights))
