@@ -56,6 +56,16 @@ def test_a_good_file_loads_and_predicts_the_same(model, saved, name):
     assert loaded.optimizer is None
 
 
+def test_a_small_file_takes_little_memory(h5):
+    lines = [
+        "import resource, sys; from pathlib import Path; from bittrigger.frontend.keras_file.read import _read_bytes",
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()",
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28),) * 2)",
+        "assert len(_read_bytes(Path(sys.argv[1]))) > 9000",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines), str(h5)], check=True)
+
+
 def test_a_quantiser_object_in_an_archive(tmp_path):
     from qkeras import quantized_bits
 

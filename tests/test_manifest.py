@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from designs import solved
@@ -129,6 +130,23 @@ def test_nothing_but_a_file_is_opened(built):
     (built / "rtl" / "example.sv").mkdir()
     with pytest.raises(ConfigError, match="not a file of at most"):
         read_file(built, "rtl/example.sv")
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from bittrigger.build.manifest import read_file
+from bittrigger.system.files import read_regular
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28),) * 2)
+path = Path(sys.argv[1])
+assert read_file(path.parent, path.name) == read_regular(path) == path.read_bytes()
+"""
+
+
+def test_a_small_file_takes_little_memory(built):
+    """Where a batch system lets a process have so much address space, room for the largest file is not there."""
+    subprocess.run([sys.executable, "-c", LITTLE_MEMORY, str(built / "design.json")], check=True)
 
 
 @pytest.mark.parametrize(

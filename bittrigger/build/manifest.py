@@ -19,7 +19,7 @@ import stat
 from pathlib import Path
 
 from bittrigger.errors import ConfigError
-from bittrigger.system.files import replace_text
+from bittrigger.system.files import read_at_most, replace_text
 
 SEAL = "SHA256SUMS"
 
@@ -141,7 +141,7 @@ def read_file(folder: Path, name: str) -> bytes:
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
                 raise ConfigError(f"{str(path)!r}: not a file of at most {MAX_BYTES:,} bytes; {_REMEDY}")
             with open(handle, "rb", closefd=False) as stream:
-                return stream.read(MAX_BYTES)
+                return read_at_most(stream, MAX_BYTES)
         finally:
             os.close(handle)
     except OSError as error:

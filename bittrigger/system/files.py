@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from bittrigger.errors import ConfigError
 
@@ -29,6 +30,11 @@ def replace_text(path: Path, text: str) -> None:
             scratch.unlink(missing_ok=True)
 
 
+def read_at_most(stream: BinaryIO, most: int) -> bytes:
+    """The bytes of a regular file, at most so many; a small one takes little memory, whatever it might have been."""
+    return stream.read(min(most, os.fstat(stream.fileno()).st_size + 1))
+
+
 def read_regular(path: Path, most: int = 2 << 30) -> bytes:
     """The bytes of a regular file; a device or a pipe, which might never end, is not waited for.
 
@@ -42,7 +48,7 @@ def read_regular(path: Path, most: int = 2 << 30) -> bytes:
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if status.st_size > most:
             raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
-        return stream.read(most)
+        return read_at_most(stream, most)
 
 
 def inside(folder: Path, *parts: str) -> Path:

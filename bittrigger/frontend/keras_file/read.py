@@ -25,6 +25,7 @@ from bittrigger.frontend.keras_file.hgq_2 import expanded
 from bittrigger.frontend.keras_file.keras_3 import as_keras_2
 from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
+from bittrigger.system.files import read_at_most
 from bittrigger.system.legacy_keras import keras_2_module
 
 MAX_BYTES = 2 << 30
@@ -110,7 +111,7 @@ def _read_bytes(path: Path) -> bytes:
     _check_file(path)
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = read_at_most(stream, MAX_BYTES + 1)
     except OSError as error:
         raise UnsupportedModelError(f"model file {path}: it cannot be read: {error.strerror}") from error
     if not data:
