@@ -23,6 +23,8 @@ from bittrigger.errors import ConfigError
 from bittrigger.ir.basis import Grade, Reference
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove
 from bittrigger.report import make_report, render_markdown, render_text, save_report
 from bittrigger.report.html import Evidence, render_html
@@ -96,6 +98,20 @@ def test_weights_of_several_bits_have_no_other_form():
     (form,) = create_pipeline(Graph("several", nodes, ("wide",)), Settings(ii=9)).forms["wide"]
     assert (form.name, form.chosen) == ("unrolled", True)
     assert form.reason == "its weights are not 0 and plus or minus one power of two"
+
+
+def test_held_numbers_are_said_to_be_the_reason():
+    graph = simplify(test_engine.network(), held=Holding(weights=False, bias=True))
+    forms = create_pipeline(graph, Settings(effort="fast", ii=9)).forms
+    held = [name.removesuffix("_operands") for name in forms if name.endswith("_operands")]
+    assert "its biases are held in registers" in {forms[name][0].reason for name in held}
+    turned = create_pipeline(
+        simplify(test_engine.network(), held=Holding(weights=True, bias=False)), Settings(effort="fast", ii=9)
+    ).forms
+    first, other = turned["first_terms"]
+    assert first.name.startswith("columns, ")
+    assert (other.name, other.lut_estimate > first.lut_estimate) == ("unrolled", True)
+    assert turned["first"][0].reason == "follows first_terms, which see"
 
 
 def test_an_event_a_clock_leaves_no_choice(tmp_path):

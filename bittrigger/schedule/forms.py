@@ -74,7 +74,7 @@ def considered(asked: Asked) -> dict[str, tuple[Form, ...]]:
         elif fold is not None:
             forms = [_follows(node.inputs[0], fold)]
         else:
-            forms = [Form(UNROLLED, None, None, None, True, _no_other(node))]
+            forms = [Form(UNROLLED, None, None, None, True, _no_other(asked, node))]
         found[node.name] = tuple(sorted(forms, key=_order))
     return found
 
@@ -104,10 +104,14 @@ def _order(form: Form) -> tuple[bool, bool, int]:
     return not form.chosen, form.lut_estimate is None, form.lut_estimate or 0
 
 
-def _no_other(node: Operation) -> str:
-    if isinstance(node, Linear) and len(node.inputs) == 1:
-        return "its weights are not 0 and plus or minus one power of two"
-    return "it has no other form"
+def _no_other(asked: Asked, node: Operation) -> str:
+    if not isinstance(node, Linear):
+        return "it has no other form"
+    if any(isinstance(asked.graph[name], Hold) for name in node.inputs):
+        return "its biases are held in registers"
+    if len(node.inputs) > 1:
+        return "it reads several layers"
+    return "its weights are not 0 and plus or minus one power of two"
 
 
 def _follows(name: str, fold: Fold | None) -> Form:
