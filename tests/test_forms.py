@@ -13,11 +13,15 @@ import test_folding
 import test_stream_port
 import test_tally
 from designs import build_of, disagreements
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from layouts import validate
 from rich.console import Console
+from strategies import graphs
 from test_prove import failures
 
 from bittrigger.build.folder import MANIFEST, load_build
+from bittrigger.build.store import adders_of
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError
 from bittrigger.ir.basis import Grade, Reference
@@ -33,6 +37,7 @@ from bittrigger.report.recount import wrong_figures
 from bittrigger.report.schema import load_report, report_json
 from bittrigger.schedule.forms import CHEAPEST, FASTER, TOO_LATE
 from bittrigger.schedule.hasten import Way, hastened, steps
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 
 NETWORKS = {
@@ -273,3 +278,28 @@ def test_a_form_that_is_none_is_refused(hasty):
             load_build(hasty.folder, sealed=False)
     finally:
         (hasty.folder / MANIFEST).write_text(text)
+
+
+@settings(max_examples=25, deadline=None)
+@given(graph=graphs(), ii=st.sampled_from([2, 3, 5, 9, 20, 60]), share=st.floats(0, 1))
+def test_any_network_keeps_a_latency_or_says_the_least(graph, ii, share):
+    free = create_pipeline(graph, Settings(effort="fast", ii=ii))
+    latency = max(int(share * free.latency_cycles), 1)
+    asked = Settings(effort="fast", ii=ii, latency_cycles=latency)
+    try:
+        made = create_pipeline(graph, asked)
+    except ConfigError as error:
+        least = int(str(error).split("at least ")[1].split(";")[0])
+        assert latency < least <= free.latency_cycles
+        made = create_pipeline(graph, replace(asked, latency_cycles=least))
+        latency = least
+    assert made.latency_cycles <= latency
+    adders, serial = adders_of(made)
+    again = Schedule(asked.clock_mhz, latency_cycles=made.latency_cycles, ii=ii, serial=serial, chosen=made.chosen)
+    read = again.apply(made.graph, adders)
+    assert read.forms == made.forms
+    assert [(module.lanes, module.stages, module.stop) for module in read.modules] == [
+        (module.lanes, module.stages, module.stop) for module in made.modules
+    ]
+    for forms in made.forms.values():
+        assert [form.chosen for form in forms] == [True] + [False] * (len(forms) - 1)
