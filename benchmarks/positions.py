@@ -147,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", type=Path, default=network("quark_gluon"))
     parser.add_argument("--dense", nargs="+", type=int)
+    parser.add_argument("--forms", type=int, default=2, help="1 for today's alone; the other one takes minutes.")
     parser.add_argument("--written", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.written:
@@ -161,7 +162,8 @@ def main() -> None:
     else:
         graph = read_file(options.model, Settings(), check=False).graph
         print(f"{HEAD}\n|{'---|' * (HEAD.count('|') - 1)}", flush=True)
-        for name, form in (("one module a layer", graph), ("every position written out", written_out(graph))):
+        forms = {"one module a layer": graph, "every position written out": written_out(graph)}
+        for name, form in list(forms.items())[: options.forms]:
             with tempfile.TemporaryDirectory() as scratch:
                 print(row(name, form, Path(scratch)), flush=True)
 
