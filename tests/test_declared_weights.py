@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from bittrigger.cli.options import chosen_settings
 from keras_models import QActivation, QDense, layers, model_of, randomize, tf
 
+from bittrigger.cli.shared.options import chosen_settings
 from bittrigger.compile.read import read_model
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.hls_types import code_of
