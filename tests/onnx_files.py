@@ -9,7 +9,7 @@ import numpy as np
 
 GENERAL = "qonnx.custom_op.general"
 LAST = "qonnx.custom_op.channels_last"
-_KINDS = {"float32": 1, "float64": 11, "int64": 7, "int32": 6}
+_KINDS = {"float32": 1, "float64": 11, "int64": 7, "int32": 6, "uint8": 2, "int8": 3, "uint16": 4}
 
 
 def varint(value):
@@ -266,6 +266,39 @@ def moved(net):
     return net.add("Concat", *flat, *sums, net.add("Reshape", x, rest), axis=1)
 
 
+def linear(net, x, scale, bits, kind="int8", *, zero=0, **options):
+    """A QuantizeLinear, a Clip where there are fewer bits than those of its integers, and a DequantizeLinear."""
+    step, origin = net.constant(np.float32(scale), "float32"), net.constant(np.array(zero, kind), kind)
+    x = net.add("QuantizeLinear", x, step, origin, **options)
+    if bits < 8 * np.dtype(kind).itemsize:
+        ends = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind == "int8" else (0, (1 << bits) - 1)
+        x = net.add("Clip", x, *(net.constant(np.array(end, kind), kind) for end in ends))
+    return net.add("DequantizeLinear", x, step, origin, **options)
+
+
+def integers(net, *shape, scale, axis=0, kind="int8"):
+    """Integers of the file behind a DequantizeLinear, and a scale of each channel, or one."""
+    values = net.constant(net.random.integers(-7, 8, shape), kind)
+    return net.add("DequantizeLinear", values, net.constant(np.float32(scale), "float32"), axis=axis)
+
+
+def qcdq(net):
+    """Quantisers as Brevitas and onnxruntime write them for a runtime, with zero points and a scale of each row."""
+    x = linear(net, "x", 2.0**-3, 6)
+    kernel = integers(net, 6, 8, scale=2.0 ** -net.random.integers(1, 4, 6))
+    weights = linear(net, net.constant(net.random.normal(size=(6, 3)).astype("float32"), "float32"), 0.25, 4)
+    x = net.add("Gemm", x, kernel, integers(net, 6, scale=2.0**-5, kind="int32"), transB=1)
+    x = linear(net, net.add("Relu", x), 2.0**-3, 5, "uint8")
+    x = linear(net, net.add("MatMul", x, weights), 2.0**-2, 8, "uint8", zero=97)
+    return linear(net, x, 2.0**-1, 3, "int8")
+
+
+def resized(net):
+    x = net.add("Resize", net.quant("x", 0.25, 5), "", np.float32([1, 1, 2, 3]))
+    scales = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return net.add("Resize", x, "", "", net.constant([1, 2, 4, 24], "int64"), **scales)
+
+
 CASES = {
     "dense": (dense, (8,)),
     "brevitas": (brevitas, (8,)),
@@ -284,6 +317,8 @@ CASES = {
     "truncated": (truncated, (8,)),
     "functions": (functions, (2,)),
     "moved": (moved, (4, 5)),
+    "QCDQ": (qcdq, (8,)),
+    "resized": (resized, (2, 2, 4)),
 }
 """Networks and the shapes of their inputs."""
 

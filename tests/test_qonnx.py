@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_files import CASES, GENERAL, Net, attribute, model, network, node, sized, value_info, whole
+from onnx_files import CASES, GENERAL, Net, attribute, linear, model, network, node, sized, value_info, whole
 
 from bittrigger.cli import cli
 from bittrigger.compile.foreign import foreign_graph
@@ -43,6 +43,8 @@ DIGESTS = {
     "truncated": "d9695774bfdf3fa6",
     "functions": "527b51650bffd6aa",
     "moved": "cab78eca930f7341",
+    "QCDQ": "9689f5fafdd7a1dd",
+    "resized": "a18c984ed8201a1e",
 }
 """Of the outputs for 200 events, which `make test-qonnx` compares with qonnx."""
 
@@ -162,6 +164,21 @@ REFUSED = {
     ),
     "it divides by a value of the event": lambda net: net.add("Div", "x", "x"),
     r"its rounding_mode is 'ODD'; allowed are ROUND, FLOOR": lambda net: net.quant("x", 1.0, 4, mode="ODD"),
+    "its scale or zero point is another than that of its QuantizeLinear": lambda net: net.add(
+        "DequantizeLinear", net.add("QuantizeLinear", "x", np.float32(0.25)), np.float32(0.5)
+    ),
+    "it reads integers of a QuantizeLinear; allowed is a DequantizeLinear": lambda net: net.add(
+        "Relu", net.add("QuantizeLinear", "x", np.float32(0.25))
+    ),
+    "its zero point is of the type int32": lambda net: linear(net, "x", 0.25, 32, "int32"),
+    "it reads values; allowed are integers": lambda net: net.add("DequantizeLinear", "x", np.float32(0.25)),
+    "it makes integers up to 33,554,431 of a port; allowed are 24 bits and a sign": lambda net: net.quant("x", 1.0, 26),
+    r"factors \[1.0, 1.5\]; allowed are whole ones": lambda net: net.add(
+        "Resize", net.quant("x", 0.25, 4), "", np.float32([1, 1.5])
+    ),
+    "linear, round_prefer_floor, half_pixel; allowed is nearest": lambda net: net.add(
+        "Resize", net.quant("x", 0.25, 4), "", np.float32([1, 2]), mode="linear"
+    ),
     "allowed are orders that leave the batch in front": lambda net: net.add("Transpose", "x", perm=[1, 0]),
 }
 

@@ -25,7 +25,7 @@ from bittrigger.settings import Settings  # noqa: E402
 from bittrigger.simulate.vectors import corner_codes, random_codes  # noqa: E402
 
 EVENTS = 400
-ONE_BY_ONE = ("channels last",)
+ONE_BY_ONE = ("channels last", "resized")
 """Networks of operators whose shapes qonnx knows for one event only."""
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_files import GENERAL, Net
+from onnx_files import GENERAL, Net, linear
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("qonnx")
@@ -92,6 +92,14 @@ OPERATORS = {
     "Max of broadcasts": ((4, 2), repeated),
     "a part of a Shape": ((4, 6), part_of_a_shape),
     "Reshape, 0 and -1": ((4, 6), lambda n: n.add("Transpose", n.add("Reshape", q(n), i(n, 0, 0, 2, -1)), perm=[0, 3, 1, 2])),
+    "QuantizeLinear, zero point": ((4,), lambda n: linear(n, q(n, 2.0**-6, 9), 0.25, 8, "uint8", zero=131)),
+    "QuantizeLinear, odd zero point and half": ((4,), lambda n: linear(n, q(n, 2.0**-3, 9), 0.25, 5, "int8", zero=3)),
+    "QuantizeLinear of rows": ((3, 2), lambda n: linear(n, q(n, 2.0**-5, 9), STEPS, 4, "int8", axis=1)),
+    "QuantizeLinear of 16 bits": ((4,), lambda n: linear(n, q(n, 2.0**-5, 12), 2.0**-4, 16, "uint16", zero=9)),
+    "Resize, ceil": ((2, 3), lambda n: n.add("Resize", q(n), "", np.float32([1, 1, 3]), nearest_mode="ceil")),
+    "Resize, round_prefer_ceil": ((2, 3), lambda n: n.add(
+        "Resize", q(n), "", np.float32([1, 2, 4]), nearest_mode="round_prefer_ceil",
+        coordinate_transformation_mode="asymmetric")),
     "BipolarQuant": ((5,), lambda n: n.add("BipolarQuant", q(n), np.float32(0.5), domain=GENERAL)),
     "Quant of rows": ((3, 2), lambda n: n.quant(q(n, 2.0**-5, 9), STEPS.reshape(3, 1), 4)),
     "Quant, zero points": ((3, 2), lambda n: n.quant(
@@ -111,7 +119,7 @@ OPERATORS = {
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_gives_what_the_reference_gives(tmp_path, name):
     shape, build = OPERATORS[name]
-    net = Net(shape, opset=18 if name.startswith("Split") else 15)
+    net = Net(shape, opset={"Split": 18, "QuantizeLinear": 19}.get(name.split(" ")[0].strip(","), 15))
     path = tmp_path / "net.onnx"
     path.write_bytes(net.finish(build(net)))
     graph = read_qonnx(path, "net", Settings())

@@ -40,6 +40,11 @@ def function(walk: Walk, node: OnnxNode) -> Tensor:
 def _config(walk: Walk, node: OnnxNode) -> dict[str, float]:
     if node.kind != "Clip":
         return {name: float(np.float32(real(node, name, value))) for name, value in DEFAULTS.get(node.kind, {}).items()}
+    return limits(walk, node)
+
+
+def limits(walk: Walk, node: OnnxNode) -> dict[str, float]:
+    """The ends of a Clip, ``min`` and ``max``."""
     ends = {}
     for place, (name, default) in enumerate((("min", -3.4e38), ("max", 3.4e38)), start=1):
         ends[name] = real(node, name, default)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from functools import reduce
 from typing import Any
 
@@ -22,6 +23,7 @@ from bittrigger.ir.nodes.wire import ZERO
 Values = dict[str, Array]
 
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+_LINEAR = ("QuantizeLinear", "DequantizeLinear")
 _SLICE = ("starts", "ends", "axes", "steps")
 _ENDINGS = ("Softmax", "Sigmoid")
 
@@ -34,7 +36,7 @@ def evaluate_onnx(model: OnnxModel, events: FloatArray, dtype: Any, *, endings: 
         endings: whether a softmax or sigmoid at an output is computed.
     """
     values: Values = {name: _typed(array, dtype) for name, array in model.constants.items()}
-    constants = set(values)
+    constants, integers = set(values), set[str]()
     start = 0
     for name, shape in model.inputs.items():
         size = math.prod(n or 1 for n in shape[1:])
@@ -42,14 +44,18 @@ def evaluate_onnx(model: OnnxModel, events: FloatArray, dtype: Any, *, endings: 
         start += size
     for node in model.nodes:
         given = [name for name in node.inputs if name]
-        if (given and not set(given) - constants and node.kind not in QUANTISERS) or not given:
+        fixed = bool(given) and not set(given) - constants - integers
+        if node.kind == "QuantizeLinear" or (node.kind == "Clip" and given[0] in integers):
+            made = _results(node, values, len(events), constants)
+            integers |= set(node.outputs) if fixed else set()
+        elif (given and not set(given) - constants and node.kind not in (*QUANTISERS, *_LINEAR)) or not given:
             made = [folded(node, [Constant(values[name]) for name in given]).values]
             constants |= set(node.outputs)
         elif node.kind in _ENDINGS and not endings and node.outputs[0] in model.outputs:
             made = [values[given[0]]]
         else:
             made = _results(node, values, len(events), constants)
-            constants |= set(node.outputs) if not set(given) - constants else set()
+            constants |= set(node.outputs) if fixed else set()
         values |= {name: _typed(array, dtype) for name, array in zip(node.outputs, made, strict=False)}
     outputs = [values[name].reshape(len(events), -1) for name in model.outputs]
     return np.asarray(np.concatenate(outputs, axis=1), dtype=np.float64)
@@ -61,9 +67,9 @@ def _typed(array: Array, dtype: Any) -> Array:
 
 def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -> list[Array]:
     x, *rest = (values[name] if name else np.zeros(0) for name in node.inputs)
-    if node.kind in QUANTISERS:
-        fixed = node.inputs[0] in constants
-        return [_quantised(node, x.astype(np.float32) if fixed else x, rest)]
+    if node.kind in (*QUANTISERS, *_LINEAR):
+        given = x.astype(np.float32) if node.inputs[0] in constants else x
+        return [(_linear if node.kind in _LINEAR else _quantised)(node, given, rest)]
     if node.kind == "Shape":
         return [shape_of(node, (1, *x.shape[1:]))]
     if node.domain == LAST:
@@ -78,6 +84,17 @@ def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -
         sizes = _numbers(node, rest, 0, "split") or positions.even(node, x.shape[axis])
         return np.split(x, np.cumsum(sizes)[:-1].astype(int), axis=axis)
     return [_plain(node, x, rest, events)]
+
+
+def _linear(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
+    """A QuantizeLinear, whose integers stay floating-point numbers, or a DequantizeLinear."""
+    scale, zero = rest[0], rest[1] if len(rest) > 1 and rest[1].size else np.zeros(1, np.uint8)
+    if scale.size > 1:
+        scale = np.moveaxis(scale.reshape(-1, *(1,) * (x.ndim - 1)), 0, whole(node, "axis", 1))
+    if node.kind == "DequantizeLinear":
+        return (x.astype(scale.dtype) - zero.flat[0].astype(scale.dtype)) * scale
+    kind = np.iinfo(zero.dtype)
+    return np.clip(np.rint(x / scale.astype(x.dtype)) + int(zero.flat[0]), kind.min, kind.max)
 
 
 def _quantised(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
@@ -178,6 +195,17 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return x[tuple(found)]
         case "Gather":
             return np.take(x, rest[0], axis=whole(node, "axis", 0))
+        case "Resize":
+            sizes = rest[2].ravel() if len(rest) > 2 and rest[2].size else np.array(x.shape) * rest[1].ravel()
+            for axis in range(1, x.ndim):
+                factor, half = float(sizes[axis]) / x.shape[axis], 0.5
+                if node.attributes.get("coordinate_transformation_mode", "half_pixel") == "asymmetric":
+                    half = 0.0
+                at = [(k + half) / factor - half for k in range(round(x.shape[axis] * factor))]
+                mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
+                places = [positions.NEAREST[mode](Fraction(place).limit_denominator(1 << 20)) for place in at]
+                x = np.take(x, np.clip(places, 0, x.shape[axis] - 1), axis=axis)
+            return x
         case "Pad":
             pads = _numbers(node, rest, 0, "pads")
             return np.pad(x, list(zip(pads[: x.ndim], pads[x.ndim :], strict=True)))

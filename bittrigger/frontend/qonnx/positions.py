@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -180,6 +182,61 @@ def _padded(walk: Walk, node: OnnxNode, source: Tensor) -> Array:
     if math.prod(n + a + b for n, (a, b) in zip(source.shape, widths, strict=True)) > 1 << 24:
         raise refused(node, "too many zeros", "allowed are 16,777,216 values")
     return np.pad(source.numbers, widths, constant_values=ZERO)
+
+
+def resized(walk: Walk, node: OnnxNode) -> Tensor:
+    """Each value several times, as its neighbours are the nearest."""
+    source = walk.operand(node)
+    places = source.numbers[np.ix_(*_enlarged(walk, node, source))]
+    like = replace(source, shape=places.shape, order=tuple(range(places.ndim)))
+    return walk.made(node, "wire", [source], like, **{attributes.INDICES: places})
+
+
+def _enlarged(walk: Walk, node: OnnxNode, source: Tensor) -> list[Array]:
+    """For each axis the place of each value of a Resize to the nearest, by whole factors."""
+    shape = (walk.batch, *source.shape)
+    given = [walk.values[name] if name else None for name in node.inputs[1:]]
+    scales, sizes = (given[place] if len(given) > place else None for place in (1, 2))
+    if any(part is not None and not isinstance(part, Constant) for part in (scales, sizes)):
+        raise refused(node, "its sizes are no constants", "allowed are fixed sizes")
+    if isinstance(sizes, Constant) and sizes.values.size:
+        factors = [int(size) / n for size, n in zip(sizes.values.ravel(), shape, strict=True)]
+    else:
+        factors = [float(factor) for factor in scales.values.ravel()] if isinstance(scales, Constant) else []
+    mode, nearest, grid = (str(node.attributes.get(key, default)) for key, default in _RESIZE.items())
+    whole_ones = all(factor == int(factor) and 1 <= factor <= MAX_FACTOR for factor in factors)
+    if len(factors) != len(shape) or factors[0] != 1 or not whole_ones or whole(node, "antialias", 0):
+        raise refused(
+            node, f"factors {factors[:8]}", f"allowed are whole ones to {MAX_FACTOR}, for each axis but the batch"
+        )
+    if mode != "nearest" or nearest not in NEAREST or grid not in ("half_pixel", "asymmetric"):
+        raise refused(node, f"{mode[:20]}, {nearest[:20]}, {grid[:20]}", "allowed is nearest, half_pixel or asymmetric")
+    if math.prod(n * int(factor) for n, factor in zip(shape, factors, strict=True)) > 1 << 24:
+        raise refused(node, "too many values", "allowed are 16,777,216")
+    return [_nearest(n, int(factor), nearest, grid) for n, factor in zip(source.shape, factors[1:], strict=True)]
+
+
+_RESIZE = {
+    "mode": "nearest",
+    "nearest_mode": "round_prefer_floor",
+    "coordinate_transformation_mode": "half_pixel",
+}
+NEAREST: dict[str, Callable[[Fraction], int]] = {
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round_prefer_floor": lambda x: math.ceil(x - Fraction(1, 2)),
+    "round_prefer_ceil": lambda x: math.floor(x + Fraction(1, 2)),
+}
+"""Which of two neighbours a Resize takes."""
+
+MAX_FACTOR = 64
+
+
+def _nearest(size: int, factor: int, mode: str, grid: str) -> Array:
+    """The place of each of ``size * factor`` values."""
+    shift = Fraction(1, 2) if grid == "half_pixel" else Fraction(0)
+    found = [NEAREST[mode]((k + shift) / factor - shift) for k in range(size * factor)]
+    return np.clip(np.array(found, dtype=np.int64), 0, size - 1)
 
 
 def concatenated(walk: Walk, node: OnnxNode) -> Tensor:

@@ -10,7 +10,7 @@ from bittrigger.frontend.elementwise.onnx import ROUNDINGS, rounded
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx.constants import check_size, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
-from bittrigger.frontend.qonnx.tensors import Array, Constant, Tensor, Value, Walk, is_power_of_two, refused
+from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Tensor, Value, Walk, is_power_of_two, refused
 
 MAX_BITS = 32
 
@@ -37,25 +37,25 @@ class Quantiser:
 def quant(walk: Walk, node: OnnxNode) -> Value:
     """A Quant, or IntQuant as it is called too."""
     source = walk.values[node.inputs[0]]
-    scale, zero, bits = (_number(walk, node, place) for place in (1, 2, 3))
+    scale, zero, bits = (number(walk, node, place) for place in (1, 2, 3))
     width = _width(node, bits)
     missing = [name for name in ("signed", "narrow") if name not in node.attributes]
     if missing:
         raise refused(node, f"it does not say {' and '.join(missing)}", "allowed are 0 and 1; export it again")
     signed, narrow = (bool(whole(node, name, 0)) for name in ("signed", "narrow"))
     if width == 1 and signed:
-        return _quantised(walk, node, source, Quantiser(scale, zero, -1, 1, sign=True))
+        return quantised(walk, node, source, Quantiser(scale, zero, -1, 1, sign=True))
     most = (1 << width - signed) - 1 - (narrow and not signed)
     least = -(1 << width - 1) + narrow if signed else 0
     if most <= least:
         raise refused(node, f"{width} bits leave one value", "allowed are widths with two values and more")
-    return _quantised(walk, node, source, Quantiser(scale, zero, least, most, _rounding(node, "ROUND")))
+    return quantised(walk, node, source, Quantiser(scale, zero, least, most, _rounding(node, "ROUND")))
 
 
 def bipolar(walk: Walk, node: OnnxNode) -> Value:
     """A BipolarQuant: the scale, or less than nothing of it."""
-    scale = _number(walk, node, 1)
-    return _quantised(walk, node, walk.values[node.inputs[0]], Quantiser(scale, np.zeros_like(scale), -1, 1, sign=True))
+    scale = number(walk, node, 1)
+    return quantised(walk, node, walk.values[node.inputs[0]], Quantiser(scale, np.zeros_like(scale), -1, 1, sign=True))
 
 
 def trunc(walk: Walk, node: OnnxNode) -> Value:
@@ -64,7 +64,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
     With six inputs the second scale is given; with five, which QONNX had first, the integers are cut and keep their scale.
     """
     source = walk.values[node.inputs[0]]
-    numbers = [_number(walk, node, place) for place in range(1, len(node.inputs))]
+    numbers = [number(walk, node, place) for place in range(1, len(node.inputs))]
     scale, zero = numbers[0], numbers[1]
     wide = _width(node, numbers[2])
     mode = _rounding(node, "FLOOR")
@@ -84,7 +84,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
         lo = -(1 << width - 1) + narrow if signed else 0
     if not 0 <= places < MAX_BITS:
         raise refused(node, f"it drops {places} bits", f"allowed are 0 to {MAX_BITS - 1}")
-    if isinstance(source, Constant) or not (
+    if not isinstance(source, Tensor) or not (
         (source.scale is None and is_power_of_two(scale))
         or (source.scale is not None and (scale == source.scale).all())
     ):
@@ -102,7 +102,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
     return _rescaled(walk, node, walk.function(node, codes, spec), out.reshape(-1)[:1].reshape(()))
 
 
-def _number(walk: Walk, node: OnnxNode, place: int) -> Float32Array:
+def number(walk: Walk, node: OnnxNode, place: int) -> Float32Array:
     """A parameter of a quantiser, which is a constant."""
     value = walk.values[node.inputs[place]] if place < len(node.inputs) else None
     if not isinstance(value, Constant):
@@ -131,17 +131,17 @@ def _rounding(node: OnnxNode, default: str) -> str:
     return mode
 
 
-def _quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Value:
+def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Value:
+    """What a quantiser makes of values, or of constants."""
     if not (kind.scale > 0).all():
         raise refused(node, "its scale is not positive", "allowed are positive scales")
+    if isinstance(source, Codes):
+        raise refused(
+            node, "it reads integers of a QuantizeLinear", "allowed are values; put a DequantizeLinear before it"
+        )
     if isinstance(source, Constant):
         return _constant(source.values, kind)
-    for values in (kind.scale, kind.zero):
-        if np.broadcast_shapes(values.shape, (1, *source.shape)) != (1, *source.shape):
-            raise refused(node, f"a parameter of shape {values.shape}", f"allowed are shapes that fit {source.shape}")
-    scale, zero = (values.reshape(values.shape[-len(source.shape) :]) for values in (kind.scale, kind.zero))
-    if (scale == scale.flat[0]).all():
-        scale = scale.reshape(-1)[0].reshape(())
+    scale, zero = _fitting(walk, node, source, kind)
     exact = is_power_of_two(scale)
     config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
     spec = {"module": "onnx", "class_name": "Sign" if kind.sign else "Quant", "config": config}
@@ -159,6 +159,23 @@ def _quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Va
     if zero.any():
         codes = walk.affine(node, codes, 1.0, -zero)
     return _rescaled(walk, node, codes, scale)
+
+
+def _fitting(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser) -> tuple[Float32Array, Float32Array]:
+    """Scale and zero point without the axis of the batch, and the scale as one number where it is one."""
+    for values in (kind.scale, kind.zero):
+        if np.broadcast_shapes(values.shape, (1, *source.shape)) != (1, *source.shape):
+            raise refused(node, f"a parameter of shape {values.shape}", f"allowed are shapes that fit {source.shape}")
+    scale, zero = (values.reshape(values.shape[-len(source.shape) :]) for values in (kind.scale, kind.zero))
+    if (scale == scale.flat[0]).all():
+        scale = scale.reshape(-1)[0].reshape(())
+    if source.name in walk.layers.inputs and is_power_of_two(scale) and max(kind.hi, -kind.lo - 1) >= 1 << 24:
+        raise refused(
+            node,
+            f"it makes integers up to {kind.hi:,} of a port",
+            "allowed are 24 bits and a sign, as float32 has them",
+        )
+    return scale, zero
 
 
 def _rescaled(walk: Walk, node: OnnxNode, codes: Tensor, scale: Float32Array) -> Tensor:

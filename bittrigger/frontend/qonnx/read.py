@@ -10,10 +10,10 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.lower import lower_with_map
-from bittrigger.frontend.qonnx import elementwise, linear, positions, quantisers
+from bittrigger.frontend.qonnx import elementwise, linear, positions, qcdq, quantisers
 from bittrigger.frontend.qonnx.constants import MAX_VALUES, folded, shape_of
 from bittrigger.frontend.qonnx.file import OnnxModel, OnnxNode, read_onnx
-from bittrigger.frontend.qonnx.tensors import Constant, Layers, Tensor, Value, Walk, refused
+from bittrigger.frontend.qonnx.tensors import Codes, Constant, Layers, Tensor, Value, Walk, refused
 from bittrigger.ir.basis import Reference
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
@@ -38,11 +38,18 @@ _HANDLERS: Mapping[str, Callable[[Walk, OnnxNode], Value]] = {
     "PRelu": elementwise.prelu,
     "Concat": positions.concatenated,
     **dict.fromkeys(elementwise.FUNCTIONS, elementwise.function),
+    "Clip": qcdq.clip,
+    "Resize": positions.resized,
+    "QuantizeLinear": qcdq.quantize,
+    "DequantizeLinear": qcdq.dequantize,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), elementwise.arithmetic),
     **dict.fromkeys(elementwise.MERGES, elementwise.merge),
     **dict.fromkeys(positions.REDUCTIONS, positions.reduced),
     **dict.fromkeys(positions.MOVING, positions.moving),
 }
+
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "QuantizeLinear", "DequantizeLinear")
+"""What is not computed by numpy where it reads constants alone."""
 
 KNOWN = (*_HANDLERS, "MatMul", "Shape", "Constant", *positions.PICKING[:-1])
 """Operators that convert."""
@@ -117,7 +124,8 @@ def _end(walk: Walk, name: str) -> None:
     value = walk.values.get(name)
     if not isinstance(value, Tensor):
         raise UnsupportedModelError(
-            f"output {name[:80]!r}: {'it is a constant' if value else 'no node makes it'}; allowed are values of the event"
+            f"output {name[:80]!r}: {'it is a constant, or integers' if value else 'no node makes it'}; allowed are values of "
+            "the event"
         )
     ending = OnnxNode(f"output_{name}"[:40], "Identity", "", (name,), (), {})
     done = walk.ordered(ending, walk.plain(ending, value))
@@ -139,14 +147,11 @@ def _made(walk: Walk, node: OnnxNode) -> tuple[Value, ...]:
     if node.domain not in DOMAINS or node.kind not in KNOWN:
         where = f" of {node.domain[:60]}" if node.domain else ""
         raise refused(node, f"operator {node.kind[:60]!r}{where} is not read", f"allowed are {', '.join(KNOWN)}")
-    for name in node.inputs:
-        if name and name not in walk.values:
-            raise refused(node, f"it reads {name[:80]!r}, which nothing before it makes", "allowed are nodes in order")
-    given = [walk.values[name] for name in node.inputs if name]
+    given = _given(walk, node)
     if node.kind == "Shape" and isinstance(given[0], Tensor):
         return (Constant(shape_of(node, (1, *given[0].shape))),)
     constants = [value for value in given if isinstance(value, Constant)]
-    quantiser = node.kind in ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+    quantiser = node.kind in QUANTISERS
     if len(constants) == len(given) and not quantiser:
         return (folded(node, constants),)
     if len(given) < _LEAST.get(node.kind, 1):
@@ -159,12 +164,24 @@ def _made(walk: Walk, node: OnnxNode) -> tuple[Value, ...]:
     return (_HANDLERS[node.kind](walk, node),)
 
 
+def _given(walk: Walk, node: OnnxNode) -> list[Value]:
+    """What a node reads."""
+    for name in node.inputs:
+        if name and name not in walk.values:
+            raise refused(node, f"it reads {name[:80]!r}, which nothing before it makes", "allowed are nodes in order")
+    found = [walk.values[name] for name in node.inputs if name]
+    if node.kind not in qcdq.READERS and any(isinstance(value, Codes) for value in found):
+        raise refused(node, "it reads integers of a QuantizeLinear", "allowed is a DequantizeLinear before it")
+    return found
+
+
 _LEAST = {
     "Quant": 4,
     "IntQuant": 4,
     "BipolarQuant": 2,
     "Trunc": 5,
     **dict.fromkeys(("Gemm", "MatMul", "Conv", "Add", "Sub", "Mul", "Div", "PRelu", "Gather"), 2),
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), 2),
     "BatchNormalization": 5,
 }
 """Inputs that an operator has at least."""

@@ -72,7 +72,23 @@ class Constant:
     scale: Float32Array | None = None
 
 
-Value = Tensor | Constant
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The integers that a QuantizeLinear makes of values, ``clip(round(source / scale) + zero, lo, hi)``; no layer has them.
+
+    Attributes:
+        source: the values.
+        scale: of a shape that fits them.
+    """
+
+    source: Tensor | Constant
+    scale: Float32Array
+    zero: int
+    lo: int
+    hi: int
+
+
+Value = Tensor | Constant | Codes
 
 
 @dataclass(eq=False)
