@@ -65,6 +65,9 @@ WORD_LUTS = 3
 MEMORY_LUTS = 8
 """LUTs of SLICEM that share an address at which they are written."""
 
+BLOCK_LUTS = 321
+"""LUTs that half a block RAM is worth: as many as an XCVU13P has for each."""
+
 LOAD_LUTS = 20
 """LUTs that follow the words of a layer. Source: jet tagger at an event every 9 and 54 clocks, in Yosys 0.70."""
 
@@ -74,17 +77,18 @@ LUT_INPUTS = 6
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated LUTs and flip-flops."""
+    """Estimated LUTs, flip-flops and halves of block RAMs."""
 
     lut: int
     ff: int
+    bram18: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.lut + other.lut, self.ff + other.ff)
+        return Cost(self.lut + other.lut, self.ff + other.ff, self.bram18 + other.bram18)
 
     def times(self, copies: int) -> Cost:
         """That of as many copies."""
-        return Cost(copies * self.lut, copies * self.ff)
+        return Cost(copies * self.lut, copies * self.ff, copies * self.bram18)
 
 
 @dataclass(frozen=True)
@@ -367,8 +371,10 @@ def columns_cost(node: Weigh, plan: Turns, width: int) -> Cost:
     """What feeds the columns of ``node`` that take turns: numbers in memory, and operand codes of ``width`` bits."""
     rows, words = int(node.weights.shape[0]), Place(node, 0, stride_of(node)).word_bits
     numbers, count = plan.lanes * sum(words), (plan.groups - 1).bit_length()
-    memories = plan.lanes * sum(-(-bits // bits_a_memory(count + 1)) for bits in words)
     find = plan.lanes * len(words) + LOAD_LUTS
+    if plan.in_blocks:
+        return Cost(find + count, 2 * rows * width + 2 * count + 3, plan.lanes * len(words))
+    memories = plan.lanes * sum(-(-bits // bits_a_memory(count + 1)) for bits in words)
     return Cost(MEMORY_LUTS * memories + find + count, numbers + 2 * rows * width + 2 * count + 2)
 
 

@@ -25,7 +25,7 @@ from bittrigger.ir.forms.window import Window, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
-from bittrigger.ir.nodes.held import READING, Held, Hold, Weigh
+from bittrigger.ir.nodes.held import READING, Held, Hold, Turns, Weigh
 from bittrigger.ir.nodes.product import Product, row_bits
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.routes import Route, read_by, route
@@ -130,9 +130,24 @@ class Module:
         """Whether columns whose weights are held take turns."""
         return self.columns > 0 and self.is_folded
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether what columns that take turns read lies in block RAM."""
+        return self.is_fed and Turns(self.columns, self.lanes).in_blocks
+
+    @property
+    def reading(self) -> int:
+        """Cycles from the one in which held numbers are read from memory to that in which they are used."""
+        return READING + self.in_blocks
+
+    @property
+    def feeding(self) -> int:
+        """Cycles from the one in which an operand is taken to that in which the first of what takes turns begins."""
+        return FEEDING + self.in_blocks
+
     def held_stage(self, column: int) -> int:
         """The stage in which what is held for ``column`` is read; the results of all columns are those of one event."""
-        return self.start + column // self.lanes - READING if self.is_fed else self.start
+        return self.start + column // self.lanes - self.reading if self.is_fed else self.start
 
     @property
     def instances(self) -> int:
@@ -153,7 +168,7 @@ class Module:
     def reads(self) -> int | None:
         """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
         if self.engine or self.serial or self.is_fed:
-            return self.start - FEEDING
+            return self.start - self.feeding
         if self.tally or (self.is_folded and not self.queue):
             return None
         return self.start - self.queue

@@ -91,7 +91,9 @@ def _rtl(value: float) -> Figure:
 
 
 def _estimated(cost: Cost) -> Resources:
-    return Resources.of(Origin.ESTIMATE, "bittrigger", __version__, lut=cost.lut, ff=cost.ff, dsp=0, bram36=0)
+    return Resources.of(
+        Origin.ESTIMATE, "bittrigger", __version__, lut=cost.lut, ff=cost.ff, dsp=0, bram36=cost.bram18 / 2
+    )
 
 
 def _synthesised(used: Utilization | None, version: str) -> Resources:

@@ -26,7 +26,7 @@ from bittrigger.ir.graph import (
     intervals,
     of_one_copy,
 )
-from bittrigger.ir.nodes.held import Hold, Weigh
+from bittrigger.ir.nodes.held import Hold, Turns, Weigh
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import read_by
@@ -166,7 +166,8 @@ class Schedule:
             return there
         if fold.queue:
             return Moment(there.stage + 1, self._choosing_ns(fold, node.copies))
-        return Moment(there.stage + FEEDING, 0.0)
+        late = isinstance(node, Weigh) and Turns(node.columns, fold.lanes).in_blocks
+        return Moment(there.stage + FEEDING + late, 0.0)
 
     def _soonest(self, asked: Asked, budget_ns: float) -> tuple[Stages, int]:
         """Everything in the first stage in which its operands are there and its logic fits; and the latency of all."""

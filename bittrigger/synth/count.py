@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bittrigger.errors import ToolError
-from bittrigger.synth.memory import LETTERS, LUT_MEMORIES, is_written
+from bittrigger.synth.memory import BLOCK_MEMORIES, LETTERS, LUT_MEMORIES, is_written
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
@@ -129,7 +129,7 @@ def _used_bits(cell: Cell, read: set[int]) -> int:
 
 
 def _is_register(cell: Cell) -> bool:
-    return cell.type in FLIP_FLOPS or cell.type in SHIFT_REGISTERS
+    return cell.type in FLIP_FLOPS or cell.type in SHIFT_REGISTERS or cell.type in BLOCK_MEMORIES
 
 
 def _reads_all(_: Cell, __: str) -> bool:

@@ -31,7 +31,8 @@ _LINE = re.compile(
     )
 )
 _ITEM = re.compile(r"    \.(\w+)\(([^\n]*)\),?\n")
-_CONSTANT = re.compile(r"(\d+)'(?:h([0-9a-f]+)|b([01]+)|d(\d+))")
+_CONSTANT = re.compile(r"(\d+)'s?(?:h([0-9a-f]+)|b([01]+)|d(\d+))")
+_WORD = re.compile(r'"([A-Z_]*[A-Z][A-Z_]*)"')
 _PART = re.compile(rf"({_NAME})(?: ?\[(\d+)(?::(\d+))?\])?")
 
 
@@ -209,6 +210,8 @@ def _check_cell(
 
 
 def _digits(value: str) -> str:
+    if (text := _WORD.fullmatch(value)) is not None:
+        return text[1]
     bits = _constant(value)
     if bits is None:
         raise NetlistFault(f"parameter {value!r} is no number")

@@ -39,6 +39,11 @@ take 118, and 188 without.
 """
 
 CELLS = "read_verilog -lib +/xilinx/cells_sim.v"
+BLOCK_CELLS = "read_verilog -lib +/xilinx/cells_xtra.v"
+"""Declares block RAM; takes a second."""
+
+BLOCKS = "bittrigger_memory_block"
+"""The library module that is a block RAM."""
 
 _FORM = (
     "proc",
@@ -102,6 +107,11 @@ def _quoted(path: Path, folder: Path) -> str:
     return '"' + Path(os.path.relpath(path, folder)).as_posix() + '"'
 
 
+def cells_for(sources: list[Path]) -> list[str]:
+    """The commands that declare the cells that ``sources`` instantiate."""
+    return [CELLS, *([BLOCK_CELLS] if any(path.stem == BLOCKS for path in sources) else [])]
+
+
 def form_script(wrapper: Path, library: list[Path], result: Path, folder: Path) -> list[str]:
     """The commands that map the forms that ``wrapper`` instantiates and write all modules to ``result``, as RTLIL.
 
@@ -110,7 +120,7 @@ def form_script(wrapper: Path, library: list[Path], result: Path, folder: Path) 
         library: Verilog of the library modules.
         folder: where the script runs.
     """
-    commands = [CELLS, *(f"read_verilog -sv -defer {_quoted(path, folder)}" for path in library)]
+    commands = [*cells_for(library), *(f"read_verilog -sv -defer {_quoted(path, folder)}" for path in library)]
     commands += [f"read_verilog -sv {_quoted(wrapper, folder)}", "hierarchy -check -top forms", *_FORM]
     return [*commands, f"write_rtlil {_quoted(result, folder)}"]
 
@@ -127,7 +137,7 @@ def script(
         folder: where the script runs.
         muxes: whether MUXF7/8 may be used.
     """
-    commands = [CELLS]
+    commands = cells_for(sources)
     if forms is not None:
         commands.append(f"read_rtlil {_quoted(forms, folder)}")
     commands += [f"read_verilog -sv -lib {_quoted(path, folder)}" for path in parts]

@@ -31,12 +31,14 @@ class CellKind:
         init: bits of its parameter ``INIT``; 0 if it has none.
         power_up: whether INIT is what it holds after configuration, which has to be 0.
         fixed: parameters that may be given, and the only value of each.
+        needed: parameters that have to be given, and the only value of each.
     """
 
     pins: Pins
     init: int = 0
     power_up: bool = False
     fixed: tuple[tuple[str, int], ...] = ()
+    needed: tuple[tuple[str, int | str], ...] = ()
 
 
 def _pins(inputs: str, outputs: str) -> Pins:
@@ -72,6 +74,19 @@ CELLS: Mapping[str, CellKind] = {
     "SRLC32E": CellKind(_pins("A:5 CE CLK D", "Q Q31"), 32, True, (("IS_CLK_INVERTED", 0),)),
     "RAM32M16": _memory(5, 2),
     "RAM64M8": _memory(6, 1),
+    "RAMB18E2": CellKind(
+        _pins(
+            "CLKARDCLK CLKBWRCLK ENARDEN ENBWREN ADDRENA ADDRENB REGCEAREGCE REGCEB RSTRAMARSTRAM RSTRAMB RSTREGARSTREG RSTREGB "
+            "SLEEP WEA:2 WEBWE:4 ADDRARDADDR:14 ADDRBWRADDR:14 DINADIN:16 DINBDIN:16 DINPADINP:2 DINPBDINP:2 CASDIMUXA CASDIMUXB "
+            "CASDINA:16 CASDINB:16 CASDINPA:2 CASDINPB:2 CASDOMUXA CASDOMUXB CASDOMUXEN_A CASDOMUXEN_B CASOREGIMUXA CASOREGIMUXB "
+            "CASOREGIMUXEN_A CASOREGIMUXEN_B",
+            "DOUTADOUT:16 DOUTBDOUT:16 DOUTPADOUTP:2 DOUTPBDOUTP:2 CASDOUTA:16 CASDOUTB:16 CASDOUTPA:2 CASDOUTPB:2",
+        ),
+        needed=(
+            *(("CLOCK_DOMAINS", "COMMON"), ("WRITE_MODE_A", "READ_FIRST"), ("WRITE_MODE_B", "READ_FIRST")),
+            *(("DOA_REG", 1), ("DOB_REG", 1), ("READ_WIDTH_A", 36), ("WRITE_WIDTH_B", 36)),
+        ),
+    ),
 }
 
 
@@ -227,6 +242,11 @@ def _pins_of(name: str, cell: Json, modules: Mapping[str, Pins]) -> Pins:
 
 def _check_parameters(name: str, kind: str, parameters: Mapping[str, str]) -> None:
     rule = CELLS[kind]
+    found = {key: parameters[key] if isinstance(due, str) else int(parameters[key], 2) for key, due in rule.needed}
+    if rule.needed:
+        if found != dict(rule.needed) or found.keys() != parameters.keys():
+            raise NetlistFault(f"cell {name} ({kind}): parameters {dict(parameters)}; expected {dict(rule.needed)}")
+        return
     allowed = dict(rule.fixed)
     for key, value in parameters.items():
         if key == "INIT" and rule.init:

@@ -43,6 +43,7 @@ LIBRARY = (
     "bittrigger_digit",
     "bittrigger_pick",
     "bittrigger_memory",
+    "bittrigger_memory_block",
 )
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 

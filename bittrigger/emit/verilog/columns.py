@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bittrigger.emit.render import render
 from bittrigger.emit.verilog.held import scalars
-from bittrigger.ir.forms.engine import FEEDING
 from bittrigger.ir.held.bus import APPLY, Place, address_bits, places, reader_ports
 from bittrigger.ir.held.memory import due_bits, fed_ports, in_memory, loader_ports, row_bits, slot_bits, slots
 from bittrigger.ir.layout import BusLayout
@@ -34,6 +33,8 @@ def columns_text(vectors: BusLayout, place: Place, module: Module, mark: str) ->
         words=place.word_bits,
         weights=reader_ports(place.node)["weights"],
         bits=place.node.bits,
+        blocks=module.in_blocks,
+        feeding=module.feeding,
     )
 
 
@@ -78,4 +79,4 @@ def loader_text(pipeline: Pipeline, mark: str) -> str:
 
 def _layer(place: Place, module: Module) -> _Layer:
     sizes = slots(module), slot_bits(module), module.phases, row_bits(module) - 1
-    return _Layer(place.node.name, place.first, place.words, *sizes, module.start - FEEDING)
+    return _Layer(place.node.name, place.first, place.words, *sizes, module.reads or 0)

@@ -50,7 +50,7 @@ GENERICS: Mapping[str, Mapping[str, str]] = {
     "bittrigger_weigh2": {name: name for name in ("WIDTH", "X", "SIGNED")},
     "bittrigger_digit": {"WIDTH": "WIDTH", "INVERT": "INVERT"},
     "bittrigger_pick": {"INVERT": "INVERT"},
-    "bittrigger_memory": {"WIDTH": "WIDTH", "PLACES": "PLACES"},
+    **{name: {"WIDTH": "WIDTH", "PLACES": "PLACES"} for name in ("bittrigger_memory", "bittrigger_memory_block")},
     **{
         f"bittrigger_adder{count}_carry": {
             "WIDTH": "WIDTH",
@@ -67,7 +67,7 @@ SCALARS: Mapping[str, frozenset[str]] = {
     "bittrigger_clip": frozenset({"zero"}),
     "bittrigger_digit": frozenset({"carry", "above"}),
     "bittrigger_pick": frozenset({"chosen"}),
-    "bittrigger_memory": frozenset({"clk", "write"}),
+    **dict.fromkeys(("bittrigger_memory", "bittrigger_memory_block"), frozenset({"clk", "write"})),
 }
 """The ports of the firmware library that are one bit whatever the parameters are."""
 

@@ -118,8 +118,8 @@ class Hold:
 Held = Weigh | Hold
 """A node that holds numbers."""
 
-MAX_TURNS = 32
-"""Most turns of columns whose numbers lie in LUTs: 64 words, of two banks."""
+MAX_TURNS, MAX_BLOCK_TURNS = 32, 256
+"""Most turns of columns whose numbers lie in LUTs, 64 words of two banks, and in block RAM, 512 words."""
 
 
 def bits_a_memory(places: int) -> int:
@@ -128,7 +128,8 @@ def bits_a_memory(places: int) -> int:
 
 
 READING = 1
-"""Cycles from the one in which weights that take turns are read to that in which operand codes are multiplied by them."""
+"""Cycles from the one in which weights that take turns are read to that in which codes are multiplied by them; one more in
+block RAM."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,11 @@ class Turns:
     def period(self) -> int:
         """Cycles from one turn to the next."""
         return 1
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether numbers lie in block RAM, which is read a cycle later."""
+        return self.groups > MAX_TURNS
 
 
 def evaluate_held(node: Held, codes: IntArray) -> IntArray:

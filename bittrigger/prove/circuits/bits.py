@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, extended
 from bittrigger.prove.circuits.order import cone, flat
-from bittrigger.prove.circuits.stages import REGISTERS, clock_of, registers, running
+from bittrigger.prove.circuits.stages import REGISTERS, Register, clock_of, registers, running
 from bittrigger.prove.circuits.words import number
 from bittrigger.prove.claims import Unproven
-from bittrigger.synth.memory import MEMORIES, stored_in
+from bittrigger.synth.memory import BLOCK_CYCLES, BLOCK_MEMORIES, MEMORIES, stored_in
 from bittrigger.synth.netlist import HIGH, Bits, Cell, Netlist
 
 _FpgaCell = Callable[[Aig, Cell, dict[str, Vector]], dict[str, Vector]]
@@ -58,6 +58,7 @@ _OLDEST = 64
 def unknowns(netlist: Netlist) -> int:
     """At least as many as ``step`` may ask for what registers hold."""
     driven = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
+    driven += sum(len(stored_in(cell)) for cell in netlist.cells if cell.type in BLOCK_MEMORIES)
     return driven + _OLDEST * sum(cell.type.startswith("SRL") for cell in netlist.cells)
 
 
@@ -90,22 +91,25 @@ def step(  # noqa: PLR0917 - a circuit, its inputs, what it holds in three ways
     """
     clock = clock_of(netlist)
     held = [bit for cell in netlist.cells if cell.type in REGISTERS for bit in registers(cell, clock)]
+    memories = {cell.name: cell for cell in netlist.cells if cell.type in MEMORIES}
+    blocks = {q: (c, k, at) for c in memories.values() if c.type in BLOCK_MEMORIES for k, q, at in _read_of(c)}
+    held += [Register(-q, q, BLOCK_CYCLES) for q in blocks]
     nets = {0: FALSE, 1: FALSE ^ 1, **driven}
     nets.update((bit.q, state[bit.q] if bit.q in state else unknown()) for bit in held)
-    rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS)
+    rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS | BLOCK_MEMORIES)
     given = {f"q{bit.q}": (bit.q,) for bit in held}
     combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
-    wanted = [*flat(netlist.outputs.values()), *(net for bit in held for net in (bit.d, bit.force, bit.enable))]
-    memories = {cell.name: stored_in(cell) for cell in rest if cell.type in MEMORIES}
-    wanted += [net for bits in memories.values() for one in bits for net in (one.write, *one.to, one.d)]
+    wanted = [*flat(netlist.outputs.values()), *(net for _, _, at in blocks.values() for net in at)]
+    wanted += [net for bit in held if bit.q not in blocks for net in (bit.d, bit.force, bit.enable)]
+    wanted += [net for cell in memories.values() for one in stored_in(cell) for net in (one.write, *one.to, one.d)]
     for cell in cone(combinational, wanted):
         if cell.name in memories:
-            reads = [(k, one.q, one.at) for k, one in enumerate(memories[cell.name]) if one.q is not None]
-            nets.update((q, read(cell, k, [nets[net] for net in at])) for k, q, at in reads)
+            nets.update((q, read(cell, k, [nets[net] for net in at])) for k, q, at in _read_of(cell))
             continue
         pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
         for pin, values in _outputs(aig, cell, pins).items():
             nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))
+    nets.update((-q, read(cell, k, [nets[net] for net in at])) for q, (cell, k, at) in blocks.items())
     after: dict[int, int] = {}
     for bit in held:
         d, forced = aig.choose(nets[bit.enable], nets[bit.d], nets[bit.q]), nets[bit.force]
@@ -115,6 +119,11 @@ def step(  # noqa: PLR0917 - a circuit, its inputs, what it holds in three ways
             after[inside], newest = newest, state[inside] if inside in state else unknown()
         after[bit.q] = newest
     return nets, after
+
+
+def _read_of(cell: Cell) -> list[tuple[int, int, Bits]]:
+    """The bits of a memory that are read: their numbers, what is read, and where."""
+    return [(k, bit.q, bit.at) for k, bit in enumerate(stored_in(cell)) if bit.q is not None]
 
 
 def _outputs(aig: Aig, cell: Cell, pins: dict[str, Vector]) -> dict[str, Vector]:

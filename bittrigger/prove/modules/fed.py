@@ -10,18 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bittrigger.ir.forms.engine import FEEDING
 from bittrigger.ir.held.bus import WORD_BITS, Place
 from bittrigger.ir.held.memory import fed_ports, row_bits
 from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.nodes.held import READING
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import clock_of
 from bittrigger.prove.claims import Unproven
-from bittrigger.synth.memory import MEMORIES, Stored, clocks_of, stored_in
+from bittrigger.synth.memory import MEMORIES, Stored, is_plain, stored_in
 from bittrigger.synth.netlist import Cell, Netlist
 
 Bit = tuple[str, int]
@@ -83,8 +81,8 @@ def prove_columns(place: Place, module: Module, vectors: BusLayout, netlist: Net
     given, driven = fed_ports(module, bus.width)
     check_ports(netlist, {"load": 1, **given}, driven)
     memories = [cell for cell in netlist.cells if cell.type in MEMORIES]
-    if any(nets != (clock_of(netlist),) for cell in memories for nets in clocks_of(cell)):
-        raise Unproven("a memory is not clocked by clk")
+    if not all(is_plain(cell, clock_of(netlist)) for cell in memories):
+        raise Unproven("a memory is not clocked by clk, or of another kind")
     banks = [_locations(place, module, netlist, bank) for bank in (FALSE, TRUE)]
     if banks[0] != banks[1]:
         raise Unproven("the banks lie in different memories")
@@ -97,7 +95,7 @@ def prove_columns(place: Place, module: Module, vectors: BusLayout, netlist: Net
 def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dict[Bit, Due]:
     """Which bit of which word of which lane each bit of a memory is, followed through the cycles of an event of ``bank``."""
     inputs = {port: len(nets) for port, nets in netlist.inputs.items() if port != "clk"}
-    cycles, turns = FEEDING + module.phases, module.phases
+    cycles, turns = module.feeding + module.phases, module.phases
     bits = sum(len(stored_in(cell)) for cell in netlist.cells if cell.type in MEMORIES)
     aig = Aig(cycles * (sum(inputs.values()) + bits) + unknowns(netlist))
     memory = _Memory(aig, iter(range(aig.n_inputs)))
@@ -111,7 +109,7 @@ def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dic
         driven = {net: bit for port in inputs for net, bit in zip(netlist.inputs[port], came[now][port], strict=True)}
         memory.now = now
         nets, state = step(aig, netlist, driven, state, memory.unknown, memory.read)
-        turn = now - FEEDING
+        turn = now - module.feeding
         if turn < 0:
             continue
         found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
@@ -120,7 +118,7 @@ def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dic
         row = bank << row_bits(module) - 1 | turn
         for lane in range(min(module.lanes, module.columns - module.lanes * turn)):
             for due, literal in _handed(place, lane, found):
-                bit = memory.bit_read(literal, row, now - READING, f"{due} in turn {turn}")
+                bit = memory.bit_read(literal, row, now - module.reading, f"{due} in turn {turn}")
                 if located.setdefault(bit, due) != due:
                     raise Unproven(f"{due} is another one in another turn")
     return located

@@ -10,6 +10,7 @@ from bittrigger.errors import ToolError
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist, flatten, read_modules
+from bittrigger.synth.recipe import cells_for
 from bittrigger.synth.worker import run_scripts
 from bittrigger.synth.yosys import tool_version
 
@@ -113,6 +114,6 @@ def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
     work.mkdir(parents=True, exist_ok=True)
     commands = rtl_commands(pipeline.graph.name, sources, work / "rtl.json")
     script = work / "rtl.ys"
-    script.write_text("\n".join(["read_verilog -lib +/xilinx/cells_sim.v", *commands]) + "\n", encoding="utf-8")
+    script.write_text("\n".join([*cells_for(sources), *commands]) + "\n", encoding="utf-8")
     run_scripts([script], work / "rtl.log", 1, TIMEOUT_S)
     return collect_rtl(pipeline, work / "rtl.json")

@@ -17,6 +17,12 @@ from bittrigger.prove.claims import Unproven
 Ports = Mapping[str, tuple[str, int]]
 """Direction (``input`` or ``output``) and width of each port; width 0 where it is a parameter's."""
 
+_MEMORY: Ports = {
+    **dict.fromkeys(("clk", "write"), ("input", 1)),
+    **dict.fromkeys(("row", "data", "place"), ("input", 0)),
+    "q": ("output", 0),
+}
+
 LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
     "bittrigger_adder3": (
         {"a": ("input", 0), "b": ("input", 0), "c": ("input", 0), "sum": ("output", 0)},
@@ -46,17 +52,7 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
         {"choices": ("input", 8), "index": ("input", 3), "chosen": ("output", 1)},
         frozenset({"INVERT"}),
     ),
-    "bittrigger_memory": (
-        {
-            "clk": ("input", 1),
-            "write": ("input", 1),
-            "row": ("input", 0),
-            "data": ("input", 0),
-            "place": ("input", 0),
-            "q": ("output", 0),
-        },
-        frozenset({"WIDTH", "PLACES"}),
-    ),
+    **dict.fromkeys(("bittrigger_memory", "bittrigger_memory_block"), (_MEMORY, frozenset({"WIDTH", "PLACES"}))),
 }
 """Ports and parameters of the modules of the firmware library."""
 

@@ -60,7 +60,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 pins += check_tally(tracer, module, module.tally, (instances[module.name], given, before.stop), entry)
                 continue
             if module.is_fed:
-                wanted = due_of(pipeline, vectors, sources, node, module.start - FEEDING)
+                wanted = due_of(pipeline, vectors, sources, node, module.start - module.feeding)
                 pins += check_feed(tracer, netlist, module, wanted, entry)
                 pins += check_columns(netlist, module, bus.name, instances[module.name])
                 continue

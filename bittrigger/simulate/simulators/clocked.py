@@ -18,7 +18,7 @@ from bittrigger.simulate.simulators.cells import ONES, Words
 from bittrigger.simulate.simulators.memories import Memories
 from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, evaluate, groups_of
 from bittrigger.synth.count import FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
-from bittrigger.synth.memory import is_written
+from bittrigger.synth.memory import BLOCK_CYCLES, BLOCK_MEMORIES, is_written
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 _STORES = FLIP_FLOPS | SHIFT_REGISTERS
@@ -59,11 +59,19 @@ class Clocked:
         self.netlist = netlist
         for cell in netlist.cells:
             check_cell(cell, netlist.inputs[clock][0])
-        order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES]
+        order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES | BLOCK_MEMORIES]
         parts = groupby(groups_of(order), lambda group: group.type if group.type in LUTRAMS else "")
         self._parts = [_part(memory, list(groups)) for memory, groups in parts]
         self._registers = _flip_flops([cell for cell in netlist.cells if cell.type in FLIP_FLOPS])
         self._lines = list(_lines([cell for cell in netlist.cells if cell.type in SHIFT_REGISTERS]))
+        blocks = [cell for cell in netlist.cells if cell.type in BLOCK_MEMORIES]
+        self._n_nets = netlist.n_nets
+        if blocks:  # what is read goes to nets of its own, and comes out later
+            memory = Memories(blocks)
+            own = netlist.n_nets + np.arange(memory.q.size)
+            self._lines.append(_Line(BLOCK_CYCLES, own, memory.q))
+            memory.q, self._n_nets = own, netlist.n_nets + own.size
+            self._parts.append(([], memory))
 
     def run(self, ports: Mapping[str, npt.NDArray[np.uint64]]) -> dict[str, npt.NDArray[np.uint64]]:
         """The values of the output ports, `(cycles, bits, words)`, for those of the input ports, the clock left out.
@@ -71,7 +79,7 @@ class Clocked:
         Bit ``r`` of the words is the value in run ``r``.
         """
         cycles, _, words = next(iter(ports.values())).shape
-        values = np.zeros((self.netlist.n_nets, words), dtype=np.uint64)
+        values = np.zeros((self._n_nets, words), dtype=np.uint64)
         values[HIGH] = ONES
         found = {port: np.empty((cycles, len(bits), words), np.uint64) for port, bits in self.netlist.outputs.items()}
         memories = [(memory, memory.empty(words)) for _, memory in self._parts if memory is not None]

@@ -13,6 +13,9 @@ from bittrigger.synth.netlist import LOW, Cell
 class Memories:
     """Memories of one kind, bit by bit of their words; all hold 0 after configuration.
 
+    Attributes:
+        q: the nets that take what is read, one a bit.
+
     Args:
         cells: with as many places each.
     """
@@ -23,19 +26,24 @@ class Memories:
             np.array(nets, dtype=np.int64) for nets in ([b.write for b in bits], [b.d for b in bits])
         )
         self._to, self._at = (np.array(nets, dtype=np.int64).T for nets in ([b.to for b in bits], [b.at for b in bits]))
-        self._q = np.array([bit.q or LOW for bit in bits], dtype=np.int64)
+        self.q = np.array([bit.q or LOW for bit in bits], dtype=np.int64)
+        self._addresses, self._own = np.unique(self._at, axis=1, return_inverse=True)
 
     def empty(self, words: int) -> npt.NDArray[np.uint64]:
         """What they hold after configuration, `(bits, places, words)`: bit ``r`` of the words is that of run ``r``."""
-        return np.zeros((len(self._q), 1 << len(self._at), words), dtype=np.uint64)
+        return np.zeros((len(self.q), 1 << len(self._at), words), dtype=np.uint64)
 
     def read(self, values: Words, held: npt.NDArray[np.uint64]) -> None:
         """Give the nets that they drive their values."""
+        chosen = values[self._addresses]
+        if not ((chosen + np.uint64(1)) >> np.uint64(1)).any():  # all runs read the same places
+            places = ((chosen[:, :, 0] & np.uint64(1)).T.astype(np.int64) << np.arange(len(chosen))).sum(axis=1)
+            values[self.q] = held[np.arange(len(self.q)), places[self._own]]
+            return
         table = held
         for nets in self._at:
-            chosen = values[nets][:, None]
-            table = table[:, ::2] ^ ((table[:, ::2] ^ table[:, 1::2]) & chosen)
-        values[self._q] = table[:, 0]
+            table = table[:, ::2] ^ ((table[:, ::2] ^ table[:, 1::2]) & values[nets][:, None])
+        values[self.q] = table[:, 0]
 
     def clock(self, values: Words, held: npt.NDArray[np.uint64]) -> None:
         """A rising edge: words at the places that are written become what is written."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words, parameter
 from bittrigger.synth.count import LUTRAMS, SHIFT_REGISTERS, topological
+from bittrigger.synth.memory import BLOCK_MEMORIES, is_plain
 from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
 
 _CLOCK_PINS = frozenset({"C", "CLK", "WCLK"})
@@ -88,8 +89,8 @@ def check_cell(cell: Cell, clock: int) -> None:
     Raises:
         ToolError: if it is not.
     """
-    if cell.type not in EVALUATORS and cell.type not in LUTRAMS:
-        known = ", ".join(sorted({*EVALUATORS, *LUTRAMS}))
+    if cell.type not in EVALUATORS and cell.type not in LUTRAMS | BLOCK_MEMORIES:
+        known = ", ".join(sorted({*EVALUATORS, *LUTRAMS, *BLOCK_MEMORIES}))
         raise ToolError(
             f"netlist: cell {cell.name!r} is a {cell.type}; the gate-level executor knows {known}; "
             "use the executor rtl for this design"
@@ -97,6 +98,8 @@ def check_cell(cell: Cell, clock: int) -> None:
     for pin in _CLOCK_PINS & cell.inputs.keys():
         if cell.inputs[pin][0] != clock or parameter(cell, f"IS_{pin}_INVERTED", 1):
             raise ToolError(f"netlist: register {cell.name!r} is not clocked by the rising edge of the port")
+    if cell.type in LUTRAMS | BLOCK_MEMORIES and not is_plain(cell, clock):
+        raise ToolError(f"netlist: memory {cell.name!r} has another clock, or is used in another way")
     if cell.type in SHIFT_REGISTERS and cell.inputs["CE"] != (HIGH,):
         raise ToolError(f"netlist: shift register {cell.name!r} can be halted; a pipeline has no stall")
 
