@@ -1,14 +1,16 @@
 """The memory of the firmware library: LUTs, as Yosys' cells are, equal the behavioural form and the gate-level executor."""
 
 import subprocess
+from dataclasses import replace
 from importlib.resources import files
 
 import gate_cells
 import numpy as np
 import pytest
 
+from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.clocked import Clocked
-from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.netlist import Cell, Netlist, read_netlist
 
 FORMS = [(14, 5), (15, 4), (7, 6), (9, 6), (1, 2)]
 """Widths, and bits of an address: what fills the LUTs, what does not, and the least."""
@@ -77,3 +79,37 @@ def test_a_change_is_seen(root, tmp_path, name):
     old, new = CHANGES[name]
     primitive, behavioural, _ = played(root, tmp_path, 14, 5, lambda text: text.replace(old, new))
     assert not np.array_equal(primitive, behavioural)
+
+
+def test_the_executor_reads_a_block_ram_through_its_register():
+    """Its cells have no model in Yosys: what they are taken to be is that of UG573, held here against a model of two lines."""
+    names = dict.fromkeys(("CLKARDCLK", "CLKBWRCLK"), (2,)) | {"WEBWE": (3,) * 4, "WEA": (0, 0), "SLEEP": (0,)}
+    names |= dict.fromkeys(("ENARDEN", "ENBWREN", "ADDRENA", "ADDRENB", "REGCEAREGCE"), (1,))
+    names |= dict.fromkeys(("RSTRAMARSTRAM", "RSTRAMB", "RSTREGARSTREG", "RSTREGB"), (0,))
+    row, place, data, q = range(4, 13), range(13, 22), range(22, 54), range(54, 86)
+    low = (0,) * 5
+    names |= {
+        "ADDRBWRADDR": (*low, *row),
+        "ADDRARDADDR": (*low, *place),
+        "DINADIN": (*data[:16],),
+        "DINBDIN": (*data[16:],),
+    }
+    cell = Cell("ram", "RAMB18E2", {}, names, {"DOUTADOUT": (*q[:16],), "DOUTBDOUT": (*q[16:],)})
+    inputs = {"clk": (2,), "write": (3,), "row": (*row,), "place": (*place,), "data": (*data,)}
+    rng, cycles = np.random.default_rng(1), 400
+    values = {port: rng.integers(0, 1 << min(len(nets), 3), cycles) for port, nets in inputs.items() if port != "clk"}
+    values["data"] = rng.integers(0, 1 << 32, cycles)
+    words = {
+        port: np.where(found[:, None, None] >> np.arange(len(inputs[port]))[:, None] & 1, ~np.uint64(0), np.uint64(0))
+        for port, found in values.items()
+    }
+    given = Clocked(Netlist("one", inputs, {"q": (*q,)}, (cell,), 86, {})).run(words)["q"][:, :, 0] & np.uint64(1)
+    memory, read, due = np.zeros(512, dtype=np.int64), 0, [0, 0]
+    for write, to, at, word in zip(*(values[port].tolist() for port in ("write", "row", "place", "data")), strict=True):
+        read = int(memory[at])
+        memory[to] = word if write else memory[to]
+        due.append(read)
+    assert (given.astype(np.int64) << np.arange(32)).sum(axis=1).tolist() == due[:cycles]
+    halted = replace(cell, inputs={**names, "ENARDEN": (3,)})
+    with pytest.raises(ToolError, match="used in another way"):
+        Clocked(Netlist("one", inputs, {"q": (*q,)}, (halted,), 86, {}))

@@ -202,6 +202,25 @@ def test_positions_that_come_word_by_word_meet_held_weights(tmp_path):
     assert prove(build, jobs=1, netlist=False).proven
 
 
+@pytest.fixture
+def blocks(tmp_path, monkeypatch):
+    """A synthesised build whose first layer has so many turns that its numbers lie in block RAM, if that costs nothing."""
+    monkeypatch.setattr("bittrigger.schedule.held.BLOCK_LUTS", 0)
+    graph = simplify(ternary_graph((18, 35, 2)), held=WEIGHTS)
+    pipeline = create_pipeline(graph, Settings(effort="fast", ii=35))
+    assert [module.in_blocks for module in pipeline.held] == [True, False]
+    return build_of(pipeline, tmp_path / "build", synth=True, hdl="vhdl")
+
+
+def test_numbers_in_block_ram(blocks):
+    codes = events(blocks.graph)[:60]
+    raise_first(run_executors(blocks, ("oracle", "rtl", "rtl-fast", "vhdl", "gates"), codes, look_into=False))
+    assert not open_claims(prove(blocks, jobs=1))
+    used = synthesize(blocks.pipeline, blocks.folder / "rtl", blocks.folder / "synth").total
+    assert used.cells["RAMB18E2"] == 3
+    assert (used.bram36, estimate(blocks.pipeline)[1].bram18) == (1.5, 3)
+
+
 def test_vhdl_is_the_same(tmp_path):
     pipeline = create_pipeline(simplify(ternary_graph((7, 5, 3)), held=WEIGHTS), Settings(effort="fast", ii=3))
     build = build_of(pipeline, tmp_path / "build", hdl="vhdl")

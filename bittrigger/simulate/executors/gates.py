@@ -19,6 +19,7 @@ from bittrigger.ir.ports import Field, common_type, output_fields, pack, unpack
 from bittrigger.simulate.simulators.cells import Words
 from bittrigger.simulate.simulators.clocked import Clocked
 from bittrigger.simulate.simulators.program import Program, has_feedback
+from bittrigger.synth.memory import BLOCK_MEMORIES
 from bittrigger.synth.netlist import Netlist
 from bittrigger.synth.strict import read_strict
 from bittrigger.synth.yosys import netlist_files
@@ -28,6 +29,9 @@ BLOCK = 8192
 
 RUNS = 1024
 """Runs side by side of a netlist with feedback."""
+
+BLOCK_RUNS = 64
+"""The same where there is block RAM."""
 
 RUN_CYCLES = 256
 """Cycles in which events enter such a run, unless one event takes more."""
@@ -74,7 +78,7 @@ class GateSim:
         """
         step = max(1, (BLOCK - 1 - self.pipeline.latency_cycles) // self.pipeline.ii)
         if self._loops:
-            step = RUNS * max(1, RUN_CYCLES // self.pipeline.ii)
+            step = self._most_runs * max(1, RUN_CYCLES // self.pipeline.ii)
         blocks = [self._run_block(codes[start : start + step]) for start in range(0, codes.shape[0], step)]
         if not blocks:
             return np.empty((0, self.pipeline.graph.n_outputs), dtype=np.int64)
@@ -124,9 +128,14 @@ class GateSim:
     def _loops(self) -> bool:
         return isinstance(self.program, Clocked)
 
+    @property
+    def _most_runs(self) -> int:
+        """Fewer where there is block RAM: each run holds all of it."""
+        return BLOCK_RUNS if any(cell.type in BLOCK_MEMORIES for cell in self.program.netlist.cells) else RUNS
+
     def _shape(self, events: int) -> tuple[int, int]:
         """Runs side by side, and the events of each at most: event ``k`` is number ``k // runs`` of run ``k % runs``."""
-        runs = min(events, RUNS) if self._loops else 1
+        runs = min(events, self._most_runs) if self._loops else 1
         return runs, -(-events // runs)
 
     def _slots(self, first: int, events: int) -> slice:
@@ -179,7 +188,7 @@ class GateSim:
             ports = {port: np.concatenate([first[port], bits]) for port, bits in ports.items()}
             ports |= {port: np.concatenate([bits, last[port]]) for port, bits in written.items()}
         if isinstance(program, Clocked):
-            clocked = program.run({port: _side_by_side(bits) for port, bits in ports.items()})
+            clocked = program.run({port: _side_by_side(bits) for port, bits in ports.items()}, loading=_length(written))
             return {port: _runs(values, runs)[_length(written) :] for port, values in clocked.items()}
         found = program.run({port: _histories(bits[:, :, 0]) for port, bits in ports.items()})
         return {port: _cycles(values)[:cycles, :, None] for port, values in found.items()}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.cells import ONES, Words
-from bittrigger.simulate.simulators.memories import Memories
+from bittrigger.simulate.simulators.memories import Memories, loading_cells
 from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, evaluate, groups_of
 from bittrigger.synth.count import FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
 from bittrigger.synth.memory import BLOCK_CYCLES, BLOCK_MEMORIES, is_written
@@ -62,7 +62,11 @@ class Clocked:
         order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES | BLOCK_MEMORIES]
         parts = groupby(groups_of(order), lambda group: group.type if group.type in LUTRAMS else "")
         self._parts = [_part(memory, list(groups)) for memory, groups in parts]
-        self._registers = _flip_flops([cell for cell in netlist.cells if cell.type in FLIP_FLOPS])
+        flip_flops = [cell for cell in netlist.cells if cell.type in FLIP_FLOPS]
+        self._registers = _flip_flops(flip_flops)
+        loads = loading_cells(netlist)
+        self._loading = groups_of([cell for cell in order if cell.name in loads and cell.type not in LUTRAMS])
+        self._loaded = _flip_flops([cell for cell in flip_flops if cell.name in loads])
         self._lines = list(_lines([cell for cell in netlist.cells if cell.type in SHIFT_REGISTERS]))
         blocks = [cell for cell in netlist.cells if cell.type in BLOCK_MEMORIES]
         self._n_nets = netlist.n_nets
@@ -73,10 +77,15 @@ class Clocked:
             memory.q, self._n_nets = own, netlist.n_nets + own.size
             self._parts.append(([], memory))
 
-    def run(self, ports: Mapping[str, npt.NDArray[np.uint64]]) -> dict[str, npt.NDArray[np.uint64]]:
+    def run(
+        self, ports: Mapping[str, npt.NDArray[np.uint64]], *, loading: int = 0
+    ) -> dict[str, npt.NDArray[np.uint64]]:
         """The values of the output ports, `(cycles, bits, words)`, for those of the input ports, the clock left out.
 
         Bit ``r`` of the words is the value in run ``r``.
+
+        Args:
+            loading: cycles in which numbers are written and no event comes: all else stands still, and outputs are undefined.
         """
         cycles, _, words = next(iter(ports.values())).shape
         values = np.zeros((self._n_nets, words), dtype=np.uint64)
@@ -88,22 +97,27 @@ class Clocked:
             for port, bits in self.netlist.inputs.items():
                 if port in ports:
                     values[list(bits)] = ports[port][cycle]
-            held = iter(memories)
-            for groups, memory in self._parts:
-                if memory is None:
-                    evaluate(groups, values)
-                else:
-                    memory.read(values, next(held)[1])
+            if cycle < loading:
+                evaluate(self._loading, values)
+            else:
+                self._evaluate(values, iter(memories))
             for port, bits in self.netlist.outputs.items():
                 found[port][cycle] = values[list(bits)]
             for memory, words_held in memories:
                 memory.clock(values, words_held)
-            self._clock(values, pasts, cycle)
+            self._clock(self._loaded if cycle < loading else self._registers, values, pasts, cycle)
         return found
 
-    def _clock(self, values: Words, pasts: list[Words], cycle: int) -> None:
+    def _evaluate(self, values: Words, memories: Iterator[tuple[Memories, npt.NDArray[np.uint64]]]) -> None:
+        """The values of all nets in a cycle, those of registers and ports being there."""
+        for groups, memory in self._parts:
+            if memory is None:
+                evaluate(groups, values)
+            else:
+                memory.read(values, next(memories)[1])
+
+    def _clock(self, flops: _FlipFlops, values: Words, pasts: list[Words], cycle: int) -> None:
         """A rising edge: ``values`` of registers become those of the next cycle."""
-        flops = self._registers
         enable = values[flops.enable]
         after = ((values[flops.d] & enable) | (values[flops.q] & ~enable)) & ~values[flops.reset]
         for line, past in zip(self._lines, pasts, strict=True):

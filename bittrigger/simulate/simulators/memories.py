@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import numpy.typing as npt
 
 from bittrigger.simulate.simulators.cells import Words
-from bittrigger.synth.memory import stored_in
-from bittrigger.synth.netlist import LOW, Cell
+from bittrigger.synth.count import FLIP_FLOPS
+from bittrigger.synth.memory import is_written, stored_in
+from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
+
+
+def loading_cells(netlist: Netlist) -> frozenset[str]:
+    """The cells that decide what is written to memories, and to registers that keep numbers: no operand code reaches these."""
+    readers: dict[int, list[Cell]] = defaultdict(list)
+    makers: dict[int, Cell] = {}
+    for cell in netlist.cells:
+        for bits in cell.inputs.values():
+            for net in bits:
+                readers[net].append(cell)
+        makers.update((net, cell) for bits in cell.outputs.values() for net in bits)
+    driven = {cell.name: [net for bits in cell.outputs.values() for net in bits] for cell in netlist.cells}
+    codes = _spread(
+        netlist.inputs.get("in_data", ()), lambda net: (n for cell in readers[net] for n in driven[cell.name])
+    )
+    keeping = [cell for cell in netlist.cells if cell.type in FLIP_FLOPS and cell.inputs["CE"] != (HIGH,)]
+    kept = [cell for cell in keeping if cell.outputs["Q"][0] not in codes]
+    wanted = [net for cell in kept for bits in (*cell.inputs.values(), cell.outputs["Q"]) for net in bits]
+    wanted += [net for c in netlist.cells for pin, bits in c.inputs.items() if is_written(c, pin) for net in bits]
+    needed = _spread(wanted, lambda net: (n for b in makers[net].inputs.values() for n in b) if net in makers else ())
+    return frozenset(makers[net].name for net in needed if net in makers)
+
+
+def _spread(nets: Iterable[int], following: Callable[[int], Iterable[int]]) -> set[int]:
+    """All nets that are reached from ``nets``."""
+    found, pending = set(nets), list(nets)
+    while pending:
+        new = set(following(pending.pop())) - found
+        found |= new
+        pending += new
+    return found
 
 
 class Memories:
