@@ -1,6 +1,7 @@
 """A random ternary network of 1024-512-512-8 (0.8 M weights), multiplied step by step: LUTs and CPU seconds to the netlist.
 
-python benchmarks/large_network.py BUILD --interval 162    # then: bittrigger prove BUILD
+python benchmarks/large_network.py BUILD --interval 162                 # weights as constants
+python benchmarks/large_network.py BUILD --interval 162 --reloadable    # in memory; then: bittrigger prove BUILD
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Node, Requantize, frozen_array
+from bittrigger.passes.hold import Holding
+from bittrigger.passes.simplify import simplify
 from bittrigger.settings import Settings
 from bittrigger.synth.yosys import synthesize
 
@@ -43,16 +46,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path)
     parser.add_argument("--interval", type=int, default=162)
+    parser.add_argument("--reloadable", action="store_true", help="weights in memory")
     options = parser.parse_args()
-    settings, graph = Settings(ii=options.interval), network()
+    settings, graph = Settings(ii=options.interval, reloadable="weights" if options.reloadable else None), network()
+    if options.reloadable:
+        graph = simplify(graph, held=Holding(weights=True, bias=False))
     verify(graph)
     pipeline = create_pipeline(graph, settings)
     write_firmware(pipeline, options.build, settings)
     used = synthesize(pipeline, options.build / "rtl", options.build / "synth").total
     save_build(options.build, pipeline, settings, {})
-    print(
-        f"{used.lut:,} LUT, {used.ff:,} FF, {pipeline.latency_cycles} cycles; {cpu_seconds():.0f} CPU s, {peak_gb():.1f} GB"
-    )
+    print(f"{used.lut:,} LUT, {used.ff:,} FF, {used.bram36:g} BRAM36, {pipeline.latency_cycles} cycles;")
+    print(f"{cpu_seconds():.0f} CPU s, {peak_gb():.1f} GB")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ from tamper.of_kinds import (
     turns_netlist_kinds,
     turns_rtl_kinds,
 )
+from tamper.of_memory import memory_netlist_kinds, memory_rtl_kinds
 from tamper.of_netlist import netlist_kinds
 from tamper.of_verilog import rtl_kinds
 from tamper.of_vhdl import digits_vhdl_kinds, held_vhdl_kinds, words_vhdl_kinds
@@ -74,6 +75,11 @@ def _wrap(build: Build) -> None:
 def _held(folder: Path) -> None:
     held = simplify(ternary_graph((7, 5, 3)), held=Holding(weights=True, bias=False))
     _wrap(build_of(create_pipeline(held, Settings(effort="fast")), folder, synth=True, hdl="vhdl"))
+
+
+def _memory(folder: Path) -> None:
+    held = simplify(ternary_graph((7, 5, 3)), held=Holding(weights=True, bias=False))
+    build_of(create_pipeline(held, Settings(effort="fast", ii=3)), folder, synth=True)
 
 
 def _words(folder: Path) -> None:
@@ -108,6 +114,7 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "folded": _folded,
     "whole": _whole,
     "held": _held,
+    "memory": _memory,
     "words": _words,
     "digits": _digits,
     "steps": _steps,
@@ -116,8 +123,8 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "products": _of(products(), 300.0),
     "scales": _of(scales(2), 480.0),
 }
-"""The builds that are changed: a small one, one that is folded in time, one with wrappers and a report, one that holds weights, one
-whose events come in words, and one for each other kind of module. Those that hold, take words or pass digits have VHDL too."""
+"""The builds that are changed: a small one, one that is folded in time, one with wrappers and a report, one that holds weights in
+registers, one in memory, one whose events come in words, and one for each other kind of module. Those that hold, take words or pass digits have VHDL too."""
 
 
 def tamperings() -> Iterator[Tampering]:
@@ -139,6 +146,8 @@ def tamperings() -> Iterator[Tampering]:
         ("held", ("csim",), held_hls_kinds()),
         ("held", ("vhdl",), held_vhdl_kinds()),
         ("held", (), bus_kinds()),
+        ("memory", ("rtl-fast",), memory_rtl_kinds()),
+        ("memory", ("gates",), memory_netlist_kinds()),
         ("words", ("rtl-fast",), words_rtl_kinds()),
         ("words", ("gates",), words_netlist_kinds()),
         ("words", ("vhdl",), words_vhdl_kinds()),

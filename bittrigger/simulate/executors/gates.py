@@ -147,19 +147,18 @@ class GateSim:
         _, each = self._shape(events)
         return values[self._slots(first, each)].transpose(0, 2, 1).reshape(-1, values.shape[1])[:events]
 
-    def _written(self, runs: int) -> dict[str, Bits]:
-        """The bus, `(cycles, bits, runs)`, while all that the design holds is written; empty if it holds nothing."""
+    def _written(self) -> dict[str, Bits]:
+        """The bus, `(cycles, bits)`, while all that the design holds is written; empty if it holds nothing."""
         words = writes(self.pipeline.graph)
         if not words:
             return {}
         table = np.zeros((len(words) + self.pipeline.latency_cycles + SETTLING, 3), dtype=np.int64)
         table[: len(words)] = [(1, address, data) for address, data in words]
         sizes = {"write": 1, "address": address_bits(self.pipeline.graph), "data": WORD_BITS}
-        found = {}
-        for column, (port, size) in enumerate(sizes.items()):
-            bits = (table[:, column, None] >> np.arange(size) & 1).astype(np.uint8)
-            found[f"settings_{port}"] = np.repeat(bits[:, :, None], runs, axis=2)
-        return found
+        return {
+            f"settings_{port}": (table[:, column, None] >> np.arange(size) & 1).astype(np.uint8)
+            for column, (port, size) in enumerate(sizes.items())
+        }
 
     def _drive(self, program: Program | Clocked, codes: IntArray) -> dict[str, Bits]:
         """What ``program`` gives, `(cycles, nets, runs)`: a cycle of reset, one event every interval, then empty cycles."""
@@ -180,22 +179,12 @@ class GateSim:
         reset[0] = 1
         ports = {"in_data": data[:, :width], "rst": reset, "in_valid": data[:, width:]}
         ports |= {"in_start": start} if arrival else {}
-        written = self._written(runs)
-        if written:
-            first = {port: np.zeros((_length(written), *bits.shape[1:]), np.uint8) for port, bits in ports.items()}
-            first["rst"][:] = 1
-            last = {port: np.zeros((cycles, *bits.shape[1:]), np.uint8) for port, bits in written.items()}
-            ports = {port: np.concatenate([first[port], bits]) for port, bits in ports.items()}
-            ports |= {port: np.concatenate([bits, last[port]]) for port, bits in written.items()}
         if isinstance(program, Clocked):
-            clocked = program.run({port: _side_by_side(bits) for port, bits in ports.items()}, loading=_length(written))
-            return {port: _runs(values, runs)[_length(written) :] for port, values in clocked.items()}
+            side_by_side = {port: _side_by_side(bits) for port, bits in ports.items()}
+            clocked = program.run(side_by_side, self._written())
+            return {port: _runs(values, runs) for port, values in clocked.items()}
         found = program.run({port: _histories(bits[:, :, 0]) for port, bits in ports.items()})
         return {port: _cycles(values)[:cycles, :, None] for port, values in found.items()}
-
-
-def _length(ports: dict[str, Bits]) -> int:
-    return next((bits.shape[0] for bits in ports.values()), 0)
 
 
 def _executable(netlist: Netlist) -> Program | Clocked:

@@ -78,14 +78,15 @@ class Clocked:
             self._parts.append(([], memory))
 
     def run(
-        self, ports: Mapping[str, npt.NDArray[np.uint64]], *, loading: int = 0
+        self, ports: Mapping[str, npt.NDArray[np.uint64]], loads: Mapping[str, npt.NDArray[np.uint8]] | None = None
     ) -> dict[str, npt.NDArray[np.uint64]]:
         """The values of the output ports, `(cycles, bits, words)`, for those of the input ports, the clock left out.
 
         Bit ``r`` of the words is the value in run ``r``.
 
         Args:
-            loading: cycles in which numbers are written and no event comes: all else stands still, and outputs are undefined.
+            loads: the input ports before that, `(cycles, bits)`, while numbers are written and no event comes, the same in all
+                runs; all that is not written then stands still.
         """
         cycles, _, words = next(iter(ports.values())).shape
         values = np.zeros((self._n_nets, words), dtype=np.uint64)
@@ -93,20 +94,23 @@ class Clocked:
         found = {port: np.empty((cycles, len(bits), words), np.uint64) for port, bits in self.netlist.outputs.items()}
         memories = [(memory, memory.empty(words)) for _, memory in self._parts if memory is not None]
         pasts = [np.zeros((line.length, line.q.size, words), dtype=np.uint64) for line in self._lines]
-        for cycle in range(cycles):
-            for port, bits in self.netlist.inputs.items():
-                if port in ports:
-                    values[list(bits)] = ports[port][cycle]
-            if cycle < loading:
-                evaluate(self._loading, values)
-            else:
-                self._evaluate(values, iter(memories))
+        before = len(next(iter(loads.values()))) if loads else 0
+        for cycle in range(before):
+            self._drive(values, {port: bits[cycle, :, None] * ONES for port, bits in (loads or {}).items()})
+            evaluate(self._loading, values)
+            self._clock(self._loaded, values, (memories, pasts), cycle)
+        for cycle in range(before, before + cycles):
+            self._drive(values, {port: bits[cycle - before] for port, bits in ports.items()})
+            self._evaluate(values, iter(memories))
             for port, bits in self.netlist.outputs.items():
-                found[port][cycle] = values[list(bits)]
-            for memory, words_held in memories:
-                memory.clock(values, words_held)
-            self._clock(self._loaded if cycle < loading else self._registers, values, pasts, cycle)
+                found[port][cycle - before] = values[list(bits)]
+            self._clock(self._registers, values, (memories, pasts), cycle)
         return found
+
+    def _drive(self, values: Words, given: Mapping[str, npt.NDArray[np.uint64]]) -> None:
+        """The values of input ports; those that are not given are 0."""
+        for port, bits in self.netlist.inputs.items():
+            values[list(bits)] = given.get(port, 0)
 
     def _evaluate(self, values: Words, memories: Iterator[tuple[Memories, npt.NDArray[np.uint64]]]) -> None:
         """The values of all nets in a cycle, those of registers and ports being there."""
@@ -116,8 +120,17 @@ class Clocked:
             else:
                 memory.read(values, next(memories)[1])
 
-    def _clock(self, flops: _FlipFlops, values: Words, pasts: list[Words], cycle: int) -> None:
-        """A rising edge: ``values`` of registers become those of the next cycle."""
+    def _clock(
+        self, flops: _FlipFlops, values: Words, held: tuple[list[tuple[Memories, Words]], list[Words]], cycle: int
+    ) -> None:
+        """A rising edge: ``values`` of registers become those of the next cycle.
+
+        Args:
+            held: what memories hold, and what shift registers do.
+        """
+        memories, pasts = held
+        for memory, words in memories:
+            memory.clock(values, words)
         enable = values[flops.enable]
         after = ((values[flops.d] & enable) | (values[flops.q] & ~enable)) & ~values[flops.reset]
         for line, past in zip(self._lines, pasts, strict=True):
