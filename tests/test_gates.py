@@ -121,7 +121,8 @@ def test_absent_netlist(build, tmp_path):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("RAMB18E2 u(.CLKARDCLK(clk), .DOUTADOUT(y));", "is a RAMB18E2; the gate-level executor knows"),
+        ("RAMB36E2 u(.CLKARDCLK(clk), .DOUTADOUT(y));", "is a RAMB36E2; the gate-level executor knows"),
+        ("RAMB18E2 u(.CLKARDCLK(clk), .DOUTADOUT(y));", "memory 'u' has another clock, or is used in another way"),
         (
             "wire q; FDRE u(.C(clk), .CE(1'b1), .R(1'b0), .D(~q), .Q(q)); INV i(.I(q), .O(y[0]));",
             "lies on or behind a loop",

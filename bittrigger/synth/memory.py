@@ -85,11 +85,11 @@ def _of_verilog(cell: Cell) -> Iterator[Stored]:
 def is_plain(cell: Cell, clock: int) -> bool:
     """Whether a memory is one that ``stored_in`` describes, clocked by the rising edge of ``clock``."""
     if cell.type in LUT_MEMORIES:
-        return cell.inputs["WCLK"] == (clock,)
+        return cell.inputs.get("WCLK") == (clock,)
     if cell.type in BLOCK_MEMORIES:
-        clocked = cell.inputs["CLKARDCLK"] == cell.inputs["CLKBWRCLK"] == (clock,)
-        ones = all(cell.inputs[pin] == (HIGH,) for pin in _ONES) and len(set(cell.inputs["WEBWE"])) == 1
-        return clocked and ones and not any(net != LOW for pin in _ZEROS for net in cell.inputs[pin])
+        clocked = cell.inputs.get("CLKARDCLK") == cell.inputs.get("CLKBWRCLK") == (clock,)
+        ones = all(cell.inputs.get(pin) == (HIGH,) for pin in _ONES) and len(set(cell.inputs.get("WEBWE", ()))) == 1
+        return clocked and ones and not any(net != LOW for pin in _ZEROS for net in cell.inputs.get(pin, (HIGH,)))
     numbers = ("RD_PORTS", "WR_PORTS", "OFFSET", "RD_CLK_ENABLE", "WR_CLK_ENABLE", "WR_CLK_POLARITY")
     found = [int(cell.parameters[name].replace("x", "0"), 2) for name in numbers]
     whole = int(cell.parameters["SIZE"], 2) == 1 << int(cell.parameters["ABITS"], 2)

@@ -6,7 +6,7 @@ Registers are wires here; that they stand in step is proven apart (``stages``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, extended
@@ -71,9 +71,44 @@ def no_memory(cell: Cell, _: int, __: Vector) -> int:
     raise Unproven(f"cell {cell.name} ({cell.type}) is a memory, which has no meaning here", refuted=False)
 
 
+@dataclass(frozen=True)
+class Order:
+    """What of a netlist each cycle is evaluated by.
+
+    Attributes:
+        held: its registers, those of block RAM among them, which are told by their nets.
+        blocks: what is read of a block RAM, by the net that it comes out at: the cell, the number of the bit, and the place.
+        cells: all others, each after what it reads.
+    """
+
+    held: tuple[Register, ...]
+    blocks: Mapping[int, tuple[Cell, int, Bits]]
+    cells: tuple[Cell, ...]
+
+
+def order_of(netlist: Netlist) -> Order:
+    """How ``step`` goes through a netlist; to be made once where there are many steps.
+
+    Raises:
+        Unproven: if a register has another clock, or a cell lies on a loop.
+    """
+    clock = clock_of(netlist)
+    held = [bit for cell in netlist.cells if cell.type in REGISTERS for bit in registers(cell, clock)]
+    memories = [cell for cell in netlist.cells if cell.type in MEMORIES]
+    blocks = {q: (c, k, at) for c in memories if c.type in BLOCK_MEMORIES for k, q, at in _read_of(c)}
+    wanted = [*flat(netlist.outputs.values()), *(net for _, _, at in blocks.values() for net in at)]
+    wanted += [net for bit in held for net in (bit.d, bit.force, bit.enable)]
+    wanted += [net for cell in memories for one in stored_in(cell) for net in (one.write, *one.to, one.d)]
+    held += [Register(-q, q, BLOCK_CYCLES) for q in blocks]
+    rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS | BLOCK_MEMORIES)
+    given = {f"q{bit.q}": (bit.q,) for bit in held}
+    combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
+    return Order(tuple(held), blocks, tuple(cone(combinational, wanted)))
+
+
 def step(  # noqa: PLR0917 - a circuit, its inputs, what it holds in three ways
     aig: Aig,
-    netlist: Netlist,
+    netlist: Netlist | Order,
     driven: Mapping[int, int],
     state: Mapping[int, int],
     unknown: Callable[[], int],
@@ -89,29 +124,19 @@ def step(  # noqa: PLR0917 - a circuit, its inputs, what it holds in three ways
     Raises:
         Unproven: if a cell is not known, or lies on a loop.
     """
-    clock = clock_of(netlist)
-    held = [bit for cell in netlist.cells if cell.type in REGISTERS for bit in registers(cell, clock)]
-    memories = {cell.name: cell for cell in netlist.cells if cell.type in MEMORIES}
-    blocks = {q: (c, k, at) for c in memories.values() if c.type in BLOCK_MEMORIES for k, q, at in _read_of(c)}
-    held += [Register(-q, q, BLOCK_CYCLES) for q in blocks]
+    order = netlist if isinstance(netlist, Order) else order_of(netlist)
     nets = {0: FALSE, 1: FALSE ^ 1, **driven}
-    nets.update((bit.q, state[bit.q] if bit.q in state else unknown()) for bit in held)
-    rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS | BLOCK_MEMORIES)
-    given = {f"q{bit.q}": (bit.q,) for bit in held}
-    combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
-    wanted = [*flat(netlist.outputs.values()), *(net for _, _, at in blocks.values() for net in at)]
-    wanted += [net for bit in held if bit.q not in blocks for net in (bit.d, bit.force, bit.enable)]
-    wanted += [net for cell in memories.values() for one in stored_in(cell) for net in (one.write, *one.to, one.d)]
-    for cell in cone(combinational, wanted):
-        if cell.name in memories:
+    nets.update((bit.q, state[bit.q] if bit.q in state else unknown()) for bit in order.held)
+    for cell in order.cells:
+        if cell.type in MEMORIES:
             nets.update((q, read(cell, k, [nets[net] for net in at])) for k, q, at in _read_of(cell))
             continue
         pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
         for pin, values in _outputs(aig, cell, pins).items():
             nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))
-    nets.update((-q, read(cell, k, [nets[net] for net in at])) for q, (cell, k, at) in blocks.items())
+    nets.update((-q, read(cell, k, [nets[net] for net in at])) for q, (cell, k, at) in order.blocks.items())
     after: dict[int, int] = {}
-    for bit in held:
+    for bit in order.held:
         d, forced = aig.choose(nets[bit.enable], nets[bit.d], nets[bit.q]), nets[bit.force]
         newest = aig.either(d, forced) if bit.value else aig.both(d, forced ^ 1)
         for age in range(1, bit.cycles):  # what a shift register holds and does not show yet

@@ -19,7 +19,7 @@ from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, constant, extended
-from bittrigger.prove.circuits.bits import step, unknowns
+from bittrigger.prove.circuits.bits import order_of, step, unknowns
 from bittrigger.prove.circuits.equivalence import BEFORE, decide
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.claims import Unproven
@@ -220,12 +220,13 @@ def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
     state: dict[int, int] = {}
+    order = order_of(netlist)
     for number in range(len(wanted) + 2 + engine.delay):
         x = [aig.input(next(fresh)) for _ in range(size)] if number else taken
         driven = dict(zip(netlist.inputs["x"], x, strict=True))
         again = aig.input(next(fresh)) if number >= len(wanted) else FALSE
         driven[netlist.inputs["load"][0]] = again if number else TRUE
-        nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
+        nets, state = step(aig, order, driven, state, lambda: aig.input(next(fresh)))
         found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
         wrong = _wrong(engine, wanted, number - 2, found, (taken, own, width))
         if wrong:

@@ -15,7 +15,7 @@ from bittrigger.ir.held.memory import fed_ports, row_bits
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector
-from bittrigger.prove.circuits.bits import step, unknowns
+from bittrigger.prove.circuits.bits import order_of, step, unknowns
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import clock_of
 from bittrigger.prove.claims import Unproven
@@ -102,13 +102,14 @@ def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dic
     came: list[dict[str, Vector]] = []
     state: dict[int, int] = {}
     located: dict[Bit, Due] = {}
+    order = order_of(netlist)
     for now in range(cycles):
         came.append({port: [memory.unknown() for _ in range(width)] for port, width in inputs.items()})
         came[now] |= {"load": [FALSE if now else TRUE]} if now < turns else {}
         came[now] |= {"bank": [bank]} if now == 0 else {}
         driven = {net: bit for port in inputs for net, bit in zip(netlist.inputs[port], came[now][port], strict=True)}
         memory.now = now
-        nets, state = step(aig, netlist, driven, state, memory.unknown, memory.read)
+        nets, state = step(aig, order, driven, state, memory.unknown, memory.read)
         turn = now - module.feeding
         if turn < 0:
             continue
