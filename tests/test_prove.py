@@ -108,7 +108,7 @@ def requantizer_net(span_width=9):
 
 @pytest.mark.parametrize("most_codes", [1 << 20, 0])
 def test_every_rounding_mode_is_proven_by_exhaustion_and_by_sat(tmp_path, monkeypatch, most_codes):
-    monkeypatch.setattr("bittrigger.prove.tasks.MAX_CODES", most_codes)
+    monkeypatch.setattr("bittrigger.prove.tasks.modules.MAX_CODES", most_codes)
     proof = prove(build_of(pipeline_of(requantizer_net()), tmp_path), netlist=False)
     assert failures(proof) == []
     found = [claim.detail for claim in proof.claims if claim.subject != "modes" and claim.kind == "verilog"]

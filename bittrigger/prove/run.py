@@ -20,7 +20,8 @@ from bittrigger.prove.kept import PROOF, note_made_here
 from bittrigger.prove.sources.files import copy_build, file_claims
 from bittrigger.prove.sources.structure import read_structure
 from bittrigger.prove.sources.vhdl import ghdl_version
-from bittrigger.prove.tasks import Task, tasks
+from bittrigger.prove.tasks import tasks
+from bittrigger.prove.tasks.task import Task
 from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import tool_version
 from bittrigger.system.spread import spread
