@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+import pytorch_files
+from onnx_files import network
 
 from bittrigger.compile import convert as job
 from bittrigger.compile import known
@@ -63,6 +65,34 @@ def test_the_same_model_is_found_and_any_change_makes_it_anew(anomaly, tmp_path,
             assert known.question(anomaly, FAST, "a", None) != key
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert known.question(anomaly, FAST, "a", None) != key
+
+
+def onnx(folder):
+    path = folder / "net.onnx"
+    path.write_bytes(network("dense"))
+    return path, path
+
+
+def checkpoint(folder):
+    path = pytorch_files.write(
+        folder / "net.pt", *pytorch_files.checkpoint({"a.weight": np.ones((2, 3), dtype=np.float32)})
+    )
+    description = path.with_suffix(".yaml")
+    description.write_text("input: fixed<6,3>\nnetwork:\n  - {linear: a, weights: float}\n")
+    return path, description
+
+
+@pytest.mark.parametrize("write", [onnx, checkpoint])
+def test_files_of_onnx_and_pytorch_are_found_too(write, tmp_path, made):
+    path, changed = write(tmp_path)
+    first, _ = convert(path, tmp_path / "a", FAST, synthesize=False)
+    again, _ = convert(path, tmp_path / "b", FAST, synthesize=False)
+    assert len(made) == 1
+    assert again.graph.basis == first.graph.basis
+    assert (tmp_path / "a" / "design.json").read_bytes() == (tmp_path / "b" / "design.json").read_bytes()
+    changed.write_bytes(network("dense", 1) if write is onnx else changed.read_bytes().replace(b"6,3", b"7,3"))
+    convert(path, tmp_path / "c", FAST, synthesize=False)
+    assert len(made) == 2
 
 
 def test_a_poisoned_design_is_made_again(anomaly, tmp_path, made, cache):

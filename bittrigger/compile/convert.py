@@ -11,7 +11,6 @@ import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.apart import graph_of
-from bittrigger.compile.foreign import is_foreign
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
@@ -56,7 +55,7 @@ def convert(
     settings = settings or Settings()
     stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        known = isinstance(source, Path) and dump is None and not (is_foreign(source) or settings.emulator_weights)
+        known = isinstance(source, Path) and dump is None and not settings.emulator_weights
         pipeline = (_known if known else _made)(source, settings, inputs, stages)
         file = source if isinstance(source, Path) else None
         pipeline = replace(pipeline, origin=origin_of(pipeline.graph, file))

@@ -1,7 +1,9 @@
-"""Models that were converted before: read, compared with Keras on every bit and solved, for the very same bytes and versions.
+"""Models that were converted before: read, compared on every bit with what they come from and solved.
+
+They are found for the very same bytes and versions.
 
 What is kept is the design. It is checked whenever it is read, its adder graphs against the matrices of its layers, and scheduled
-anew; that Keras and the integers were equal is taken from the run that kept it, which had the same model, settings, events,
+anew; that the model and the integers were equal is taken from the run that kept it, which had the same model, settings, events,
 packages, processor and sources of bittrigger.
 """
 
@@ -14,12 +16,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from bittrigger.build.store import adders_of, design_text, parse_design
+from bittrigger.compile.foreign import PYTORCH
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.keras_file.beside import content_of
+from bittrigger.frontend.pytorch.description import description_of
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import STREAM, Settings
+from bittrigger.system.files import read_regular
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.versions import versions
 
@@ -40,6 +45,7 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
     """
     try:
         model = content_of(path)
+        description = read_regular(description_of(path)) if path.suffix.lower() in PYTORCH else b""
     except (OSError, UnsupportedModelError):  # which reading it will tell
         return None
     events = b"" if inputs is None else repr(inputs.shape).encode() + inputs.tobytes()
@@ -47,7 +53,7 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
         item for item in os.environ.items() if item[0].startswith(_VARIABLES) and not item[0].startswith(_NOT_THESE)
     )
     facts = [asdict(settings), name, versions(), variables, _processor(), _keras_settings()]
-    return key_of(model, events, json.dumps(facts, sort_keys=True), sources())
+    return key_of(model, description, events, json.dumps(facts, sort_keys=True), sources())
 
 
 @lru_cache(maxsize=1)
