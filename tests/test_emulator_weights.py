@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_weights import refused, said, written
+from commands import refuses, said
+from test_weights import written
 
 from bittrigger.build.folder import load_build, save_stored, write_firmware
 from bittrigger.build.manifest import seal
@@ -53,7 +54,7 @@ def test_a_retrained_network_needs_a_file_alone(desk, tmp_path):
     said("simulate", desk / "build", "--weights", path, "-n", 100)
     said("weights", path, desk / "build", "-o", tmp_path / "again.txt")
     assert (tmp_path / "again.txt").read_bytes() == path.read_bytes()
-    refused(
+    refuses(
         ConfigError,
         "has constants, which no bus writes",
         "weights",
@@ -62,7 +63,7 @@ def test_a_retrained_network_needs_a_file_alone(desk, tmp_path):
         "--writes",
         tmp_path / "bus.txt",
     )
-    refused(ConfigError, "only the emulator of", "simulate", desk / "build", "--weights", path, "-x", "rtl-fast")
+    refuses(ConfigError, "only the emulator of", "simulate", desk / "build", "--weights", path, "-x", "rtl-fast")
 
 
 def test_the_files_are_made_again_and_compared(desk, tmp_path):
