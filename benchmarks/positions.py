@@ -40,7 +40,7 @@ from bittrigger.synth.yosys import synthesize
 
 EVENTS, CHECKED, FEATURES, UNITS = 200_000, 500, 16, 32
 HEAD = (
-    "| form | modules | rtl/ (kB) | LUT | FF | cycles | solve (CPU s) | synth (CPU s) | prove (CPU s) | csim compiled (CPU s) "
+    "| form | modules | rtl/ (kB) | LUT | FF | cycles | synth (CPU s) | prove (CPU s) | csim compiled (CPU s) "
     "| emulator compiled (CPU s) | million events/s |"
 )
 
@@ -79,9 +79,7 @@ def row(name: str, graph: Graph, folder: Path) -> str:
     """What one form takes."""
     os.environ["BITTRIGGER_CACHE"] = str(folder / "cache")
     build, settings = folder / "build", Settings()
-    started = cpu_seconds()
     pipeline = create_pipeline(graph, settings)
-    solved = cpu_seconds() - started
     write_firmware(pipeline, build, settings)
     started = cpu_seconds()
     used = synthesize(pipeline, build / "rtl", build / "synth").total
@@ -99,7 +97,7 @@ def row(name: str, graph: Graph, folder: Path) -> str:
     rate = max(EVENTS / spent for spent in (_process_seconds(lambda: emulator.run(many)) for _ in range(5)))
     size = sum(path.stat().st_size for path in (build / "rtl").iterdir() if path.is_file()) / 1000
     figures = (f"{len(pipeline.modules)}", f"{size:.0f}", f"{used.lut:,}", f"{used.ff:,}", f"{pipeline.latency_cycles}")
-    seconds = (f"{value:.1f}" for value in (solved, synth, proven, compiled, emulated))
+    seconds = (f"{value:.1f}" for value in (synth, proven, compiled, emulated))
     return f"| {name} | {' | '.join((*figures, *seconds))} | {rate / 1e6:.2f} |"
 
 
