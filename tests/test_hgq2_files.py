@@ -91,6 +91,9 @@ def quantiser(layers, **changes):
         (lambda s: quantiser(s, scaler=2.0), "scaler"),
         (lambda s: of_class(s, "QSum")["config"].update(axes=[0]), "over the axes"),
         (lambda s: of_class(s, "QSum").update(build_config=None), "over the axes"),
+        (lambda s: of_class(s, "QSum")["config"].update(scale=0.3), "QSum with scale=0.3; allowed are powers of two"),
+        (lambda s: of_class(s, "QSum")["config"].update(scale=[1]), "settings and arrays do not fit"),
+        (lambda s: of_class(s, "QBatchNormalization")["config"].update(epsilon="x"), "settings and arrays do not fit"),
         (lambda s: of_class(s, "QAdd")["config"].update(iq_confs=7), "iq_confs=7"),
         (lambda s: of_class(s, "QDense")["config"].update(activation="gelu"), "'gelu' of Keras 3"),
         (lambda s: of_class(s, "QEinsumDenseBatchnorm")["config"].update(equation="x"), "normalised along"),
@@ -118,6 +121,11 @@ def infinite(file):
     file["layers/q_dense/vars/0"][...] = np.inf
 
 
+def longer(file):
+    del file["layers/q_einsum_dense_batchnorm/vars/2"]
+    file["layers/q_einsum_dense_batchnorm/vars/2"] = np.ones(7, np.float32)
+
+
 def without(file):
     del file["layers/q_dense/kq/quantizer/vars/0"]
 
@@ -133,6 +141,7 @@ def another(file):
         (wide, "more than 64 bits"),
         (nan, "more than 64 bits"),
         (infinite, "finite float32"),
+        (longer, "settings and arrays do not fit"),
         (without, "weights called"),
         (another, "3 of one shape"),
     ],

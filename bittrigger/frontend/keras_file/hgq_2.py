@@ -124,6 +124,12 @@ class _Layer:
 
     def stages(self) -> list[Json]:
         """Layers of Keras, one after the other."""
+        try:
+            return self._stages()
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise self.refused(f"its settings and arrays do not fit ({str(error)[:120]})", "save it again") from error
+
+    def _stages(self) -> list[Json]:
         if self.kind not in KINDS:
             raise self.refused(
                 f"{self.kind[:40]} of HGQ2 is not read; allowed are {', '.join(sorted(KINDS))}", _WAY_OUT
@@ -178,6 +184,8 @@ class _Layer:
         if not axes or not sound or min(shape[axis] for axis in axes) < 1:
             raise self.refused(f"{self.kind} over the axes {str(axes)[:40]} of {str(shape)[:40]}", _WAY_OUT)
         scale = self.config.get("scale", 1.0)
+        if math.frexp(scale)[0] != 0.5:
+            raise self.refused(f"{self.kind} with scale={scale}", "allowed are powers of two")
         if self.kind == "QMeanPow2":
             scale = 2.0 ** round(math.log2(1 / math.prod(shape[axis] for axis in axes)))
         options = {"axis": axes, "keepdims": bool(self.config.get("keepdims"))}
