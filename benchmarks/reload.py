@@ -1,4 +1,4 @@
-"""What it costs to keep weights or biases in registers, beside the same network with constants: each design proven.
+"""What it costs to hold weights or biases, beside the same network with constants: each design proven.
 
 python benchmarks/reload.py                                  # jet_tagger of benchmarks/networks
 python benchmarks/reload.py model.h5 --ii 9                  # others
@@ -26,9 +26,9 @@ FORMS: tuple[tuple[str, int, dict[str, str]], ...] = (
     ("biases", 1, {"tunable": "bias"}),
     *(("weights", ii, WEIGHTS) for ii in (1, 9, 54)),
 )
-"""What is in registers, the interval between events in cycles, and the settings."""
+"""What is held, the interval between events in cycles, and the settings."""
 HEAD = (
-    "| model | in registers | interval | numbers | LUT | of constants | FF | latency (cycles) | logic levels "
+    "| model | held | interval | numbers | LUT | of constants | FF | latency (cycles) | logic levels "
     "| slack at 360 MHz (ns, sta) | words to write | claims proven |"
 )
 """LUT, FF and levels are those of Yosys' netlist."""

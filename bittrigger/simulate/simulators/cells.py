@@ -8,6 +8,7 @@ over all its inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +38,19 @@ def parameter(cell: Cell, name: str, width: int, default: int = 0) -> int:
     return int(text.strip().replace("x", "0").replace("z", "0") or "0", 2) & ((1 << width) - 1)
 
 
-def _table(cells: list[Cell], n_inputs: int, shift: int = 0) -> list[Words]:
-    inits = np.array([parameter(cell, "INIT", 64) >> shift for cell in cells], dtype=np.uint64)
-    return [_masks((inits >> np.uint64(k) & np.uint64(1)).astype(np.bool_)) for k in range(1 << n_inputs)]
+class Cells(list[Cell]):
+    """Cells that are evaluated again and again, with what their parameters say."""
+
+    @cached_property
+    def entries(self) -> list[Words]:
+        """The entries of their look-up tables, lowest first."""
+        inits = np.array([parameter(cell, "INIT", 64) for cell in self], dtype=np.uint64)
+        return [_masks((inits >> np.uint64(k) & np.uint64(1)).astype(np.bool_)) for k in range(64)]
+
+
+def _table(cells: list[Cell], n_inputs: int) -> list[Words]:
+    known = cells if isinstance(cells, Cells) else Cells(cells)
+    return known.entries[: 1 << n_inputs]
 
 
 def _select(table: list[Words], inputs: list[Words]) -> Words:

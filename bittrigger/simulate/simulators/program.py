@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ToolError
-from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words, parameter
+from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Cells, Words, parameter
 from bittrigger.synth.count import LUTRAMS, SHIFT_REGISTERS, topological
 from bittrigger.synth.memory import BLOCK_MEMORIES, is_plain
 from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
@@ -121,7 +121,7 @@ def _group(kind: str, cells: list[Cell]) -> Group:
     outputs = {pin for cell in cells for pin in cell.outputs}
     return Group(
         kind,
-        cells,
+        Cells(cells),
         {pin: _nets([cell.inputs.get(pin) for cell in cells], LOW) for pin in sorted(inputs)},
         {pin: _nets([cell.outputs.get(pin) for cell in cells], LOW) for pin in sorted(outputs)},
     )
