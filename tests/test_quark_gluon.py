@@ -207,8 +207,10 @@ def test_observables_and_baselines_by_hand(tmp_path):
     wanted = [len(own), np.sqrt((own[:, 0] ** 2).sum()) / own[:, 0].sum(), np.average(distance, weights=own[:, 0])]
     assert found[0, :3] == pytest.approx(wanted)
     assert found[0, 3] == pytest.approx(50 / jets.fresh.jet[0, 0])
-    count, _ = qg_jets.baselines(jets).values()
+    count, _, trees = qg_jets.baselines(jets).values()
     assert qg_jets.figures_of(count, jets.fresh.y)["AUC"] == qg_jets.roc_auc(-found[:, 0], jets.fresh.y == 1)
+    assert qg_jets.area_gain(trees, trees, jets.fresh.y) == "0.00 ± 0.00"
+    assert qg_jets.area_gain(jets.fresh.y, 1 - jets.fresh.y, jets.fresh.y) == "100.00 ± 0.00"
 
 
 def test_the_shipped_network_beats_what_needs_none():
@@ -218,7 +220,7 @@ def test_the_shipped_network_beats_what_needs_none():
     areas = {row[0].strip(): float(row[2].split("±")[0]) for row in rows}
     ternary = areas.pop("ternary")
     areas.pop("float")
-    assert len(areas) == 2
+    assert len(areas) == 3
     assert ternary > max(areas.values())
 
 

@@ -44,3 +44,26 @@ def test_every_make_target_is_named_where_a_contributor_looks(root):
     targets = re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.MULTILINE)[1].split()
     text = (root / "CONTRIBUTING.md").read_text()
     assert [name for name in targets if f"`make {name}" not in text and name not in ("demo", "clean")] == []
+
+
+def test_the_readme_lists_every_model_and_cites_bithep(root):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    cards = sorted(path.parent.name for path in (root / "models").glob("*/card.md"))
+    assert len(cards) >= 8
+    assert not [name for name in cards if f"[{name}](models/{name}/card.md)" not in readme]
+    assert all(word in readme for word in ("Krause", "arXiv:2504.03387", "SciPost Phys. 20 (2026) 038"))
+
+
+def test_the_table_of_the_papers_systems_names_each_of_them(root):
+    table = (root / "docs" / "bithep.md").read_text(encoding="utf-8")
+    systems = ("BitLinear", "P-DAT-Bit", "SMEFTNet-Bit", "CaloINN", "CaloDREAM")
+    assert all(f"\n| {system}" in table for system in systems)
+    head = next(line for line in table.splitlines() if line.startswith("| system"))
+    assert [cell.strip() for cell in head.strip("|").split("|")] == [
+        "system",
+        "exists",
+        "faithful",
+        "measured on",
+        "ternary layers lose here",
+        "there",
+    ]

@@ -25,6 +25,7 @@ from baselines import BACKGROUND, Scores, momentum_sums, signals
 from teacher_student import object_scales
 
 from bittrigger.data import RatedCrossings, Table, load_l1_objects, load_l1_rates
+from bittrigger.data.level1.objects import L1_OBJECTS
 from bittrigger.data.level1.rates import CROSSINGS_KHZ, PT_HAT_MIN_GEV
 from bittrigger.train.metrics import Efficiency, efficiency_at_khz
 from bittrigger.train.plots import COLORS, STYLES, figure_grid
@@ -91,13 +92,16 @@ class Measured:
         return efficiency_at_khz(self.background[name], self.khz, chosen, khz)
 
     def checked(self, name: str, khz: float) -> tuple[float, float, float, float]:
-        """What passes where zero bias puts a rate, in kHz: by zero bias, its error, by the background, its error."""
+        """What passes where zero bias puts a rate, in kHz: by zero bias, its error over blocks, by the background, its error."""
         zero_bias = self.tested[name][self.test.y == self.test.classes.index(BACKGROUND)]
         threshold = np.quantile(zero_bias, 1 - khz / CROSSINGS_KHZ)
         passing = int(np.count_nonzero(zero_bias > threshold))
         weights = self.khz[self.background[name] > threshold]
-        each = CROSSINGS_KHZ / len(zero_bias)
-        return passing * each, np.sqrt(passing) * each, float(weights.sum()), float(np.sqrt((weights**2).sum()))
+        each, size = CROSSINGS_KHZ / len(zero_bias), L1_OBJECTS.block_rows
+        whole = len(zero_bias) // size
+        counts = np.count_nonzero(zero_bias[: whole * size].reshape(whole, size) > threshold, axis=1)
+        error = np.std(counts, ddof=1) * np.sqrt(whole) if whole > 1 else np.sqrt(passing)
+        return passing * each, float(error) * each, float(weights.sum()), float(np.sqrt((weights**2).sum()))
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -171,7 +175,7 @@ Signal efficiency of the network of `model.h5` and of sums that need no network,
   beam halo. A real trigger has more.
 
 A check where zero bias itself can count, where it puts {", ".join(f"{khz:g}" for khz in CHECKED_KHZ)} kHz; the
-crossings of zero bias share pile-up, so that their errors are larger than those of their count:
+crossings of a block of zero bias share pile-up, so that the error is that of the blocks:
 
 {markdown_table(["score", "zero bias (kHz)", "these crossings (kHz)"], checks)}
 Signals: those of the test file of card.md. Commands:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from qkeras import QDense
 
 from bittrigger.data import TriggerJets, load_l1_jets
 from bittrigger.data.level1.jets import COLUMNS, PARTICLES
@@ -34,6 +37,9 @@ LEPTONS = tuple(PARTICLES.index(name) for name in ("electron", "muon"))
 
 EACH, MEAN = (32, 16), (16,)
 BITS = 6
+FIRST_BITS = 8
+"""Of the kernel of the first layer; that of the others is ternary."""
+
 THRESHOLD_FACTOR = 0.7
 INPUT = StaticQuantizer(bits=8, signed=True, integer=2)
 
@@ -138,33 +144,55 @@ def build_twin(classes: int) -> Model:
     return tf.keras.Model(jet, layers.Dense(classes, name="logits")(tensor), name="float_twin")
 
 
-def build_ternary(twin: Model) -> Model:
-    """Return the ternary network; its latent weights start from those of `twin`."""
+def build_mixed(twin: Model, first_bits: int = FIRST_BITS) -> Model:
+    """Return the ternary network, whose first layer has kernels of `first_bits`, 0 for ternary ones as well.
+
+    Its latent weights start from those of `twin`.
+    """
     relu = StaticQuantizer(bits=BITS, signed=False, integer=2)
-
-    def layer(units: int, name: str, quantizer: StaticQuantizer) -> BitLinear:
-        return BitLinear(
-            units,
-            input_quantizer=quantizer,
-            kernel_quantizer=absmean_ternary(THRESHOLD_FACTOR),
-            kernel_constraint=KeepMagnitude(magnitude_of(twin, name)),
-            name=name,
-        )
-
+    wide = StaticQuantizer(bits=8, signed=False, integer=2)
     jet = tensor = tf.keras.Input(twin.input_shape[1:], name="jet")
     for i, units in enumerate(EACH, start=1):
-        tensor = layer(units, f"each_{i}", INPUT if i == 1 else relu)(tensor)
+        if i == 1 and first_bits:
+            tensor = BitActivation(INPUT, name="features")(tensor)
+            tensor = _few_bits(twin, units, first_bits)(tensor)
+        else:
+            tensor = _ternary(twin, units, f"each_{i}", INPUT if i == 1 else relu)(tensor)
     tensor = BitActivation(relu, name="each_relu")(tensor)
     tensor = tf.keras.layers.GlobalAveragePooling1D(name="mean")(tensor)
     for i, units in enumerate(MEAN, start=1):
-        tensor = layer(units, f"mean_{i}", StaticQuantizer(bits=8, signed=False, integer=2) if i == 1 else relu)(tensor)
-    ternary = tf.keras.Model(jet, layer(twin.output_shape[-1], "logits", relu)(tensor), name="l1_jet_tagger")
+        tensor = _ternary(twin, units, f"mean_{i}", wide if i == 1 else relu)(tensor)
+    mixed = tf.keras.Model(jet, _ternary(twin, twin.output_shape[-1], "logits", relu)(tensor), name="l1_jet_tagger")
     for source in twin.layers:
         if source.weights:
-            layer, (kernel, bias) = ternary.get_layer(source.name), source.get_weights()
-            layer.kernel.assign(kernel * (magnitude_of(twin, source.name) / np.abs(kernel).mean()))
+            layer, (kernel, bias) = mixed.get_layer(source.name), source.get_weights()
+            if isinstance(layer, BitLinear):
+                kernel = kernel * (magnitude_of(twin, source.name) / np.abs(kernel).mean())
+            layer.kernel.assign(kernel)
             layer.bias.assign(bias)
-    return ternary
+    return mixed
+
+
+def _ternary(twin: Model, units: int, name: str, quantizer: StaticQuantizer) -> BitLinear:
+    return BitLinear(
+        units,
+        input_quantizer=quantizer,
+        kernel_quantizer=absmean_ternary(THRESHOLD_FACTOR),
+        kernel_constraint=KeepMagnitude(magnitude_of(twin, name)),
+        name=name,
+    )
+
+
+def _few_bits(twin: Model, units: int, bits: int) -> Any:  # noqa: ANN401 - an untyped library
+    """The first layer, in whose range its float kernel fits."""
+    largest = np.abs(twin.get_layer("each_1").get_weights()[0]).max()
+    integer = max(0, math.ceil(math.log2(largest)))
+    return QDense(
+        units,
+        kernel_quantizer=f"quantized_bits({bits},{integer},alpha=1)",
+        bias_quantizer="quantized_bits(12,3,alpha=1)",
+        name="each_1",
+    )
 
 
 def magnitude_of(twin: Model, name: str) -> float:
