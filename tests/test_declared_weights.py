@@ -84,6 +84,17 @@ def test_every_bit_is_that_of_the_model_with_rounded_weights(text):
     assert "(--weight-precision); the argmax changes on " in basis.chosen[0]
 
 
+def test_weights_of_many_bits():
+    """More than the 22 of quantisers, as hls4ml's own tests have them: exact arithmetic takes them as they are."""
+    types = {"weight_precision": {"*": "fixed<32,16,TRN,WRAP>"}, "layer_precision": {"*": "fixed<16,12>"}}
+    settings = Settings(**types, input_precision="fixed<7,3>")
+    model = network()
+    model.get_layer("b").set_weights([model.get_layer("b").get_weights()[0] * 700, np.full(4, 1000.123)])
+    basis = read_model(model, settings, name="net").graph.basis
+    assert basis.grade is Grade.IDEAL
+    assert basis.measured.float64.events == 0
+
+
 def test_a_model_of_a_user_is_not_changed():
     model = network()
     before = [array.copy() for array in model.get_weights()]

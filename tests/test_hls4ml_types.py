@@ -89,6 +89,16 @@ def test_the_distance_from_the_float_model_is_told_on_the_events_of_the_test_ben
     assert "of 50 events, an output by at most" in design_of(graph).reading.graph.basis.chosen[0]
 
 
+def test_a_graph_that_is_converted_anew(hls4ml, network, tmp_path):
+    """As hls4ml's profiling does, which then draws each array in its type."""
+    graph = converted(hls4ml, network, tmp_path, configuration(hls4ml, network, "BitTrigger", **TYPES))
+    again = hls4ml.converters.convert_from_config({**graph.config.config, "OutputDir": str(tmp_path / "again")})
+    assert [node.name for node in again.get_layers()] == [node.name for node in graph.get_layers()]
+    assert str(design_of(again).reading.graph) == str(design_of(graph).reading.graph)
+    for node in again.get_layers():
+        assert all(weights.type.precision.width > 0 for weights in node.weights.values())
+
+
 def test_what_has_a_quantiser_keeps_it():
     """Types with which hls4ml fills the configuration of a quantised model change nothing."""
 
@@ -137,3 +147,6 @@ def test_a_type_that_is_none(hls4ml, network, tmp_path):
         converted(hls4ml, network, tmp_path, configuration(hls4ml, network, "BitTrigger", fc1={"weight": "float"}))
     assert as_hls4ml("ap_fixed<24,12,AP_RND,AP_SAT>") == "ap_fixed<24,12,RND,SAT>"
     assert as_hls4ml("uint<4>") == "ap_ufixed<4,4,TRN,WRAP>"
+    assert as_hls4ml("ac_fixed<16,3,true,AP_RND_CONV,AC_SAT>") == "ap_fixed<16,3,RND_CONV,SAT>"
+    assert as_hls4ml("ac_fixed<8, 2, false>") == "ap_ufixed<8,2,TRN,WRAP>"
+    assert as_hls4ml("ac_int<5,true>") == "ap_fixed<5,5,TRN,WRAP>"

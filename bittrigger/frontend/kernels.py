@@ -17,6 +17,9 @@ Float32Array = npt.NDArray[np.float32]
 MAX_SCALED_BITS = 12
 """Widest integer of a kernel with a scale that is no power of two."""
 
+DECLARED_BITS = 32
+"""Widest integer of a kernel that was rounded to a declared type: its sums are exact, whatever float32 makes of them."""
+
 MAX_SPREAD = 53
 """Most bits between the largest and the finest value of one array of weights."""
 
@@ -62,7 +65,13 @@ class IntegerKernel:
     scale: Float32Array | None = None
 
 
-def factor_kernel(layer: str, kernel: Float32Array, described: str, scale: Float32Array | None = None) -> IntegerKernel:
+def factor_kernel(
+    layer: str,
+    kernel: Float32Array,
+    described: str,
+    scale: Float32Array | None = None,
+    most: int = FLOAT32_BITS - 2,
+) -> IntegerKernel:
     """The integers and the common power of two, or the scales, of a quantised kernel.
 
     Args:
@@ -70,6 +79,7 @@ def factor_kernel(layer: str, kernel: Float32Array, described: str, scale: Float
         kernel: `(n_in, n_out)` as Keras multiplies with, after the quantiser.
         described: the quantiser in words, for messages.
         scale: `(n_in, n_out)`, the scale of the quantiser of each weight, by which float32 multiplies; None if unknown.
+        most: bits of a weight that are taken for integers; ``DECLARED_BITS`` where a type was declared for them.
 
     Raises:
         UnsupportedModelError: if a value is not finite, all are zero, or the values lie on no common grid that a float32 product
@@ -87,7 +97,7 @@ def factor_kernel(layer: str, kernel: Float32Array, described: str, scale: Float
     bits = top + frac
     columns = [common_fraction_bits(column) + _top(column) for column in kernel.T]
     widest = max(columns, default=0)
-    if widest >= FLOAT32_BITS - 1 or bits > MAX_SPREAD:
+    if widest > most or bits > MAX_SPREAD:
         return _scaled_kernel(layer, kernel, described, max(widest, bits), scale)
     return IntegerKernel(to_integers(kernel, frac), frac)
 

@@ -7,6 +7,7 @@ a model without any quantiser the type of the model is taken too. Everything els
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ _KEEPS = ("InputLayer", "Flatten", "Reshape", "Concatenate", "ReLU", "Masking", 
 """Layers whose results are on the grid of their operands."""
 
 _PROBABILITIES = ("softmax", "sigmoid")
+
+_AC_TYPE = re.compile(r"ac_(fixed|int)<\s*(\d+)\s*,(?:\s*(-?\d+)\s*,)?\s*(true|false)((?:\s*,\s*A[CP]_\w+){0,2})\s*>")
 
 DEFAULT = "default"
 """Of a layer's or of the model's types, that of whatever has none of its own."""
@@ -99,7 +102,17 @@ def as_hls4ml(text: str) -> str:
     Raises:
         ConfigError: if it is no type.
     """
-    return str(parse_cast(text, Rounding.TRN, Overflow.WRAP))
+    return str(parse_cast(in_ap_fixed(text), Rounding.TRN, Overflow.WRAP))
+
+
+def in_ap_fixed(text: str) -> str:
+    """A type of Algorithmic C, which hls4ml reads too, as the ``ap_fixed`` that it stands for; any other text as it is."""
+    match = _AC_TYPE.fullmatch(text.strip())
+    if match is None:
+        return text
+    kind, width, whole, signed, modes = match.groups()
+    size = width if kind == "int" else f"{width},{whole}"
+    return f"{'' if signed == 'true' else 'u'}{kind}<{size}{modes.replace('AC_', '')}>"
 
 
 def _types(layer: Any) -> dict[str, str]:

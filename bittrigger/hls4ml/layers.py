@@ -28,13 +28,18 @@ class BitLinear(Layer):  # type: ignore[misc]
     def initialize(self) -> None:
         """Declare the weights, and the output variable, whose type is set by the pass that makes the node."""
         kernel = np.asarray(self.attributes[KERNEL])
-        frac = common_fraction_bits(kernel)
-        width = int(np.ldexp(np.abs(kernel).max(initial=0.0), frac)).bit_length() + 1
-        precision = FixedPrecisionType(width, width - frac, signed=True)
-        self.add_weights_variable(name="weight", var_name="w{index}", precision=precision, data=kernel)
+        self.add_weights_variable(name="weight", var_name="w{index}", precision=precision_of(kernel), data=kernel)
         shape = list(self.get_input_variable().shape)
         shape[-1] = self.attributes["n_out"]
         self.add_output_variable(shape)
+
+
+def precision_of(weights: Any) -> FixedPrecisionType:
+    """The narrowest type that holds every number of an array."""
+    values = np.asarray(weights, dtype=np.float64)
+    frac = common_fraction_bits(values)
+    width = int(np.ldexp(np.abs(values).max(initial=0.0), frac)).bit_length() + 1
+    return FixedPrecisionType(width, width - frac, signed=True)
 
 
 class GenericLayer(Layer):  # type: ignore[misc]
@@ -99,15 +104,22 @@ def read_keras_2_as_such() -> None:
 
 
 def declare_types() -> None:
-    """Have the weights and results of the next model of ours that hls4ml converts rounded as its configuration says."""
+    """Have the models of ours that hls4ml converts from now on rounded as their configurations say; others are left alone.
+
+    A graph may be converted anew without another look at the backend, as hls4ml's profiling does.
+    """
     from importlib import import_module
 
     converters: Any = import_module("hls4ml.converters")
-    convert = getattr(converters.keras_v2_to_hls, "undeclared", converters.keras_v2_to_hls)
+    convert = converters.keras_v2_to_hls
+    if hasattr(convert, "undeclared"):
+        return
 
     def declared(config: dict[str, Any]) -> Any:
-        converters.keras_v2_to_hls = convert  # the next one may be for another backend
-        return convert(with_declared(config) if config.get("Backend") == "BitTrigger" else config)
+        if config.get("Backend") != "BitTrigger":
+            return convert(config)
+        flatten_before_parsing()
+        return convert(with_declared(config))
 
     declared.undeclared = convert  # type: ignore[attr-defined]
     converters.keras_v2_to_hls = declared
@@ -120,7 +132,9 @@ def with_declared(config: dict[str, Any]) -> dict[str, Any]:
     from bittrigger.hls4ml.declared import declared_of
 
     model, hls_config = config["KerasModel"], config.get("HLSConfig") or {}
-    if isinstance(model, str | dict) or "Flows" in hls_config:  # another flow, as that of the command line
+    if (
+        isinstance(model, str | dict) or "Flows" in hls_config or "Declared" in config
+    ):  # as from the command line, or anew
         return config
     check_model(model)
     declared = declared_of(hls_config, model)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import ConfigError
-from bittrigger.hls4ml.declared import DEFAULT, NAMES
+from bittrigger.hls4ml.declared import DEFAULT, NAMES, in_ap_fixed
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
 from bittrigger.settings.declared import SUMS
@@ -62,7 +62,7 @@ def _result(layer: object) -> str | None:
     """The type of the results in the configuration of a layer, unless it is left open."""
     precision = layer.get("Precision") if isinstance(layer, Mapping) else None
     found = precision.get("result", precision.get("default")) if isinstance(precision, Mapping) else precision
-    return None if found is None or str(found) == AUTO else str(found)
+    return None if found is None or str(found) == AUTO else in_ap_fixed(str(found))
 
 
 def _other_types(node: Any, layer: object, taken: Collection[str]) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _other_types(node: Any, layer: object, taken: Collection[str]) -> Iterator[s
         used = any(what in (DEFAULT, name) for name in _rounded(node, taken))
         own = node.get_attr(f"{'activation' if what == 'result' else what}_quantizer")
         filled = str(kind) == str(_filled(node, what)) or (
-            own is not None and parse_fixed(str(kind)).width == _width(own)
+            own is not None and parse_fixed(in_ap_fixed(str(kind))).width == _width(own)
         )
         if not used and not filled:
             yield "result" if what == DEFAULT else str(what)
@@ -110,7 +110,8 @@ def _width(quantizer: Any) -> int:
 
 def _default_of(model: Mapping[str, Any]) -> str:
     precision = model.get("Precision", DEFAULT_INPUT)
-    return str(precision.get("default", DEFAULT_INPUT)) if isinstance(precision, Mapping) else str(precision)
+    found = precision.get("default", DEFAULT_INPUT) if isinstance(precision, Mapping) else precision
+    return in_ap_fixed(str(found))
 
 
 def _type_of_inputs(model_graph: Any) -> str | None:

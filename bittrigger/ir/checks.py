@@ -47,7 +47,7 @@ def verify(graph: Graph) -> None:
         if widest > MAX_WIDTH:
             raise UnsupportedModelError(
                 f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
-                "use coarser quantisers before it"
+                "use coarser quantisers before it, or round what a layer before it gives (--layer-precision 'LAYER=fixed<16,6>')"
             )
 
 

@@ -61,7 +61,8 @@ def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int,
     if wrong.any() and not exactly:
         raise UnsupportedModelError(
             f"layer {steps[-1].layer!r}: for {int(wrong.sum())} of {len(codes)} codes its result lies so near to a tie that "
-            "double precision does not decide it; allowed are results that it decides; change a bias or scale by a little"
+            "double precision does not decide it; allowed are results that it decides; where a declared type cuts off (TRN), "
+            "round to the nearest (RND_CONV), else change a bias or scale by a little"
         )
     starts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
     stops = np.r_[starts[1:], len(found)] - 1

@@ -89,7 +89,7 @@ def _kernel(
     if bias is None:
         bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     quantizer = str(attributes.read(node, attributes.QUANTIZER))
-    factored = factor_kernel(node.name, kernel, quantizer, scale)
+    factored = factor_kernel(node.name, kernel, quantizer, scale, walk.weight_bits)
     check_finite(node.name, "bias", bias)
     copies = positions(source.shape)
     if copies > 1:

@@ -93,7 +93,7 @@ def _cell(walk: Walk, node: Any, facts: Mapping[str, Any]) -> _Cell:
     ]
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     check_finite(node.name, "bias", bias)
-    found = _integers(node, np.concatenate(kernels))
+    found = _integers(node, np.concatenate(kernels), walk.weight_bits)
     functions = [
         None if facts[key] is None else function_from_spec(node.name, facts[key])
         for key in ("activation", "gate", "state")
@@ -114,15 +114,15 @@ def _cell(walk: Walk, node: Any, facts: Mapping[str, Any]) -> _Cell:
     )
 
 
-def _integers(node: Any, kernels: Float32Array) -> IntegerKernel:
-    """Both kernels as integers of one grid."""
+def _integers(node: Any, kernels: Float32Array, most: int) -> IntegerKernel:
+    """Both kernels as integers of one grid, of ``most`` bits."""
     quantizers = str(attributes.read(node, attributes.QUANTIZER))
     allowed = (
-        "allowed within a recurrent layer are kernels on a power-of-two grid; use the layer of QKeras with kernel_quantizer "
-        "and recurrent_quantizer, and alpha=1 or 'auto_po2'"
+        "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>', "
+        "or use the layer of QKeras with kernel_quantizer and recurrent_quantizer, and alpha=1 or 'auto_po2'"
     )
     try:
-        found = factor_kernel(node.name, kernels, quantizers)
+        found = factor_kernel(node.name, kernels, quantizers, most=most)
     except UnsupportedModelError as error:
         if "needs" not in str(error):
             raise

@@ -8,12 +8,12 @@ from typing import Any
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.elementwise.chains import Divide
-from bittrigger.frontend.kernels import check_exact_sums
+from bittrigger.frontend.kernels import DECLARED_BITS, check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, FloatArray, IntArray, Rounding, hull
+from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, FixedPoint, FloatArray, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
 from bittrigger.settings import Settings
 
@@ -33,6 +33,11 @@ class Walk:
     """The declared type of each output tensor that has one."""
     leaving: dict[str, Signal] = field(default_factory=dict)
     """What leaves the design, where it is rounded and other layers read it as it was."""
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of weights that are taken for integers."""
+        return DECLARED_BITS if self.settings.weight_precision else FLOAT32_BITS - 2
 
     def keep(self, node: Any, signal: Signal) -> None:
         """Remember what ``node`` delivers, as codes where it leaves the design, as one node where several read it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hls4ml.model.optimizer import ModelOptimizerPass
-from hls4ml.model.types import FixedPrecisionType
+from hls4ml.model.types import FixedPrecisionType, UnspecifiedPrecisionType
 
 from bittrigger.frontend import attributes
 from bittrigger.frontend.lower import PROBABILITIES
 from bittrigger.hls4ml.design import lowered
+from bittrigger.hls4ml.layers import precision_of
 from bittrigger.ir.graph import Linear
 
 _COPIED = (attributes.KIND, attributes.KERNEL, attributes.BIAS, attributes.QUANTIZER, attributes.SCALE)
@@ -39,6 +40,9 @@ class MakeBitLinear(ModelOptimizerPass):  # type: ignore[misc]
             if kind is not None:
                 precision = FixedPrecisionType(kind.width, kind.integer, kind.signed)
                 node.get_output_variable().type.precision = precision
+            for weights in node.weights.values():  # for hls4ml's profiling
+                if isinstance(weights.type.precision, UnspecifiedPrecisionType):
+                    weights.update_precision(precision_of(weights.data))
         return False
 
 
@@ -52,10 +56,12 @@ def _is_left_out(model: Any, node: Any) -> bool:
 
 def is_ternary(node: Any) -> bool:
     """Whether the kernel of a dense node is ternary up to a power of two for each output."""
-    from bittrigger.frontend.kernels import factor_kernel
+    from bittrigger.frontend.kernels import DECLARED_BITS, factor_kernel
 
     quantizer = str(node.get_attr(attributes.QUANTIZER))
-    kernel = factor_kernel(node.name, node.get_attr(attributes.KERNEL), quantizer, node.get_attr(attributes.SCALE))
+    options = {"most": DECLARED_BITS} if quantizer == "no quantizer" else {}  # it was lowered, so that it is rounded
+    found, scale = node.get_attr(attributes.KERNEL), node.get_attr(attributes.SCALE)
+    kernel = factor_kernel(node.name, found, quantizer, scale, **options)
     zeros = kernel.values[0] * 0
     return Linear(node.name, (), kernel.values, zeros, kernel.frac).is_ternary
 
