@@ -115,7 +115,7 @@ def verilog(name: str, module: dict) -> str:
         parameters = [f"    .{key}({len(value)}'b{value})" for key, value in cell["parameters"].items()]
         head = f"  {cell['type']} " + ("#(\n" + ",\n".join(parameters) + "\n  ) " if parameters else "")
         connected = [
-            f"    .{pin}({{ {', '.join(_bit(bit, named) for bit in reversed(bits))} }})"
+            f"    .{pin}({{ {', '.join(_bit(bit, named) for bit in reversed(bits))} }})" if bits else f"    .{pin}()"
             for pin, bits in cell["connections"].items()
         ]
         lines += [f"{head}_c{k}_ (", ",\n".join(connected), "  );"]
