@@ -118,8 +118,9 @@ def _integers(node: Any, kernels: Float32Array, most: int) -> IntegerKernel:
     """Both kernels as integers of one grid, of ``most`` bits."""
     quantizers = str(attributes.read(node, attributes.QUANTIZER))
     allowed = (
-        "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>', "
-        "or use the layer of QKeras with kernel_quantizer and recurrent_quantizer, and alpha=1 or 'auto_po2'"
+        "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>' if "
+        "its functions are relu or quantised, or use the layer of QKeras with kernel_quantizer and recurrent_quantizer, and "
+        "alpha=1 or 'auto_po2'"
     )
     try:
         found = factor_kernel(node.name, kernels, quantizers, most=most)
