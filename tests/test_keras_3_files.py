@@ -78,6 +78,16 @@ def call_of(config, **changes):
     layer(config, "low")["inbound_nodes"][0].update(changes)
 
 
+def masked(config, name, *, within=False):
+    """A layer with a mask of its own, which no Masking makes; or a model that hands one to a layer within it."""
+    mask = {"class_name": "__keras_tensor__", "config": {"keras_history": ["any", 0, 0]}}
+    layer(config, name)["inbound_nodes"][0]["kwargs"]["mask"] = mask
+    if within:
+        layer(config, name)["config"]["layers"].append(
+            {"class_name": "Softmax", "module": "keras.layers", "config": {"name": "ends"}}
+        )
+
+
 def nested(config):
     for _ in range(60):
         config = {**config, "config": {**config["config"], "layers": [{**config, "inbound_nodes": []}]}}
@@ -115,6 +125,8 @@ REFUSED = [
     (lambda c: call_of(c, args=[1.5]), "called with 1.5"),
     (lambda c: call_of(c, args=7), "a call of it is"),
     (lambda c: call_of(c, kwargs={"training": True}), "called with training"),
+    (lambda c: masked(c, "qlstm"), "layer 'qlstm': QLSTM leaves out the steps that a mask marks"),
+    (lambda c: masked(c, "inner", within=True), "layer 'inner': Sequential leaves out the steps that a mask marks"),
     (lambda c: entry_of(c, "low", inbound_nodes=[7]), "a call of it is 7"),
     (lambda c: entry_of(c, "add", class_name="Matmul"), "operator Matmul of keras.ops"),
     (lambda c: {**c, "class_name": "Thief"}, "it holds a 'Thief'"),

@@ -128,6 +128,16 @@ INERT = (
 BIDIRECTIONAL = ("Bidirectional", "QBidirectional")
 """Wrappers around a recurrent layer and its twin, which goes backwards."""
 
+MASKED = (
+    "GlobalAveragePooling1D",
+    "Softmax",
+    "Attention",
+    "MultiHeadAttention",
+    *RECURRENT,
+    *BIDIRECTIONAL,
+)
+"""Layers that look at a mask."""
+
 WRAPPERS = ("TimeDistributed", "PruneLowMagnitude")
 """Layers around a layer, which are taken off."""
 

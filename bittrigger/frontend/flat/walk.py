@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import BIDIRECTIONAL, HGQ_PACKAGE, INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
+from bittrigger.frontend.attributes import (
+    BIDIRECTIONAL,
+    HGQ_PACKAGE,
+    INERT,
+    MASKED,
+    MODELS,
+    OPERATORS,
+    RECURRENT,
+    WRAPPERS,
+)
 from bittrigger.frontend.flat.calls import Call, FlatModel, Operand, Shape
 from bittrigger.system.legacy_keras import keras_2_module
 
@@ -27,16 +36,6 @@ ACTIVATIONS = (
     *RECURRENT,
 )
 """Layers whose ``activation`` is no function of their result alone, or is all that they are."""
-
-_MASKED = (
-    "GlobalAveragePooling1D",
-    "Softmax",
-    "Attention",
-    "MultiHeadAttention",
-    *RECURRENT,
-    *BIDIRECTIONAL,
-)
-"""Layers that look at a mask."""
 
 _JOINED = {"concat": "Concatenate", "sum": "Add", "mul": "Multiply", "ave": "Average"}
 """What joins the two directions of a Bidirectional, by its ``merge_mode``."""
@@ -246,7 +245,7 @@ def _check_single(layer: Any, outputs: list[Any]) -> None:
 def _check_mask(layer: Any, kind: str, read: list[_Result]) -> bool:
     """Whether a mask comes with the operands; refuse a layer that looks at it."""
     masked = any(result.masked for result in read)
-    if masked and kind in _MASKED:
+    if masked and kind in MASKED:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: {kind} leaves out the steps that a Masking before it marks, which differ from event to "
             "event; allowed is Masking before layers that treat each position alike; remove it, and fill up with zeros"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import BIDIRECTIONAL, MODELS, RECURRENT, WRAPPERS
+from bittrigger.frontend.attributes import BIDIRECTIONAL, MASKED, MODELS, RECURRENT, WRAPPERS
 
 Json = Any
 
@@ -166,7 +166,7 @@ def _layer(where: str, layer: Json, within: set[Json], depth: int) -> Json:
     if "inbound_nodes" in layer:
         nodes = layer["inbound_nodes"]
         made["inbound_nodes"] = (
-            [_call(where, owner, node, within) for node in nodes] if isinstance(nodes, list) else nodes
+            [_call(where, layer, node, within) for node in nodes] if isinstance(nodes, list) else nodes
         )
         own = held(layer)
         if own is not None and own.options:
@@ -174,8 +174,18 @@ def _layer(where: str, layer: Json, within: set[Json], depth: int) -> Json:
     return made
 
 
-def _call(where: str, owner: Json, node: Json, within: set[Json]) -> list[Json]:
+def _looks_at_mask(layer: Json) -> bool:
+    """Whether a layer, or one within it, looks at a mask."""
+    config = layer.get("config") if isinstance(layer, dict) else None
+    if not isinstance(config, dict):
+        return False
+    within = [*layers_of(layer), config.get("layer")] if layer.get("class_name") in (*MODELS, *WRAPPERS) else []
+    return layer.get("class_name") in MASKED or any(map(_looks_at_mask, within))
+
+
+def _call(where: str, layer: Mapping[str, Json], node: Json, within: set[Json]) -> list[Json]:
     """One call of a layer: what it reads, in order."""
+    owner = _name(layer)
     args, kwargs = (node.get(key) for key in ("args", "kwargs")) if isinstance(node, dict) else (None, None)
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise _refused(
@@ -186,6 +196,11 @@ def _call(where: str, owner: Json, node: Json, within: set[Json]) -> list[Json]:
             raise _refused(
                 where, owner, f"it is called with {key[:40]}", "allowed are plain calls; call it without arguments"
             )
+        if value is not None and key == "mask" and _looks_at_mask(layer):
+            raise _refused(
+                where, owner, f"{layer['class_name']} leaves out the steps that a mask marks, which differ from event to event",
+                "allowed are masks of layers that treat each position alike; remove it, and fill up with zeros",
+            )  # fmt: skip
     found = []
     for item in args[0] if len(args) == 1 and isinstance(args[0], list) else args:
         inside = item.get("config") if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__" else None
