@@ -149,3 +149,28 @@ def another(file):
 def test_types_and_weights_that_do_not_fit(weights, match, tmp_path):
     with pytest.raises(UnsupportedModelError, match=match):
         load_model(spoiled(tmp_path, weights=weights))
+
+
+def test_a_quantiser_of_weights_before_values_is_refused(tmp_path):
+    """At inference it limits no value, which a type cannot say."""
+
+    def swapped(file):
+        arrays = file["layers/q_dense/iq/quantizer/vars"]
+        arrays.move("1", "integers")
+        arrays.move("2", "1")
+        arrays.move("integers", "2")
+
+    path = spoiled(tmp_path, lambda s: quantiser(s, overflow_mode="WRAP", is_weight=True, trainable=True), swapped)
+    with pytest.raises(UnsupportedModelError, match="'q_dense_3': a quantiser of weights, which limits nothing"):
+        load_model(path)
+
+
+def test_layers_that_are_counted_by_name_stand_beside_the_parts_of_another(tmp_path):
+    """The second of two layers that name themselves is called as a part of the first could be."""
+
+    def renamed(layers):
+        layers[:] = json.loads(json.dumps(layers).replace('"q_sum_3"', '"q_dense_3_1"'))
+
+    events = np.load(SAMPLE.with_suffix(".npz"))
+    found = keras_outputs(load_model(spoiled(tmp_path, renamed)), events["x"])
+    assert (found.astype(np.float32) == events["y"]).all()

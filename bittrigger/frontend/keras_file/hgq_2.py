@@ -253,6 +253,11 @@ class _Layer:
             raise self.refused(
                 f"its quantiser has types of the shape {types.bits.shape}", "allowed is one for all events"
             )
+        if types.free:
+            raise self.refused(
+                "a quantiser of weights, which limits nothing, stands before values of the event",
+                "allowed is one with place='datalane'; train it with that",
+            )
         settings = {"shape": list(types.bits.shape), "RND": types.rounding, "SAT": types.overflow}
         whole = np.where(types.bits > 0, types.signs + types.integers, 0)
         return ("FixedPointQuantizer", settings, [types.signs, types.bits, whole])
@@ -281,7 +286,7 @@ class _Layer:
                     _node([[_tensor(f"{name}_iq{k}", call) for k in range(len(fronts))]]) for call in range(len(nodes))
                 ]
         for k, stage in enumerate(stages):
-            own = name if k == len(stages) - 1 else f"{name}_{k}"
+            own = name if k == len(stages) - 1 else f"{name}_part{k}"
             made.append(self._entry(own, stage, sources))
             sources = [_node([_tensor(own, call)]) for call in range(len(nodes))] if isinstance(nodes, list) else nodes
         return made
