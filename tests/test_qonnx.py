@@ -179,6 +179,15 @@ REFUSED = {
     "linear, round_prefer_floor, half_pixel; allowed is nearest": lambda net: net.add(
         "Resize", net.quant("x", 0.25, 4), "", np.float32([1, 2]), mode="linear"
     ),
+    "its integers are typed by output_dtype; allowed is a zero point": lambda net: net.add(
+        "DequantizeLinear", net.add("QuantizeLinear", "x", np.float32(0.25), output_dtype=3), np.float32(0.25)
+    ),
+    "it names axes, or keeps a ratio": lambda net: net.add(
+        "Resize", net.quant("x", 0.25, 4), "", np.float32([2, 1]), axes=[1, 0]
+    ),
+    r"keeps a ratio \(not_larger\)": lambda net: net.add(
+        "Resize", net.quant("x", 0.25, 4), "", "", net.constant([1, 6], "int64"), keep_aspect_ratio_policy="not_larger"
+    ),
     "allowed are orders that leave the batch in front": lambda net: net.add("Transpose", "x", perm=[1, 0]),
 }
 

@@ -195,6 +195,11 @@ def resized(walk: Walk, node: OnnxNode) -> Tensor:
 def _enlarged(walk: Walk, node: OnnxNode, source: Tensor) -> list[Array]:
     """For each axis the place of each value of a Resize to the nearest, by whole factors."""
     shape = (walk.batch, *source.shape)
+    policy = str(node.attributes.get("keep_aspect_ratio_policy", "stretch"))
+    if "axes" in node.attributes or policy != "stretch":
+        raise refused(
+            node, f"it names axes, or keeps a ratio ({policy[:20]})", "allowed are factors or sizes of all axes"
+        )
     given = [walk.values[name] if name else None for name in node.inputs[1:]]
     scales, sizes = (given[place] if len(given) > place else None for place in (1, 2))
     if any(part is not None and not isinstance(part, Constant) for part in (scales, sizes)):

@@ -63,8 +63,12 @@ def dequantize(walk: Walk, node: OnnxNode) -> Value:
 
 
 def _zero(walk: Walk, node: OnnxNode) -> tuple[int, np.dtype[np.generic]]:
-    """The zero point, and the type of the integers."""
+    """The zero point, and the type of the integers; of a QuantizeLinear without one the type is an option."""
     if len(node.inputs) < 3 or not node.inputs[2]:
+        if node.kind == "QuantizeLinear" and whole(node, "output_dtype", 0):
+            raise refused(
+                node, "its integers are typed by output_dtype", "allowed is a zero point; write it as an input"
+            )
         return 0, np.dtype(np.uint8)
     value = walk.values[node.inputs[2]]
     if not isinstance(value, Constant) or not value.values.size or (value.values != value.values.flat[0]).any():
