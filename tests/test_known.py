@@ -10,7 +10,7 @@ from onnx_files import network
 from bittrigger.compile import convert as job
 from bittrigger.compile import known
 from bittrigger.compile.convert import convert
-from bittrigger.errors import MismatchError
+from bittrigger.errors import MismatchError, UnsupportedModelError
 from bittrigger.settings import Settings
 from bittrigger.system.apart import stop
 
@@ -93,6 +93,15 @@ def test_files_of_onnx_and_pytorch_are_found_too(write, tmp_path, made):
     changed.write_bytes(network("dense", 1) if write is onnx else changed.read_bytes().replace(b"6,3", b"7,3"))
     convert(path, tmp_path / "c", FAST, synthesize=False)
     assert len(made) == 2
+
+
+def test_a_file_is_read_as_what_its_name_says(tmp_path):
+    """What was found for bytes of ONNX is nothing that a file of Keras may find."""
+    path, other = onnx(tmp_path)[0], tmp_path / "net.h5"
+    other.write_bytes(path.read_bytes())
+    convert(path, tmp_path / "a", FAST, synthesize=False)
+    with pytest.raises(UnsupportedModelError, match="it is neither HDF5 nor"):
+        convert(other, tmp_path / "b", FAST, synthesize=False)
 
 
 def test_a_poisoned_design_is_made_again(anomaly, tmp_path, made, cache):

@@ -52,7 +52,7 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
     variables = sorted(
         item for item in os.environ.items() if item[0].startswith(_VARIABLES) and not item[0].startswith(_NOT_THESE)
     )
-    facts = [asdict(settings), name, versions(), variables, _processor(), _keras_settings()]
+    facts = [asdict(settings), name, path.suffix.lower(), versions(), variables, _processor(), _keras_settings()]
     return key_of(model, description, events, json.dumps(facts, sort_keys=True), sources())
 
 
