@@ -49,6 +49,9 @@ def test_modes_of_a_type():
         FixedPoint(False, 24, 12), Rounding.RND, Overflow.SAT_SYM
     )
     assert str(parse_cast("fixed<8,2,TRN>", limit=Overflow.WRAP)) == "ap_fixed<8,2,TRN,WRAP>"
+    assert parse_cast("ap_fixed<8,2,AP_TRN,AP_WRAP,0>") == parse_cast("fixed<8,2,TRN,WRAP>")
+    with pytest.raises(ConfigError, match=r"'fixed<8,2,TRN,AP_WRAP, 3>' wraps and saturates; allowed is WRAP without"):
+        parse_cast("fixed<8,2,TRN,AP_WRAP, 3>")
 
 
 @pytest.mark.parametrize("text", ["fixed<8,2>", "fixed<6,1,TRN,WRAP>", "ufixed<4,2,RND,SAT>"])

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Overflow, Rounding, overflow, parse_fixed
 
 _MODES = re.compile(r",\s*(?:AP_)?([A-Z]\w*)")
+_SATURATED = re.compile(r"WRAP\s*,\s*0*[1-9]\d*\s*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,13 @@ def parse_cast(text: str, rounding: Rounding = Rounding.RND_CONV, limit: Overflo
         limit: the same beyond the ends of the type; by default values saturate.
 
     Raises:
-        ConfigError: if ``text`` is no such type.
+        ConfigError: if ``text`` is no such type, or one of which some bits saturate and others wrap.
     """
     fixed = parse_fixed(text)
+    if _SATURATED.search(text):
+        raise ConfigError(
+            f"type {text!r} wraps and saturates; allowed is WRAP without a number behind it; leave that out"
+        )
     modes = _MODES.findall(text)
     return Cast(fixed, Rounding[modes[0]] if modes else rounding, Overflow[modes[1]] if len(modes) > 1 else limit)
 
