@@ -146,6 +146,9 @@ def without(config, key, value):
     [
         (lambda c: without(c, "H", "Glorot"), "layer 'fc1': H 'Glorot'; allowed are numbers above 0"),
         (lambda c: without(c, "H", 0), "layer 'fc1': H '0'; allowed are numbers above 0"),
+        (lambda c: without(c, "H", 10**400), "layer 'fc1': H '1000.*'; allowed are numbers above 0 that float32 holds"),
+        (lambda c: without(c, "H", 1e-300), "layer 'fc1': H '1e-300'; allowed are numbers above 0 that float32 holds"),
+        (lambda c: {**c, "config": {"name": "net", "layers": 7}}, "it has no layers"),
         (lambda c: without(c, "units", 7), r"has the weights \[.*\]; expected"),
         (lambda c: {**c, "config": [*c["config"], layer("Lambda", "l", function="x")]}, "'Lambda'"),
         (lambda c: {**c, "config": [*c["config"], layer("Activation", "l", activation="os.system")]}, "os.system"),
@@ -172,6 +175,17 @@ def test_weights_have_to_lie_beside(tmp_path):
         load_model(path)
     (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(UnsupportedModelError, match=r"net.h5: it is damaged or cut off"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_none_has_no_sign(value, tmp_path):
+    weights = arrays()
+    weights["fc2"]["kernel:0"][1, 1] = value
+    path = write(tmp_path, description("BinaryDense", "binary_tanh"), weights)
+    with pytest.raises(
+        UnsupportedModelError, match="weight 'fc2/fc2/kernel:0' holds 1 values that are NaN or infinite"
+    ):
         load_model(path)
 
 

@@ -7,7 +7,6 @@ hls4ml's example models take them: a weight is ``H * (2 * round(hard_sigmoid(w /
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +56,8 @@ def computed(
     """The arrays of a model, kernels of old layers as these multiply with them.
 
     Args:
-        config: as it is in the file.
+        config: as it is in the file, with layers that have been checked.
+        weights: finite.
 
     Raises:
         UnsupportedModelError: if a binary weight is 0, for which the layers and hls4ml have two answers.
@@ -92,10 +92,11 @@ def _layer(where: str, layer: Json) -> Json:
 def _height(where: str, own: Mapping[str, Json]) -> float:
     """The magnitude of the weights."""
     height = own.get("H", 1.0)
-    if isinstance(height, bool) or not isinstance(height, int | float) or not (math.isfinite(height) and height > 0):
+    kept = np.finfo(np.float32)
+    if isinstance(height, bool) or not isinstance(height, int | float) or not kept.tiny <= height <= kept.max:
         raise UnsupportedModelError(
-            f"model file {where}: layer {str(own.get('name'))[:80]!r}: H {str(height)[:40]!r}; allowed are numbers above 0; "
-            "write the number that it stands for into the file"
+            f"model file {where}: layer {str(own.get('name'))[:80]!r}: H {str(height)[:40]!r}; allowed are numbers above 0 that "
+            "float32 holds; write the number that it stands for into the file"
         )
     return float(height)
 

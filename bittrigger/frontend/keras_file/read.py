@@ -87,12 +87,13 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
         given = expanded(str(path), given, content.weights)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
     if content.apart:
-        content = replace(content, weights=old_layers.computed(str(path), given, content.weights))
         config = old_layers.as_today(str(path), given)
     check_config(str(path), config, also)
     for owner, arrays in content.weights.items():
         for name, values in arrays.items():
             _check_finite(path, f"{owner}/{name}", values)
+    if content.apart:
+        content = replace(content, weights=old_layers.computed(str(path), given, content.weights))
     return _load(path, given, config, content)
 
 
