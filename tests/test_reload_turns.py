@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from designs import build_of, places
 from designs import graph as ternary_graph
+from tamper.edits import cell_of, netlist
 from test_reload import events, open_claims
 from test_stream_port import constituent_net
 from test_wrappers import beats_of
@@ -177,6 +178,24 @@ def test_a_break_is_refuted(small, name, tmp_path):
         (claim.subject, claim.kind) for claim in claims if claim.verdict is Verdict.REFUTED and claim.kind != "files"
     }
     assert found == {(f"example{'_' if stem else ''}{stem}", "verilog")}
+
+
+@pytest.mark.parametrize("port", ["due", "dense_0_terms_hits"])
+def test_a_netlist_whose_bus_hangs_on_the_words_that_came_is_refuted(small, port, tmp_path):
+    """``busy`` reads what tells where words go, which nothing but the memories may."""
+
+    def change(module):
+        loader, busy = cell_of(module, "example_load"), module["ports"]["busy"]["bits"]
+        (table,) = (cell for cell in module["cells"].values() if cell["connections"].get("O") == busy)
+        table["connections"]["I0"] = loader["connections"][port][:1]
+
+    folder = tmp_path / "build"
+    shutil.copytree(small.folder, folder)
+    synthesize(small.pipeline, folder / "rtl", folder / "synth")
+    netlist("example_settings", change)(folder)
+    claims = prove(replace(small, folder=folder), jobs=1).claims
+    found = {(claim.subject, claim.kind) for claim in claims if claim.verdict is Verdict.REFUTED}
+    assert found - {("example", "files")} == {("example_settings", "netlist")}
 
 
 def test_columns_that_switch_too_soon_are_seen_in_simulation(small, tmp_path):

@@ -185,35 +185,35 @@ def _word_bits(pipeline: Pipeline) -> int:
 
 def _decoded(netlist: Netlist, state: dict[str, Bits], hits: list[tuple[int, int]], work: Path) -> bool:
     """Decide that hits, ``busy``, the first turn and ``writes`` are as defined, from every state; whether it was known."""
-    loaders = [cell for cell in netlist.cells if "command" in cell.inputs]
-    own = tuple(
-        cell for cell in netlist.cells if cell not in loaders and (cell.type in REGISTERS or "turn" not in cell.inputs)
-    )
-    applies = tuple(net for cell in loaders for net in cell.outputs["applies"])
-    flat = replace(
-        netlist,
-        cells=own,
-        inputs={**netlist.inputs, **{port: nets for cell in loaders for port, nets in cell.outputs.items()}},
-        outputs={"hits": tuple(net for net, _ in hits), "busy": netlist.outputs["busy"]},
-    )
-    ports = ("write", "address", "data")
-    count = sum(len(nets) for nets in state.values()) + sum(len(netlist.inputs[port]) for port in ports) + len(applies)
+    apart = [cell for cell in netlist.cells if _is_apart(cell)]
+    own = tuple(cell for cell in netlist.cells if not _is_apart(cell))
+    applies = tuple(net for cell in apart for net in cell.outputs.get("applies", ()))
+    outputs = {"hits": tuple(net for net, _ in hits), "busy": netlist.outputs["busy"]}
+    read = {net for cell in own for bits in cell.inputs.values() for net in bits}.union(*outputs.values())
+    made = {net for cell in apart for bits in cell.outputs.values() for net in bits}
+    others = tuple(sorted(made & read - set(applies)))  # none is due; one that counts is seen
+    flat = replace(netlist, cells=own, inputs={**netlist.inputs, "applies": applies, "others": others}, outputs=outputs)
+    buses = [*(netlist.inputs[port] for port in ("write", "address", "data")), applies, others]
+    count = sum(map(len, state.values())) + sum(map(len, buses))
     for name in ("gold", "gate"):
         aig = Aig(count + unknowns(flat))
         fresh = iter(range(count + unknowns(flat)))
         held = {net: aig.input(next(fresh)) for nets in state.values() for net in nets}
-        driven = {
-            net: aig.input(next(fresh)) for nets in (*(netlist.inputs[port] for port in ports), applies) for net in nets
-        }
+        driven = {net: aig.input(next(fresh)) for nets in buses for net in nets}
         if name == "gold":
             told = driven[applies[0]] if applies else None
-            outputs = _bus_definition(aig, netlist, state, hits, held | driven, told)
+            found = _bus_definition(aig, netlist, state, hits, held | driven, told)
         else:
             nets, after = step(aig, flat, driven, held, lambda aig=aig, fresh=fresh: aig.input(next(fresh)))  # type: ignore[misc]
-            outputs = [nets[net] for net, _ in hits]
-            outputs += [nets[netlist.outputs["busy"][0]], after[state["turn"][0]], after[state["writes"][0]]]
-        aig.write(work / f"{name}.aig", outputs)
+            found = [nets[net] for net, _ in hits]
+            found += [nets[netlist.outputs["busy"][0]], after[state["turn"][0]], after[state["writes"][0]]]
+        aig.write(work / f"{name}.aig", found)
     return decide(work)
+
+
+def _is_apart(cell: Cell) -> bool:
+    """Whether a cell is a module that is proven by itself: what follows a load, or the registers of a column."""
+    return "command" in cell.inputs or (cell.type not in REGISTERS and "turn" in cell.inputs)
 
 
 def _bus_definition(  # noqa: PLR0917 - a module, what it holds and reads, and what is told
