@@ -10,6 +10,7 @@ import pytest
 
 from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.clocked import Clocked
+from bittrigger.synth.memory import LETTERS
 from bittrigger.synth.netlist import Cell, Netlist, read_netlist
 
 FORMS = [(14, 5), (15, 4), (7, 6), (9, 6), (1, 2)]
@@ -79,6 +80,19 @@ def test_a_change_is_seen(root, tmp_path, name):
     old, new = CHANGES[name]
     primitive, behavioural, _ = played(root, tmp_path, 14, 5, lambda text: text.replace(old, new))
     assert not np.array_equal(primitive, behavioural)
+
+
+def test_runs_of_one_word_may_all_read_another_place_than_those_of_the_next():
+    nets = {"WCLK": (2,), "WE": (3,), **{f"DI{letter}": (1, 1) for letter in LETTERS}}
+    nets |= {f"ADDR{letter}": (*range(4, 9),) for letter in LETTERS}
+    cell = Cell("ram", "RAM32M16", {}, nets, {"DOA": (9, 10)})
+    inputs = {"clk": (2,), "write": (3,), "place": (*range(4, 9),)}
+    ones = ~np.uint64(0)
+    write, place = np.zeros((2, 1, 2), np.uint64), np.zeros((2, 5, 2), np.uint64)
+    write[0] = place[0, 0] = ones  # all runs write place 1
+    place[1, 0] = 0, ones  # and then those of the second word alone read it
+    found = Clocked(Netlist("one", inputs, {"q": (9,)}, (cell,), 11, {})).run({"write": write, "place": place})["q"]
+    assert found[1, 0].tolist() == [0, ones]
 
 
 def test_the_executor_reads_a_block_ram_through_its_register():

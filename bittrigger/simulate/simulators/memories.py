@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.simulate.simulators.cells import Words
+from bittrigger.simulate.simulators.cells import ONES, Words
 from bittrigger.synth.count import FLIP_FLOPS
 from bittrigger.synth.memory import is_written, stored_in
 from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
@@ -71,8 +71,9 @@ class Memories:
     def read(self, values: Words, held: npt.NDArray[np.uint64]) -> None:
         """Give the nets that they drive their values."""
         chosen = values[self._addresses]
-        if not ((chosen + np.uint64(1)) >> np.uint64(1)).any():  # all runs read the same places
-            places = ((chosen[:, :, 0] & np.uint64(1)).T.astype(np.int64) << np.arange(len(chosen))).sum(axis=1)
+        first = chosen[:, :, :1] & np.uint64(1)
+        if (chosen == first * ONES).all():  # all runs read the same places
+            places = (first[:, :, 0].T.astype(np.int64) << np.arange(len(chosen))).sum(axis=1)
             values[self.q] = held[np.arange(len(self.q)), places[self._own]]
             return
         table = held
