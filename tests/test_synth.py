@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -211,6 +212,16 @@ def test_worker_is_the_installed_python(build):
 def test_counting_is_the_same_from_the_files(build):
     pipeline, folder, made = build
     assert utilization(read_netlist("example", yosys.netlist_files(pipeline, folder / "synth"))) == made.total
+
+
+def test_kept_counts_depend_on_all_code_that_counts(root):
+    folder = root / "bittrigger" / "synth"
+    read = {
+        name
+        for file in yosys.COUNTING
+        for name in re.findall(r"^from bittrigger\.synth\.(\w+)", (folder / file).read_text(), re.M)
+    }
+    assert {f"{name}.py" for name in read} <= set(yosys.COUNTING)
 
 
 def test_vivado_script_lists_every_source(tmp_path):

@@ -35,6 +35,8 @@ from bittrigger.system.resources import folder as library_folder
 TOOL = "Yosys"
 NETLISTS = Kept("yosys-netlists")
 COUNTS = Kept("yosys-counts", room_bytes=1 << 24)
+COUNTING = ("count.py", "memory.py", "netlist.py")
+"""The code that counts, of which what is kept depends."""
 
 _DECLARED = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
@@ -199,7 +201,7 @@ def _count_key(name: str, files: list[Path], apart: list[str]) -> str:
     Raises:
         ToolError: if a netlist cannot be read.
     """
-    code = [Path(__file__).with_name(module).read_bytes() for module in ("count.py", "netlist.py")]
+    code = [Path(__file__).with_name(module).read_bytes() for module in COUNTING]
     try:
         return key_of(name, *code, *apart, "in", *(path.read_bytes() for path in files))
     except OSError as error:
