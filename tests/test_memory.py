@@ -82,10 +82,36 @@ def test_a_change_is_seen(root, tmp_path, name):
     assert not np.array_equal(primitive, behavioural)
 
 
+def lut_memory(name, write, place, data, q):
+    """A RAM32M16 of which one LUT is used, written at the place where it is read."""
+    nets = {"WCLK": (2,), "WE": (write,), **{f"DI{letter}": (data, data) for letter in LETTERS}}
+    nets |= {f"ADDR{letter}": place for letter in LETTERS}
+    return Cell(name, "RAM32M16", {}, nets, {"DOA": q})
+
+
+def test_a_memory_is_read_where_another_says():
+    first, second = (
+        lut_memory("first", 3, (4, 0, 0, 0, 0), 5, (6, 7)),
+        lut_memory("second", 3, (6, 0, 0, 0, 0), 5, (8, 9)),
+    )
+    inputs = {"clk": (2,), "write": (3,), "place": (4,), "data": (5,)}
+    rng, cycles = np.random.default_rng(2), 64
+    bits = {port: rng.integers(0, 2, cycles) for port in ("write", "place", "data")}
+    words = {port: np.where(found[:, None, None], ~np.uint64(0), np.uint64(0)) for port, found in bits.items()}
+    given = Clocked(Netlist("one", inputs, {"q": (8,)}, (second, first), 10, {})).run(words)["q"][:, 0, 0] & np.uint64(
+        1
+    )
+    one, two, due = [0, 0], [0, 0], []
+    for write, place, data in zip(*(bits[port].tolist() for port in ("write", "place", "data")), strict=True):
+        there = one[place]
+        due.append(two[there])
+        if write:
+            one[place] = two[there] = data
+    assert given.tolist() == due
+
+
 def test_runs_of_one_word_may_all_read_another_place_than_those_of_the_next():
-    nets = {"WCLK": (2,), "WE": (3,), **{f"DI{letter}": (1, 1) for letter in LETTERS}}
-    nets |= {f"ADDR{letter}": (*range(4, 9),) for letter in LETTERS}
-    cell = Cell("ram", "RAM32M16", {}, nets, {"DOA": (9, 10)})
+    cell = lut_memory("ram", 3, (*range(4, 9),), 1, (9, 10))
     inputs = {"clk": (2,), "write": (3,), "place": (*range(4, 9),)}
     ones = ~np.uint64(0)
     write, place = np.zeros((2, 1, 2), np.uint64), np.zeros((2, 5, 2), np.uint64)

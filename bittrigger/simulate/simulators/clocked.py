@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +59,7 @@ class Clocked:
         for cell in netlist.cells:
             check_cell(cell, netlist.inputs[clock][0])
         order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES | BLOCK_MEMORIES]
-        parts = groupby(groups_of(order), lambda group: group.type if group.type in LUTRAMS else "")
-        self._parts = [_part(memory, list(groups)) for memory, groups in parts]
+        self._parts = _parts(groups_of(order, _stored))
         flip_flops = [cell for cell in netlist.cells if cell.type in FLIP_FLOPS]
         self._registers = _flip_flops(flip_flops)
         loads = loading_cells(netlist)
@@ -140,9 +138,17 @@ class Clocked:
             values[line.q] = past[(cycle + 1) % line.length]
 
 
-def _part(memory: str, groups: list[Group]) -> tuple[list[Group], Memories | None]:
-    """Groups that are evaluated one after the other, or memories that are read together."""
-    return groups, Memories([cell for group in groups for cell in group.cells]) if memory else None
+def _parts(groups: list[Group]) -> list[tuple[list[Group], Memories | None]]:
+    """Groups that are evaluated one after the other, or memories of one depth, which are read together."""
+    found: list[tuple[list[Group], Memories | None]] = []
+    for group in groups:
+        if group.type in LUTRAMS:
+            found.append(([], Memories(group.cells)))
+        elif found and found[-1][1] is None:
+            found[-1][0].append(group)
+        else:
+            found.append(([group], None))
+    return found
 
 
 def _flip_flops(cells: list[Cell]) -> _FlipFlops:

@@ -7,7 +7,7 @@ net by one cycle. Cells are grouped by depth and type, and NumPy evaluates each 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,12 +104,17 @@ def check_cell(cell: Cell, clock: int) -> None:
         raise ToolError(f"netlist: shift register {cell.name!r} can be halted; a pipeline has no stall")
 
 
-def groups_of(order: list[Cell]) -> list[Group]:
-    """Cells, each after those that it reads, as groups of one type and depth, in an order in which they can be evaluated."""
+def groups_of(order: list[Cell], stores: Callable[[Cell, str], bool] = lambda *_: False) -> list[Group]:
+    """Cells, each after those that it reads, as groups of one type and depth, in an order in which they can be evaluated.
+
+    Args:
+        stores: as for ``topological``.
+    """
     depth: dict[int, int] = {}
     members: dict[tuple[int, str], list[Cell]] = defaultdict(list)
     for cell in order:
-        own = 1 + max((depth.get(net, 0) for bits in cell.inputs.values() for net in bits), default=0)
+        read = (bits for pin, bits in cell.inputs.items() if not stores(cell, pin))
+        own = 1 + max((depth.get(net, 0) for bits in read for net in bits), default=0)
         members[own, cell.type].append(cell)
         for bits in cell.outputs.values():
             depth.update(dict.fromkeys(bits, own))
