@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import AVERAGES, MAXIMA, MODELS
 from bittrigger.frontend.keras_file.hgq_2_types import MAX_BITS, Types, quantised, read_types
-from bittrigger.frontend.keras_file.keras_3 import Held, is_operator, layers_of, numbered, snake_case
+from bittrigger.frontend.keras_file.keras_3 import Held, is_operator, layers_of, numbered, place_of
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, dict[str, Array]]
@@ -86,9 +86,7 @@ def _model(where: str, config: Mapping[str, Json], place: str, weights: Arrays) 
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict) or is_operator(layer):
             made.append(layer)
             continue
-        word = snake_case(str(layer.get("class_name")))
-        number = counts[word] = counts.get(word, -1) + 1
-        own = f"{place}layers/{word}_{number}/" if number else f"{place}layers/{word}/"
+        own = place_of(place, layer, counts)
         if layer.get("class_name") in MODELS and place.count("/") < 2 * MAX_BITS:
             made.append(_model(where, layer, own, weights))
         elif is_hgq(layer):

@@ -72,6 +72,18 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def place_of(within: str, layer: Mapping[str, Json], counts: dict[str, int]) -> str:
+    """Where the arrays of a layer lie in a file.
+
+    Args:
+        within: the place of its model.
+        counts: the layers of each word before it, which are counted on.
+    """
+    word = snake_case(str(layer.get("class_name")))
+    number = counts[word] = counts.get(word, -1) + 1
+    return f"{within}layers/{word}_{number}/" if number else f"{within}layers/{word}/"
+
+
 def numbered(arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
     """Arrays by the numbers that are their names; the count of steps in training is left out.
 

@@ -19,7 +19,7 @@ from bittrigger.frontend.keras_file.keras_3 import (
     is_operator,
     layers_of,
     numbered,
-    snake_case,
+    place_of,
 )
 
 Array = npt.NDArray[Any]
@@ -67,9 +67,7 @@ def _of_model(model: Any, entry: _Entry, place: str, waiting: Arrays) -> Iterato
             yield from _checked(layers[part[1]["config"]["name"]], list(own_arrays.arrays))
         if own_arrays is not None or is_operator(part[0]):
             continue
-        word = snake_case(part[0]["class_name"])
-        number = counts[word] = counts.get(word, -1) + 1
-        own = f"{place}layers/{word}_{number}/" if number else f"{place}layers/{word}/"
+        own = place_of(place, part[0], counts)
         layer = layers.get(part[1]["config"]["name"])
         if layer is not None:  # a Sequential model does not list its input
             yield from _of_layer(layer, part, own, waiting)
