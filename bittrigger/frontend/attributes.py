@@ -214,6 +214,9 @@ ALLOWED_LAYERS = (
     *OPERATORS,
 )
 
+PROBABILITIES = ("softmax", "sigmoid")
+"""Functions that make probabilities of logits."""
+
 AT_OUTPUT = ("Softmax",)
 """Classes that are known, and refused unless the option ``output_logits`` leaves them out at the end."""
 

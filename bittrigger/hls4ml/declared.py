@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, WIRES
+from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, WIRES
 from bittrigger.frontend.keras_model.typed_layers import has_own_activation
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
 from bittrigger.ir.casts import parse_cast
@@ -33,8 +33,6 @@ NAMES = {
 
 _KEEPS = ("InputLayer", "Flatten", "Reshape", "Concatenate", "ReLU", "Masking", *INERT, *WIRES, *MAXIMA)
 """Layers whose results are on the grid of their operands."""
-
-_PROBABILITIES = ("softmax", "sigmoid")
 
 _AC_TYPE = re.compile(r"ac_(fixed|int)<\s*(\d+)\s*,(?:\s*(-?\d+)\s*,)?\s*(true|false)((?:\s*,\s*A[CP]_\w+){0,2})\s*>")
 
@@ -160,7 +158,7 @@ def split_name(names: Iterable[str], layer: str) -> str | None:
 
 
 def _ends_in_probabilities(layer: Any) -> bool:
-    return type(layer).__name__ == "Softmax" or _function(layer) in _PROBABILITIES
+    return type(layer).__name__ == "Softmax" or _function(layer) in PROBABILITIES
 
 
 def _keeps_its_grid(layer: Any) -> bool:

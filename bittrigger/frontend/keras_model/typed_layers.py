@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.attributes import MODELS, WRAPPERS
+from bittrigger.frontend.attributes import MODELS, PROBABILITIES, WRAPPERS
 from bittrigger.frontend.flat.walk import ACTIVATIONS
 from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
@@ -17,8 +17,6 @@ from bittrigger.settings.declared import SUMS
 
 _REFERENCE = 3
 """Least length of a list in the configuration of a model that names a tensor: a layer, and two numbers."""
-
-_PROBABILITIES = ("softmax", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def has_own_activation(layer: Any) -> bool:
 def result_of(model: Any, name: str) -> str:
     """What a type for every layer rounds in layer ``name``: what it delivers, or its logits before a softmax or sigmoid."""
     activation = getattr(model.get_layer(name), "activation", None)
-    ends = has_own_activation(model.get_layer(name)) and getattr(activation, "__name__", "") in _PROBABILITIES
+    ends = has_own_activation(model.get_layer(name)) and getattr(activation, "__name__", "") in PROBABILITIES
     return f"{name}{SUMS}" if ends else name
 
 

@@ -33,8 +33,6 @@ from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
 from bittrigger.settings import Settings
 
-PROBABILITIES = ("softmax", "sigmoid")
-
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -158,7 +156,7 @@ def _function(walk: Walk, node: Any) -> Signal:
     if spec["class_name"] == "linear" and spec["module"] == "keras":
         return walk.signals[node.inputs[0]]
     if (
-        spec["class_name"] in PROBABILITIES
+        spec["class_name"] in attributes.PROBABILITIES
         and spec["module"] == "keras"
         and node.outputs[0] in walk.model_graph.outputs
     ):

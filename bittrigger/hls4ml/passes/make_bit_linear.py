@@ -8,7 +8,6 @@ from hls4ml.model.optimizer import ModelOptimizerPass
 from hls4ml.model.types import FixedPrecisionType, UnspecifiedPrecisionType
 
 from bittrigger.frontend import attributes
-from bittrigger.frontend.lower import PROBABILITIES
 from bittrigger.hls4ml.design import lowered
 from bittrigger.hls4ml.layers import precision_of
 from bittrigger.ir.graph import Linear
@@ -51,7 +50,7 @@ def _is_left_out(model: Any, node: Any) -> bool:
     spec = node.get_attr(attributes.FUNCTION)
     at_end = node.outputs[0] in model.outputs
     kept = model.config.get_config_value("KeepActivation", False)
-    return bool(at_end and not kept and spec and spec["class_name"] in PROBABILITIES)
+    return bool(at_end and not kept and spec and spec["class_name"] in attributes.PROBABILITIES)
 
 
 def is_ternary(node: Any) -> bool:
