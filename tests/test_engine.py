@@ -21,7 +21,7 @@ from bittrigger.ir.forms.engine import Engine, bias_table, weight_table
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
-from bittrigger.schedule.engine import Spare, columns_apart, copy_luts, engines, followers, plans_for
+from bittrigger.schedule.engine import Spare, columns_apart, copy_luts, followers, matrix_options, plans, plans_for
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -217,8 +217,8 @@ def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
     long = Spare(1000, 2, 2.4, DEFAULT_DELAYS)
     for other in (replace(first, weights=frozen_array(mixed)), replace(dense("first", "x", (6, 22), rng), copies=2)):
         changed = replace(graph, nodes=(graph.nodes[0], other), outputs=("first",))
-        assert engines(changed, {}, {}, long) == {}
-    apart = columns_apart(graph, engines(graph, {}, {}, long))
+        assert plans(matrix_options(changed, {}, {}, long)) == {}
+    apart = columns_apart(graph, plans(matrix_options(graph, {}, {}, long)))
     assert [node.copies for node in apart.nodes[1:]] == [1, 22, 1, 16, 1, 9, 1]
     codes = codes_for(graph)
     assert np.array_equal(evaluate(apart, codes), evaluate(graph, codes))

@@ -137,13 +137,6 @@ def plans(
     return found
 
 
-def engines(
-    graph: Graph, adders: Mapping[str, AdderGraph], serial: Mapping[str, AdderGraph], spare: Spare
-) -> dict[str, Engine | Serial]:
-    """The cheapest plan of each layer that is cheaper in time, by name; arguments as for ``matrix_options``."""
-    return plans(matrix_options(graph, adders, serial, spare))
-
-
 class Named(Protocol):
     """A form that has a name."""
 
