@@ -124,7 +124,7 @@ def test_runs_of_one_word_may_all_read_another_place_than_those_of_the_next():
 def test_the_executor_reads_a_block_ram_through_its_register():
     """Its cells have no model in Yosys: what they are taken to be is that of UG573, held here against a model of two lines."""
     names = dict.fromkeys(("CLKARDCLK", "CLKBWRCLK"), (2,)) | {"WEBWE": (3,) * 4, "WEA": (0, 0), "SLEEP": (0,)}
-    names |= dict.fromkeys(("ENARDEN", "ENBWREN", "ADDRENA", "ADDRENB", "REGCEAREGCE"), (1,))
+    names |= dict.fromkeys(("ENARDEN", "ENBWREN", "ADDRENA", "ADDRENB", "REGCEAREGCE", "REGCEB"), (1,))
     names |= dict.fromkeys(("RSTRAMARSTRAM", "RSTRAMB", "RSTREGARSTREG", "RSTREGB"), (0,))
     row, place, data, q = range(4, 13), range(13, 22), range(22, 54), range(54, 86)
     low = (0,) * 5
@@ -150,6 +150,7 @@ def test_the_executor_reads_a_block_ram_through_its_register():
         memory[to] = word if write else memory[to]
         due.append(read)
     assert (given.astype(np.int64) << np.arange(32)).sum(axis=1).tolist() == due[:cycles]
-    halted = replace(cell, inputs={**names, "ENARDEN": (3,)})
-    with pytest.raises(ToolError, match="used in another way"):
-        Clocked(Netlist("one", inputs, {"q": (*q,)}, (halted,), 86, {}))
+    for pin in ("ENARDEN", "REGCEAREGCE", "REGCEB"):
+        halted = replace(cell, inputs={**names, pin: (3,)})
+        with pytest.raises(ToolError, match="used in another way"):
+            Clocked(Netlist("one", inputs, {"q": (*q,)}, (halted,), 86, {}))

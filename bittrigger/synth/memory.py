@@ -23,7 +23,7 @@ MEMORIES = frozenset({*LUT_MEMORIES, *BLOCK_MEMORIES, "$mem_v2"})
 """Cells that are memories, of the netlist and of Verilog as Yosys reads it."""
 
 _HALVES = (("DINADIN", "DOUTADOUT"), ("DINBDIN", "DOUTBDOUT"))
-_ONES = ("ENARDEN", "ENBWREN", "ADDRENA", "ADDRENB", "REGCEAREGCE")
+_ONES = ("ENARDEN", "ENBWREN", "ADDRENA", "ADDRENB", "REGCEAREGCE", "REGCEB")
 _ZEROS = ("RSTRAMARSTRAM", "RSTRAMB", "RSTREGARSTREG", "RSTREGB", "SLEEP", "WEA")
 _FREE = 5
 """Lowest bits of an address that a word of 36 bits leaves free."""
