@@ -34,7 +34,7 @@ from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from tamper.edits import Tampering
 from tamper.equivalent import argument
-from tamper.kinds import SOUND, tamperings
+from tamper.kinds import FREE_BLOCKS, SOUND, tamperings
 
 WAYS = ("files", "structure", "meaning", "simulate", "verify")
 
@@ -145,7 +145,7 @@ def run(chosen: list[Tampering], sounds: dict[str, Path], work: Path, jobs: int,
             stream.flush()
             return made
 
-        with ThreadPoolExecutor(jobs) as pool, patch.object(structure, "_vhdl", _any_vhdl):
+        with ThreadPoolExecutor(jobs) as pool, patch.object(structure, "_vhdl", _any_vhdl), FREE_BLOCKS:
             return list(track(pool.map(one, enumerate(chosen)), total=len(chosen), description="tamperings"))
 
 

@@ -112,7 +112,7 @@ def verilog(name: str, module: dict) -> str:
     named |= {bit: f"_n{bit}_" for bit in inner}
     lines += [f"  wire _n{bit}_;" for bit in inner]
     for k, cell in enumerate(module["cells"].values()):
-        parameters = [f"    .{key}({len(value)}'b{value})" for key, value in cell["parameters"].items()]
+        parameters = [f"    .{key}({_parameter(value)})" for key, value in cell["parameters"].items()]
         head = f"  {cell['type']} " + ("#(\n" + ",\n".join(parameters) + "\n  ) " if parameters else "")
         connected = [
             f"    .{pin}({{ {', '.join(_bit(bit, named) for bit in reversed(bits))} }})" if bits else f"    .{pin}()"
@@ -120,6 +120,11 @@ def verilog(name: str, module: dict) -> str:
         ]
         lines += [f"{head}_c{k}_ (", ",\n".join(connected), "  );"]
     return "\n".join([*lines, *aliases, "endmodule", ""])
+
+
+def _parameter(value: str) -> str:
+    """A parameter as Yosys has it: bits, or a word such as COMMON."""
+    return f"{len(value)}'b{value}" if set(value) <= set("01x") else f'"{value}"'
 
 
 def _bit(bit: int | str, named: dict[int | str, str]) -> str:

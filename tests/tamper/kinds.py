@@ -44,7 +44,7 @@ from tamper.of_kinds import (
     turns_netlist_kinds,
     turns_rtl_kinds,
 )
-from tamper.of_memory import memory_netlist_kinds, memory_rtl_kinds
+from tamper.of_memory import block_netlist_kinds, memory_netlist_kinds, memory_rtl_kinds
 from tamper.of_netlist import netlist_kinds
 from tamper.of_verilog import rtl_kinds
 from tamper.of_vhdl import digits_vhdl_kinds, held_vhdl_kinds, words_vhdl_kinds
@@ -82,6 +82,12 @@ def _memory(folder: Path) -> None:
     build_of(create_pipeline(held, Settings(effort="fast", ii=3)), folder, synth=True)
 
 
+def _blocks(folder: Path) -> None:
+    held = simplify(ternary_graph((18, 35, 2)), held=Holding(weights=True, bias=False))
+    with FREE_BLOCKS:
+        build_of(create_pipeline(held, Settings(effort="fast", ii=35)), folder, synth=True)
+
+
 def _words(folder: Path) -> None:
     settings = Settings(clock_mhz=300.0, ii=4, port="stream")
     build_of(create_pipeline(test_stream_port.constituent_net(), settings), folder, synth=True, hdl="vhdl")
@@ -109,12 +115,16 @@ def _synthesised(graph: Graph, settings: Settings, folder: Path) -> None:
     build_of(create_pipeline(graph, settings), folder, synth=True)
 
 
+FREE_BLOCKS = patch("bittrigger.schedule.held.BLOCK_LUTS", 0)
+"""Block RAM costs nothing, so that a small design takes some."""
+
 SOUND: dict[str, Callable[[Path], None]] = {
     "plain": _plain,
     "folded": _folded,
     "whole": _whole,
     "held": _held,
     "memory": _memory,
+    "blocks": _blocks,
     "words": _words,
     "digits": _digits,
     "steps": _steps,
@@ -124,7 +134,7 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "scales": _of(scales(2), 480.0),
 }
 """The builds that are changed: a small one, one that is folded in time, one with wrappers and a report, one that holds weights in
-registers, one in memory, one whose events come in words, and one for each other kind of module. Those that hold, take words or pass digits have VHDL too."""
+registers, one in LUT memory, one in block RAM, one whose events come in words, and one for each other kind of module. Those that hold, take words or pass digits have VHDL too."""
 
 
 def tamperings() -> Iterator[Tampering]:
@@ -148,6 +158,7 @@ def tamperings() -> Iterator[Tampering]:
         ("held", (), bus_kinds()),
         ("memory", ("rtl-fast",), memory_rtl_kinds()),
         ("memory", ("gates",), memory_netlist_kinds()),
+        ("blocks", ("gates",), block_netlist_kinds()),
         ("words", ("rtl-fast",), words_rtl_kinds()),
         ("words", ("gates",), words_netlist_kinds()),
         ("words", ("vhdl",), words_vhdl_kinds()),

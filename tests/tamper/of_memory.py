@@ -46,6 +46,39 @@ def memory_rtl_kinds() -> dict[str, Rows]:
     }  # fmt: skip
 
 
+def block_netlist_kinds() -> dict[str, Rows]:
+    """Of a netlist with block RAM."""
+    feed = f"{TOP}_feed_dense_0_terms"
+
+    def ram(m: dict, place: int = 0) -> dict:
+        return cell_of(m, "RAMB18E2", place)
+
+    def pins(m: dict, **wanted: list) -> None:
+        ram(m)["connections"].update(wanted)
+
+    return {
+        "netlist: block RAM": (
+            ("two memories exchange their hits", netlist(feed, lambda m: swap(ram(m), ram(m, 1), "WEBWE"))),
+            ("a memory is always written", netlist(feed, lambda m: pins(m, WEBWE=["1"] * 4))),
+            ("one byte is always written", netlist(feed, lambda m: ram(m)["connections"]["WEBWE"].__setitem__(2, "1"))),
+            ("it is written through the other port", netlist(feed, lambda m: pins(m, WEA=ram(m)["connections"]["WEBWE"][:2]))),
+            ("it is written where it is read", netlist(feed, lambda m: pins(m, ADDRBWRADDR=ram(m)["connections"]["ADDRARDADDR"]))),
+            ("two bits of a place exchanged", netlist(feed, lambda m: ram(m)["connections"]["ADDRARDADDR"].__setitem__(slice(5, 7), ram(m)["connections"]["ADDRARDADDR"][6:4:-1]))),
+            ("two bits of a row exchanged", netlist(feed, lambda m: ram(m)["connections"]["ADDRBWRADDR"].__setitem__(slice(5, 7), ram(m)["connections"]["ADDRBWRADDR"][6:4:-1]))),
+            ("both halves are one", netlist(feed, lambda m: ram(m)["connections"]["ADDRARDADDR"].__setitem__(11, "0"))),
+            ("the bits of a word reversed", netlist(feed, lambda m: ram(m)["connections"]["DINADIN"].reverse())),
+            ("the output register is halted", netlist(feed, lambda m: pins(m, REGCEAREGCE=["0"]))),
+            ("the output register is reset", netlist(feed, lambda m: pins(m, RSTREGARSTREG=list(m["ports"]["load"]["bits"])))),
+            ("nothing is read", netlist(feed, lambda m: pins(m, ENARDEN=["0"]))),
+            ("it sleeps", netlist(feed, lambda m: pins(m, SLEEP=["1"]))),
+            ("another clock writes", netlist(feed, lambda m: pins(m, CLKBWRCLK=list(m["ports"]["load"]["bits"])))),
+            ("no output register", netlist(feed, lambda m: ram(m)["parameters"].update(DOA_REG="0" * 32))),
+            ("written first", netlist(feed, lambda m: ram(m)["parameters"].update(WRITE_MODE_B="WRITE_FIRST"))),
+            ("words of 18 bits", netlist(feed, lambda m: ram(m)["parameters"].update(READ_WIDTH_A=f"{18:032b}"))),
+        ),
+    }  # fmt: skip
+
+
 def memory_netlist_kinds() -> dict[str, Rows]:
     """Of its netlist."""
     feed, load = f"{TOP}_feed_dense_0_terms", f"{TOP}_load"
