@@ -98,7 +98,7 @@ def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
     data, fresh = write_showers(tmp_path / "a.npz", 1), write_showers(tmp_path / "b.npz", 2)
     recipe.run(RecipeOptions(data, (1,), 1, tmp_path / "out", tmp_path / "work", fresh))
     card = (tmp_path / "out" / "card.md").read_text()
-    assert "36 showers train, the shape network for 1 epochs,\nthe energy network for 1; 1 seed(s)" in card
+    assert "36 showers train, the shape network for 1 epochs,\nthe energy network for 1; one seed, so that" in card
     assert card.count("| energy full, shape full |") == 2
     assert "python models/calo_dream/recipe.py --data a.npz --test b.npz --seed 1 --epochs 1" in card
     made = np.load(tmp_path / "work" / "pairs" / "energy-full-shape-full" / "seed-1" / "samples.npz")["showers"]

@@ -169,7 +169,11 @@ def faulty(fault, *words, folder, cache):
         ),
         ("processes", ("costs", "MODEL"), "no process can be started: end some or raise the limit (ulimit -u)"),
         ("threads", ("prove", "BUILD", "--no-netlist"), "no thread can be started: end some or raise the limit"),
-        ("memory=300", ("report", "BUILD"), "there is not enough memory"),
+        (
+            "memory=300",
+            ("simulate", "BUILD", "--executor", "oracle", "--events", "2000000"),
+            "there is not enough memory",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and "=" not in value else None,
 )

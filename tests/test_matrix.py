@@ -156,7 +156,14 @@ def test_a_stored_graph_is_read_back_and_proven_again(tmp_path):
 def interrupted(folder, *lines):
     """What becomes of a large search that ``lines`` start, and interrupt where they say: no clock decides when."""
     save(folder, np.random.default_rng(0).integers(-1, 2, size=(256, 256)))
-    code = "\n".join(["import signal, sys, threading", "from bittrigger.cli import main, progress", *lines])
+    code = "\n".join(
+        [
+            "import signal, sys, threading",
+            "from bittrigger.cli import main",
+            "from bittrigger.cli.shared import progress",
+            *lines,
+        ]
+    )
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
 
