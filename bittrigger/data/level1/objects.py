@@ -9,7 +9,7 @@ import numpy as np
 
 from bittrigger.data.level1 import algorithms, towers
 from bittrigger.data.level1.algorithms import find_objects
-from bittrigger.data.level1.towers import PHI_TOWERS, Deposits, deposit, overlay, turned
+from bittrigger.data.level1.towers import Deposits, deposit, overlay, turned_at_random
 from bittrigger.data.model import Array, Block, DataSet, Part
 from bittrigger.data.pythia.events import GENERATORS, each_event, start_pythia
 
@@ -66,8 +66,7 @@ def crossings(block: Block, random: np.random.Generator) -> Iterator[tuple[Array
         signal = each_event(start_pythia([*BEAMS, *SIGNAL[block.kind]], block.pythia_seed()), block.rows, _BATCH, read)
     for i in range(block.rows):
         collisions = [
-            turned(pool[j], int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2)))
-            for j in random.integers(len(pool), size=random.poisson(PILEUP))
+            turned_at_random(pool[j], random) for j in random.integers(len(pool), size=random.poisson(PILEUP))
         ]
         yield *overlay(collisions + signal[i : i + 1]), len(pool) + len(signal)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bittrigger.data.level1 import algorithms, towers
 from bittrigger.data.level1.algorithms import find_objects
 from bittrigger.data.level1.objects import BEAMS, INELASTIC, PILEUP, POOL
-from bittrigger.data.level1.towers import PHI_TOWERS, Deposits, deposit, overlay, turned
+from bittrigger.data.level1.towers import Deposits, deposit, overlay, turned_at_random
 from bittrigger.data.model import Array, Block, DataSet, Part
 from bittrigger.data.pythia.events import GENERATORS, start_pythia
 
@@ -104,10 +104,7 @@ def counted_once(collision: Collision, pool: list[Collision], prominence_gev: np
 def _others(pool: list[Collision], allowed: Array, random: np.random.Generator) -> list[Deposits]:
     """Pile-up of a crossing, of the allowed ones of the pool, each turned at random."""
     count = random.poisson(PILEUP * len(allowed) / len(pool))
-    return [
-        turned(pool[j].deposits, int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2)))
-        for j in random.choice(allowed, size=count)
-    ]
+    return [turned_at_random(pool[j].deposits, random) for j in random.choice(allowed, size=count)]
 
 
 def _collisions(pythia: Any, count: int, batch: int, random: np.random.Generator) -> tuple[list[Collision], Array]:  # noqa: ANN401

@@ -117,6 +117,11 @@ def turned(deposits: Deposits, steps: int, *, mirrored: bool) -> Deposits:
     return Deposits(row * PHI_TOWERS + (column + steps) % PHI_TOWERS, deposits.ecal, deposits.hcal, muons)
 
 
+def turned_at_random(deposits: Deposits, random: np.random.Generator) -> Deposits:
+    """The deposits in any azimuth, mirrored or not: of one collision many."""
+    return turned(deposits, int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2)))
+
+
 def overlay(collisions: list[Deposits]) -> tuple[Array, Array, Array]:
     """Towers of a crossing in each depth, `(eta, phi)` in GeV, and all its muons, `(m, 3)`."""
     if not collisions:
