@@ -22,6 +22,14 @@ def yosys(folder, *commands):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def analysed(folder, *units):
+    """GHDL's options that find ``units``, each a library and a file, which it has read into ``folder`` in their order."""
+    options = ["--std=08", f"--workdir={folder}", f"-P{folder}"]
+    for library, path in units:
+        subprocess.run(["ghdl", "-a", *options, f"--work={library}", path], check=True)
+    return options
+
+
 def elaborate(lists, top, *options):
     """What Verilator says of the design in lists of files: its exit code and its messages."""
     tool = find_verilator()

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from library import analysed
 
 pytestmark = pytest.mark.skipif(shutil.which("ghdl") is None, reason="GHDL is not installed")
 
@@ -85,14 +86,13 @@ def differing(root, folder, form, change=lambda text: text):
     library = root / "firmware" / "vhdl"
     (folder / "cells.vhd").write_text(change((library / "ultrascale" / f"{module}.vhd").read_text()))
     (folder / "bench.vhd").write_text(BENCH.format(module=module, width=width, places=places, cycles=CYCLES))
-    options = ["--std=08", f"--workdir={folder}", f"-P{folder}"]
-    for name, path in (
+    options = analysed(
+        folder,
         ("unisim", root / "tests" / "unisim.vhd"),
         ("plain", library / f"{module}.vhd"),
         ("cells", folder / "cells.vhd"),
         ("work", folder / "bench.vhd"),
-    ):
-        subprocess.run(["ghdl", "-a", *options, f"--work={name}", path], check=True)
+    )
     command = ["ghdl", "--elab-run", *options, "bench", "--ieee-asserts=disable"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
     return int((done.stdout + done.stderr).rsplit("differ ", 1)[1])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from designs import build_of, places, products, scales, solved, tables
 from hypothesis import Phase, given, settings
-from library import yosys
+from library import analysed, yosys
 from strategies import graphs
 from test_emit_verilog import pipeline_of
 from test_engine import network
@@ -317,12 +317,8 @@ def gates_of(root, folder, module, source):
     folder.mkdir()
     (folder / "forms.vhd").write_text(form_text(module, FORMS[module]))
     logic = root / "firmware" / "vhdl" / "bittrigger_logic.vhd"
-    options = ["--std=08", f"--workdir={folder}", f"-P{folder}"]
-    for library, path in (
-        ("unisim", root / "tests" / "unisim.vhd"),
-        *(("work", p) for p in (logic, source, folder / "forms.vhd")),
-    ):
-        subprocess.run(["ghdl", "-a", *options, f"--work={library}", path], check=True)
+    own = [("work", path) for path in (logic, source, folder / "forms.vhd")]
+    options = analysed(folder, ("unisim", root / "tests" / "unisim.vhd"), *own)
     done = subprocess.run(
         ["ghdl", "synth", *options, "--out=verilog", "forms"], check=True, capture_output=True, text=True
     )
