@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 from networks import network
 from spent import cpu_seconds
+from waiting import run, verb
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.read import read_file
-from bittrigger.errors import ToolError, UnsupportedModelError
+from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Requantize, evaluate, frozen_array
 from bittrigger.ir.nodes.wire import Wire
@@ -130,14 +131,9 @@ def converted(constituents: int) -> str:
         model, build = Path(scratch) / "model.h5", Path(scratch) / "build"
         words = [sys.executable, __file__, str(model), "--written", str(constituents)]
         subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-        command = [sys.executable, "-m", "bittrigger", "convert", str(model), "-o", str(build), "--no-synth"]
-        environment = os.environ | {"BITTRIGGER_CACHE": f"{scratch}/cache"}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        if status:
-            raise ToolError(f"{' '.join(command)} ended with {status}")
+        used = run(verb("convert", model, "-o", build, "--no-synth"), Path(scratch) / "cache")
         lut = load_report(build / "report.json").totals.estimate.lut.value
-        return f"| {constituents} | {used.ru_utime + used.ru_stime:.1f} | {used.ru_maxrss / 1e6:.2f} | {lut:,} |"
+        return f"| {constituents} | {used.cpu_s:.1f} | {used.peak_mb * 1024 / 1e6:.2f} | {lut:,} |"
 
 
 def main() -> None:
