@@ -213,9 +213,10 @@ def summary(measured: Measured, names: Sequence[str]) -> str:
 def origin_text(measured: Measured) -> str:
     """What the crossings are that the network takes at each rate, in words."""
     words = []
+    order = np.argsort(-measured.background[NETWORK], kind="stable")
+    passing = np.cumsum(measured.khz[order])
     for khz in RATES_KHZ:
-        order = np.argsort(-measured.background[NETWORK], kind="stable")
-        taken = order[: int(np.searchsorted(np.cumsum(measured.khz[order]), khz)) + 1]
+        taken = order[: int(np.searchsorted(passing, khz)) + 1]
         weights = measured.khz[taken] / measured.khz[taken].sum()
         weak = weights[measured.rated.kind[taken] == measured.rated.kinds.index("weak")].sum()
         muons = weights[measured.rated.x[taken, MUON_PT] > 2 * MUON_GEV].sum()
