@@ -145,25 +145,25 @@ def run_twins(
     options: RecipeOptions,
     float_epochs: int,
     float_twin: Callable[[int, Path], Figures],
-    ternary: Callable[[Path, int, int, Path], Figures],
+    networks: Mapping[str, Callable[[Path, int, int, Path], Figures]],
     identity: Mapping[str, Any],
 ) -> list[Run]:
-    """The study of a ternary network that begins with the weights of its float twin of the same seed.
+    """The study of quantised networks that begin with the weights of their float twin of the same seed.
 
     Args:
-        options: seeds, epochs of the ternary network, and the folder of the runs.
+        options: seeds, epochs of the quantised networks, and the folder of the runs.
         float_epochs: of the twin.
         float_twin: called with the seed and a folder of its own.
-        ternary: called with the folder of the twin, seed, epochs and a folder of its own.
+        networks: each by its name; called with the folder of the twin, seed, epochs and a folder of its own.
         identity: what else a run depends on.
     """
 
     def work(variant: str, _: Mapping[str, Any], seed: int, folder: Path) -> Figures:
         if variant == FLOAT:
             return float_twin(seed, folder)
-        return ternary(options.work / FLOAT / f"seed-{seed}", seed, options.epochs, folder)
+        return networks[variant](options.work / FLOAT / f"seed-{seed}", seed, options.epochs, folder)
 
-    variants = {FLOAT: {"epochs": float_epochs}, TERNARY: {"epochs": options.epochs}}
+    variants = {FLOAT: {"epochs": float_epochs}, **{name: {"epochs": options.epochs} for name in networks}}
     return run_study(variants, options.seeds, options.work, work, identity=identity)
 
 

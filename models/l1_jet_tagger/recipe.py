@@ -18,6 +18,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ from bittrigger.train.recipes import (
     run_recipe,
     write_text,
 )
-from bittrigger.train.study import FLOAT, TERNARY, Run, run_study
+from bittrigger.train.study import TERNARY, Run, run_twins
 
 FLOAT_EPOCHS, EPOCHS = 30, 45
 BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 128, 3e-3, 0.5
@@ -82,14 +83,10 @@ def run(options: RecipeOptions) -> None:
     jets = load(options.data, options.test)
     inputs = Inputs(features(jets.known), features(jets.fresh), jets)
 
-    def work(variant: str, _: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        if variant == FLOAT:
-            return train_twin(inputs, seed, folder)
-        bits = FIRST_BITS if variant == MIXED else 0
-        return train_mixed(inputs, (options.work / FLOAT / f"seed-{seed}", bits), seed, options.epochs, folder)
-
-    variants = {FLOAT: {"epochs": FLOAT_EPOCHS}, TERNARY: {"epochs": options.epochs}, MIXED: {"epochs": options.epochs}}
-    runs = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets)})
+    networks = {
+        name: partial(train_mixed, inputs, first_bits=bits) for name, bits in ((TERNARY, 0), (MIXED, FIRST_BITS))
+    }
+    runs = run_twins(options, FLOAT_EPOCHS, partial(train_twin, inputs), networks, {"jets": str(jets)})
     mixed = [run for run in runs if run.variant == MIXED]
     write_folder(options, inputs, runs, max(mixed, key=lambda run: run.figures["validation likelihood"] or -math.inf))
 
@@ -104,14 +101,13 @@ def train_twin(inputs: Inputs, seed: int, folder: Path) -> dict[str, float | Non
 
 
 def train_mixed(
-    inputs: Inputs, start: tuple[Path, int], seed: int, epochs: int, folder: Path
+    inputs: Inputs, twin: Path, seed: int, epochs: int, folder: Path, *, first_bits: int
 ) -> dict[str, float | None]:
-    """Train a ternary network, export it to `folder` and return its figures.
+    """Train a network from the weights of its twin, export it to `folder` and return its figures.
 
     Args:
-        start: the folder of the twin, and the bits of the first layer, 0 for ternary.
+        first_bits: of the first layer, 0 for ternary.
     """
-    twin, first_bits = start
     model = build_mixed(tf.keras.models.load_model(twin / "model.h5", compile=False), first_bits)
     calibrate(model, inputs.known[inputs.jets.train])
     settings = FitSettings(epochs, BATCH_SIZE, LEARNING_RATE, seed=seed, freeze_from=FREEZE_FROM)

@@ -71,7 +71,7 @@ def run(options: RecipeOptions) -> None:
     inputs = Inputs(*(constituent_features(part, CONSTITUENTS) for part in (jets.known, jets.fresh)), jets)
 
     twin, network = partial(train_twin, inputs), partial(train_ternary, inputs)
-    runs = run_twins(options, FLOAT_EPOCHS, twin, network, {"jets": str(jets)})
+    runs = run_twins(options, FLOAT_EPOCHS, twin, {TERNARY: network}, {"jets": str(jets)})
     chosen = max((run for run in runs if run.variant == TERNARY), key=lambda run: run.figures["validation AUC"] or 0.0)
     write_folder(options, inputs, runs, chosen)
 
