@@ -53,14 +53,14 @@ class _Content:
     """What a model file holds.
 
     Attributes:
-        config: the configuration, as JSON.
+        config: the configuration, without what concerns training.
         weights: of an HDF5 file for each layer the arrays by name, in order; of an archive the arrays of each path.
         archive: whether it is a .keras archive.
         keras_3: whether Keras 3 wrote it.
         apart: whether configuration and weights come from two files, as those of old models do.
     """
 
-    config: str
+    config: Mapping[str, Any]
     weights: dict[str, dict[str, Array]]
     archive: bool
     keras_3: bool = False
@@ -82,7 +82,7 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     require_keras()
     path = Path(path)
     content = _read(path, _read_bytes(path))
-    given = config = _parse(path, content.config)
+    given = config = content.config
     if content.keras_3:
         given = expanded(str(path), given, content.weights)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
@@ -134,7 +134,7 @@ def _check_file(path: Path) -> None:
         raise UnsupportedModelError(f"model file {path}: it is no regular file; {_ALLOWED}; copy it to a file")
 
 
-def _parse(path: Path, text: str, also: tuple[str, ...] = ()) -> Mapping[str, Any]:
+def _parse(path: Path, text: str, also: tuple[str, ...] = ()) -> dict[str, Any]:
     """The configuration without what concerns training, and the keys ``also``."""
     if len(text) > MAX_CONFIG_BYTES:
         raise UnsupportedModelError(
@@ -186,19 +186,20 @@ def _read_hdf5(path: Path, data: bytes) -> _Content:
         raise UnsupportedModelError(
             f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
         )
-    return _Content(texts[0], _arrays(file, file.group(file.find(root, "model_weights"))), archive=False)
+    weights = _arrays(file, file.group(file.find(root, "model_weights")))
+    return _Content(_parse(path, texts[0]), weights, archive=False)
 
 
 def _read_apart(path: Path, data: bytes) -> _Content:
     """A configuration, and the arrays of the file beside it."""
-    text = data.decode("utf-8", "replace")
-    _check_version(path, str(_parse(path, text, also=("keras_version",)).get("keras_version", "")), ("2",))
+    config = _parse(path, data.decode("utf-8", "replace"), also=("keras_version",))
+    _check_version(path, str(config.pop("keras_version", "")), ("2",))
     beside = weights_beside(path)
     try:
         file = hdf5.Hdf5(_read_bytes(beside))
         root = file.group(file.root)
         _check_version(beside, (file.texts(root, "keras_version") or [""])[0], ("2",))
-        return _Content(text, _arrays(file, root), archive=False, apart=True)
+        return _Content(config, _arrays(file, root), archive=False, apart=True)
     except hdf5.Hdf5Error as error:
         raise UnsupportedModelError(
             f"model file {beside}: it is damaged or cut off, or not as Keras writes it ({error}); allowed beside {path.name} are "
@@ -250,8 +251,8 @@ def _read_archive(path: Path, data: bytes) -> _Content:
         owner, _, name = place.rpartition("/")
         if not place.startswith("optimizer/"):
             weights.setdefault(owner, {})[name] = file.array(header, place)
-    text = found[_ARCHIVE_CONFIG].decode("utf-8", "replace")
-    return _Content(text, weights, archive=True, keras_3=_major(version) == "3")
+    config = _parse(path, found[_ARCHIVE_CONFIG].decode("utf-8", "replace"))
+    return _Content(config, weights, archive=True, keras_3=_major(version) == "3")
 
 
 def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], content: _Content) -> KerasModel:
