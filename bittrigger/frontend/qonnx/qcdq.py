@@ -11,7 +11,7 @@ from bittrigger.frontend.qonnx.constants import whole
 from bittrigger.frontend.qonnx.elementwise import function, limits
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.quantisers import Quantiser, number, quantised
-from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Value, Walk, refused
+from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Tensor, Value, Walk, refused
 
 READERS = ("Clip", "DequantizeLinear")
 """What may stand behind a QuantizeLinear."""
@@ -22,14 +22,13 @@ def quantize(walk: Walk, node: OnnxNode) -> Codes:
     source = walk.values[node.inputs[0]]
     if isinstance(source, Codes):
         raise refused(node, "it reads integers", "allowed are values")
-    rank = source.values.ndim if isinstance(source, Constant) else len(source.shape) + 1
     zero, kind = _zero(walk, node)
     if kind.kind not in "iu" or kind.itemsize > 2:
         raise refused(
             node, f"its zero point is of the type {kind}", "allowed are 8 and 16 bits, with a sign or without"
         )
     ends = np.iinfo(kind.name)
-    return Codes(source, _scale(walk, node, rank), zero, int(ends.min), int(ends.max))
+    return Codes(source, _scale(walk, node, source), zero, int(ends.min), int(ends.max))
 
 
 def clip(walk: Walk, node: OnnxNode) -> Value:
@@ -49,13 +48,12 @@ def dequantize(walk: Walk, node: OnnxNode) -> Value:
     source = walk.values[node.inputs[0]]
     zero, _ = _zero(walk, node)
     if isinstance(source, Constant):
-        scale = _scale(walk, node, source.values.ndim)
+        scale = _scale(walk, node, source)
         made = (source.values.astype(np.int64) - zero).astype(np.float32) * scale
         return Constant(made.astype(np.float32), np.broadcast_to(scale, made.shape).astype(np.float32))
     if not isinstance(source, Codes):
         raise refused(node, "it reads values", "allowed are integers of a QuantizeLinear, or of the file")
-    rank = source.source.values.ndim if isinstance(source.source, Constant) else len(source.source.shape) + 1
-    if zero != source.zero or not np.array_equal(_scale(walk, node, rank), source.scale):
+    if zero != source.zero or not np.array_equal(_scale(walk, node, source.source), source.scale):
         raise refused(node, "its scale or zero point is another than that of its QuantizeLinear", "allowed is the same")
     # A QuantizeLinear rounds before it adds its zero point, which is thus in the limits alone.
     ends = (source.lo - zero, source.hi - zero)
@@ -78,8 +76,8 @@ def _zero(walk: Walk, node: OnnxNode) -> tuple[int, np.dtype[np.generic]]:
     return int(value.values.flat[0]), value.values.dtype
 
 
-def _scale(walk: Walk, node: OnnxNode, rank: int) -> Float32Array:
-    """The scale, in a shape that fits values of ``rank`` axes."""
+def _scale(walk: Walk, node: OnnxNode, source: Tensor | Constant) -> Float32Array:
+    """The scale, in a shape that fits the values of ``source``."""
     scale: Array = number(walk, node, 1)
     if whole(node, "block_size", 0):
         raise refused(node, "it has scales of blocks", "allowed is one scale, or one of each channel")
@@ -87,5 +85,6 @@ def _scale(walk: Walk, node: OnnxNode, rank: int) -> Float32Array:
         return scale.reshape(())
     if scale.ndim != 1:
         raise refused(node, f"its scales have the shape {scale.shape}", "allowed is one scale, or one of each channel")
+    rank = source.values.ndim if isinstance(source, Constant) else len(source.shape) + 1
     axis = whole(node, "axis", 1) % rank
     return scale.reshape([-1 if place == axis else 1 for place in range(rank)])
