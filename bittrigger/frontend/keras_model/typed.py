@@ -5,7 +5,7 @@ Its distance from the model that was given is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.heads import with_heads
 from bittrigger.frontend.keras_model.reference import keras_outputs, without_endings
-from bittrigger.frontend.keras_model.typed_layers import Placed, placed, result_of, retyped, set_types
+from bittrigger.frontend.keras_model.typed_layers import placed, result_of, retyped, set_types
 from bittrigger.frontend.keras_model.typed_weights import float_layers, with_weights
 from bittrigger.ir.casts import Cast, parse_cast
 from bittrigger.ir.fixed import FloatArray
@@ -36,22 +36,18 @@ def as_declared(model: Any, declared: Declared) -> tuple[Any, list[str]]:
         said.append(
             f"layers {', '.join(map(repr, names))}: their float kernels are rounded to {declared.head_bits} bits (--head-bits)"
         )
-    floats = float_layers(model)
     if declared.weight_precision:
         types = {name: parse_cast(text) for name, text in declared.weight_precision.items()}
         model, each = with_weights(model, types)
         said.append(f"weights are rounded to {_listed(each, types.get(EVERY))} (--weight-precision)")
     if declared.layer_precision:
-        named = {name: text for name, text in declared.layer_precision.items() if name != EVERY}
-        every = declared.layer_precision.get(EVERY)
-        everywhere = {} if every is None else {result_of(model, name): every for name in floats}
-        kinds = {name: parse_cast(text) for name, text in (everywhere | named).items()}
+        named = {name: parse_cast(text) for name, text in declared.layer_precision.items()}
+        every = named.pop(EVERY, None)
+        everywhere = {} if every is None else {result_of(model, name): every for name in float_layers(model)}
+        kinds = everywhere | named
         model = with_types(model, kinds)
         shown = {name: kind for name, kind in kinds.items() if name in named}
-        said.append(
-            f"what layers deliver is rounded to {_listed(shown, None if every is None else parse_cast(every))} "
-            "(--layer-precision)"
-        )
+        said.append(f"what layers deliver is rounded to {_listed(shown, every)} (--layer-precision)")
     return model, said
 
 
@@ -77,15 +73,11 @@ def with_types(model: Any, types: Mapping[str, Cast]) -> Any:
         ConfigError: if a layer is none of the model.
     """
     places = placed(model, types)
-    made = copy_of(model, _rewriting(places), weights=False)
+    made = copy_of(model, lambda config: retyped(config, places), weights=False)
     for layer in model.layers:
         made.get_layer(layer.name).set_weights(layer.get_weights())
     set_types(made, places)
     return made
-
-
-def _rewriting(places: Mapping[str, Placed]) -> Callable[[Any], Any]:
-    return lambda config: retyped(config, places)
 
 
 def distance_text(model: Any, changed: Any, inputs: FloatArray | None, option: str = "--inputs") -> str:

@@ -86,8 +86,10 @@ def retyped(config: dict[str, Any], places: Mapping[str, Placed]) -> dict[str, A
             layers.append({**entry, "inbound_nodes": [[[before, 0, 0, {}]]]} if functional else entry)
             before = entry["name"]
         last[name] = before
-    outputs = {key: _renamed(config[key], last) for key in ("output_layers",) if key in config}
-    return {**config, "layers": layers, **outputs}
+    made = {**config, "layers": layers}
+    if "output_layers" in config:
+        made["output_layers"] = _renamed(config["output_layers"], last)
+    return made
 
 
 def set_types(model: Any, places: Mapping[str, Placed]) -> None:

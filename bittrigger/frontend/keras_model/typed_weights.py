@@ -61,12 +61,11 @@ class _Holder:
     def arrays(self) -> dict[str, Any]:
         """The variables that no quantiser types."""
         owner = getattr(self.layer, "cell", self.layer)
-        found = {name: getattr(owner, name, None) for name in _ARRAYS}
-        typed = (f"{_ARRAYS[name]}_quantizer_internal" for name in found)
         return {
             name: variable
-            for (name, variable), quantizer in zip(found.items(), typed, strict=True)
-            if variable is not None and getattr(owner, quantizer, None) is None
+            for name, quantizer in _ARRAYS.items()
+            if (variable := getattr(owner, name, None)) is not None
+            and getattr(owner, f"{quantizer}_quantizer_internal", None) is None
         }
 
     @property
