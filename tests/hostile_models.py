@@ -81,15 +81,29 @@ def hdf5_before_zip(h5, keras, target):
     return path
 
 
-def archive_with(keras, name, **members):
-    """The archive ``keras`` with some of its members changed, beside it as ``name``."""
-    path = keras.with_name(name)
+def archive_with(keras, path, **members):
+    """The archive ``keras`` with some of its members changed, at ``path``."""
     with zipfile.ZipFile(keras) as good, zipfile.ZipFile(path, "w") as bad:
         for member in good.namelist():
             bad.writestr(member, members.pop(member, None) or good.read(member))
         for member, content in members.items():
             bad.writestr(member, content)
     return path
+
+
+def unchanged(_):
+    return None
+
+
+def spoiled(keras, path, change=unchanged, weights=unchanged, **members):
+    """The archive ``keras`` at ``path``: its configuration by ``change``, in place or anew, its arrays by ``weights``."""
+    with zipfile.ZipFile(keras) as good:
+        config, data = json.loads(good.read("config.json")), io.BytesIO(good.read("model.weights.h5"))
+    config = change(config) or config
+    with h5py.File(data, "r+") as file:
+        weights(file)
+    members |= {"config.json": json.dumps(config), "model.weights.h5": data.getvalue()}
+    return archive_with(keras, path, **members)
 
 
 def with_weight(h5, make):
@@ -177,7 +191,7 @@ def diamond(keras, levels=40):
             below = group.create_group("a")
             group["b"] = below
             group = below
-    return archive_with(keras, "diamond.keras", **{"model.weights.h5": stream.getvalue()})
+    return archive_with(keras, keras.with_name("diamond.keras"), **{"model.weights.h5": stream.getvalue()})
 
 
 def ring(keras):
@@ -185,7 +199,7 @@ def ring(keras):
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         file.create_group("g")["again"] = file["/"]
-    return archive_with(keras, "ring.keras", **{"model.weights.h5": stream.getvalue()})
+    return archive_with(keras, keras.with_name("ring.keras"), **{"model.weights.h5": stream.getvalue()})
 
 
 def chain(h5, layers):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import zipfile
 from pathlib import Path
 
-import h5py
+import hostile_models as hostile
 import numpy as np
 import pytest
 from keras_models import lowered
@@ -55,19 +53,11 @@ def test_weights_round_as_ap_fixed(mode):
     assert (rounded((codes / 8).astype(np.float32), mode.name) == wanted).all()
 
 
-def spoiled(tmp_path, change=lambda _: None, weights=lambda _: None):
-    with zipfile.ZipFile(SAMPLE) as good:
-        config, metadata = json.loads(good.read("config.json")), good.read("metadata.json")
-        data = io.BytesIO(good.read("model.weights.h5"))
-    change(config["config"]["layers"])
-    with h5py.File(data, "r+") as file:
-        weights(file)
-    path = tmp_path / "model.keras"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("metadata.json", metadata)
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", data.getvalue())
-    return path
+def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged):
+    def within(config):
+        change(config["config"]["layers"])
+
+    return hostile.spoiled(SAMPLE, tmp_path / "model.keras", within, weights)
 
 
 def of_class(layers, kind):

@@ -86,7 +86,7 @@ def test_what_concerns_training_is_not_read(files):
             .decode()
             .replace('"compile_config": {', '"compile_config": {"class_name": "os", ', 1)
         )
-    path = hostile.archive_with(files[1], "compiled.keras", **{"config.json": config})
+    path = hostile.archive_with(files[1], files[1].with_name("compiled.keras"), **{"config.json": config})
     assert load_model(path).optimizer is None
 
 

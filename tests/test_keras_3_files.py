@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from pathlib import Path
 
-import h5py
 import hostile_models as hostile
 import numpy as np
 import pytest
@@ -27,25 +24,9 @@ SAMPLE = Path(__file__).parent / "keras_3" / "sample.keras"
 """Of ``qkeras3_models.py``: folded and quantised normalisations, models within, shared layers, an operator, a recurrent layer."""
 
 
-def unchanged(_):
-    return None
-
-
-def spoiled(tmp_path, change=unchanged, weights=unchanged, metadata=None):
+def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged, **members):
     """The sample with another configuration and other weights."""
-    with zipfile.ZipFile(SAMPLE) as good:
-        config = json.loads(good.read("config.json"))
-        data = io.BytesIO(good.read("model.weights.h5"))
-        said = metadata or good.read("metadata.json").decode()
-    config = change(config) or config
-    with h5py.File(data, "r+") as file:
-        weights(file)
-    path = tmp_path / "model.keras"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("metadata.json", said)
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", data.getvalue())
-    return path
+    return hostile.spoiled(SAMPLE, tmp_path / "model.keras", change, weights, **members)
 
 
 def layer(config, name):
@@ -208,4 +189,4 @@ def test_no_code_is_run(tmp_path):
 
 def test_later_versions_are_refused(tmp_path):
     with pytest.raises(UnsupportedModelError, match=r"saved by Keras 4\.0\.0; allowed are .*Keras 2 and 3"):
-        load_model(spoiled(tmp_path, metadata=json.dumps({"keras_version": "4.0.0"})))
+        load_model(spoiled(tmp_path, **{"metadata.json": json.dumps({"keras_version": "4.0.0"})}))
