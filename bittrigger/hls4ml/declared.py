@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, WIRES
-from bittrigger.frontend.keras_model.typed_layers import has_own_activation
+from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
 from bittrigger.ir.casts import parse_cast
 from bittrigger.ir.fixed import Overflow, Rounding
@@ -158,16 +158,12 @@ def split_name(names: Iterable[str], layer: str) -> str | None:
 
 
 def _ends_in_probabilities(layer: Any) -> bool:
-    return type(layer).__name__ == "Softmax" or _function(layer) in PROBABILITIES
+    return type(layer).__name__ == "Softmax" or function_of(layer) in PROBABILITIES
 
 
 def _keeps_its_grid(layer: Any) -> bool:
-    kind, function = type(layer).__name__, _function(layer)
+    kind, function = type(layer).__name__, function_of(layer)
     return kind in _KEEPS or (kind == "Activation" and function == "linear") or function == "relu"
-
-
-def _function(layer: Any) -> str:
-    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
 
 
 def is_quantised(layer: Any) -> bool:

@@ -60,14 +60,18 @@ def has_own_activation(layer: Any) -> bool:
     kind = type(layer).__name__
     if kind in (*ACTIVATIONS, *WRAPPERS, *MODELS):
         return False
-    activation = getattr(layer, "activation", None)
-    return activation is not None and getattr(activation, "__name__", "") != "linear"
+    return getattr(layer, "activation", None) is not None and function_of(layer) != "linear"
+
+
+def function_of(layer: Any) -> str:
+    """The name of a layer's activation; nothing where it has none, or a quantiser."""
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
 
 
 def result_of(model: Any, name: str) -> str:
     """What a type for every layer rounds in layer ``name``: what it delivers, or its logits before a softmax or sigmoid."""
-    activation = getattr(model.get_layer(name), "activation", None)
-    ends = has_own_activation(model.get_layer(name)) and getattr(activation, "__name__", "") in PROBABILITIES
+    layer = model.get_layer(name)
+    ends = has_own_activation(layer) and function_of(layer) in PROBABILITIES
     return f"{name}{SUMS}" if ends else name
 
 
