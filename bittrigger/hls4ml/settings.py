@@ -73,10 +73,13 @@ def _other_types(node: Any, layer: object, taken: Collection[str]) -> Iterator[s
     """
     precision = layer.get("Precision") if isinstance(layer, Mapping) else layer
     given = precision if isinstance(precision, Mapping) else {DEFAULT: precision}
+    if node.class_name == "Input":
+        return
+    rounded = set(_rounded(node, taken))
     for what, kind in given.items():
-        if node.class_name == "Input" or kind is None or str(kind) == AUTO:
+        if kind is None or str(kind) == AUTO:
             continue
-        used = any(what in (DEFAULT, name) for name in _rounded(node, taken))
+        used = bool(rounded) if what == DEFAULT else what in rounded
         own = node.get_attr(f"{'activation' if what == 'result' else what}_quantizer")
         filled = str(kind) == str(_filled(node, what)) or (
             own is not None and parse_fixed(in_ap_fixed(str(kind))).width == _width(own)
