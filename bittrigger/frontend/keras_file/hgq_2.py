@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import AVERAGES, MAXIMA, MODELS
 from bittrigger.frontend.keras_file.hgq_2_types import MAX_BITS, Types, quantised, read_types
-from bittrigger.frontend.keras_file.keras_3 import Held, is_operator, layers_of, numbered, place_of
+from bittrigger.frontend.keras_file.keras_3 import Held, is_operator, layers_of, numbered, place_of, refused
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, dict[str, Array]]
@@ -117,8 +117,7 @@ class _Layer:
 
     def refused(self, what: str, way_out: str) -> UnsupportedModelError:
         """The error about this layer."""
-        name = str(self.config.get("name"))[:80]
-        return UnsupportedModelError(f"model file {self.where}: layer {name!r}: {what}; {way_out}")
+        return refused(self.where, self.config.get("name"), what, way_out)
 
     def stages(self) -> list[Json]:
         """Layers of Keras, one after the other."""

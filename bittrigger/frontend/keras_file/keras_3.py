@@ -160,7 +160,7 @@ def is_operator(layer: Mapping[str, Json]) -> bool:
 def _reference(where: str, owner: Json, history: Json, within: set[Json]) -> list[Json]:
     """``[layer, call, tensor]``; Keras 2 counts the call with which a model within was built as its first."""
     if not isinstance(history, list) or len(history) != 3 or not isinstance(history[0], str):
-        raise _refused(where, owner, f"it reads {str(history)[:80]}", "allowed is a tensor of a layer; save it again")
+        raise refused(where, owner, f"it reads {str(history)[:80]}", "allowed is a tensor of a layer; save it again")
     name, call, tensor = history
     if type(call) is int and name in within:
         call += 1
@@ -200,16 +200,16 @@ def _call(where: str, layer: Mapping[str, Json], node: Json, within: set[Json]) 
     owner = _name(layer)
     args, kwargs = (node.get(key) for key in ("args", "kwargs")) if isinstance(node, dict) else (None, None)
     if not isinstance(args, list) or not isinstance(kwargs, dict):
-        raise _refused(
+        raise refused(
             where, owner, f"a call of it is {str(node)[:80]}", "allowed are arguments of layers; save it again"
         )
     for key, value in kwargs.items():
         if value not in (None, False) and key != "mask":
-            raise _refused(
+            raise refused(
                 where, owner, f"it is called with {key[:40]}", "allowed are plain calls; call it without arguments"
             )
         if value is not None and key == "mask" and _looks_at_mask(layer):
-            raise _refused(
+            raise refused(
                 where, owner, f"{layer['class_name']} leaves out the steps that a mask marks, which differ from event to event",
                 "allowed are masks of layers that treat each position alike; remove it, and fill up with zeros",
             )  # fmt: skip
@@ -217,7 +217,7 @@ def _call(where: str, layer: Mapping[str, Json], node: Json, within: set[Json]) 
     for item in args[0] if len(args) == 1 and isinstance(args[0], list) else args:
         inside = item.get("config") if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__" else None
         if not isinstance(inside, dict):
-            raise _refused(
+            raise refused(
                 where, owner, f"it is called with {str(item)[:40]}", "allowed are tensors of layers; use a Rescaling"
             )
         found.append([*_reference(where, owner, inside.get("keras_history"), within), {}])
@@ -231,7 +231,7 @@ def _single(where: str, layer: Mapping[str, Json], depth: int) -> dict[str, Json
         return {"class_name": kind, "config": dict(config)}
     if is_operator(layer):
         if kind not in _OPERATORS:
-            raise _refused(
+            raise refused(
                 where,
                 owner,
                 f"operator {kind[:40]} of keras.ops",
@@ -259,7 +259,7 @@ def _folded(where: str, owner: Json, kind: str, made: dict[str, Json]) -> dict[s
     if kind not in FOLDED:
         return {"class_name": kind, "config": made}
     if made.get("axis") not in (-1, 3, [-1], [3]) or made.get("center") is not True or made.get("scale") is not True:
-        raise _refused(
+        raise refused(
             where, owner, f"{kind} with axis, center and scale {[made.get(key) for key in _FOLDING[:4:2]]}",
             "allowed are the last axis, center=True and scale=True; build it with these",
         )  # fmt: skip
@@ -272,7 +272,7 @@ def _check_home(where: str, layer: Mapping[str, Json], kind: str) -> None:
     owner, module, registered = _name(layer), str(layer.get("module")), layer.get("registered_name")
     own = kind.startswith("Q") and module.split(".", maxsplit=1)[0] == "qkeras" and registered == f"qkeras>{kind}"
     if not own and (kind.startswith("Q") or module != "keras.layers" or registered not in (None, kind)):
-        raise _refused(
+        raise refused(
             where, owner, f"class {kind[:40]!r} of module {module[:60]!r}, registered as {str(registered)[:60]!r}",
             "allowed are layers of Keras 3 and of either QKeras v3 or HGQ2, those of HGQ2 in no wrapper; write it with these",
         )  # fmt: skip
@@ -285,7 +285,7 @@ def _settings(where: str, owner: Json, kind: str, config: Mapping[str, Json]) ->
             continue
         if key in _DEFAULTS:
             if value != _DEFAULTS[key]:
-                raise _refused(
+                raise refused(
                     where, owner, f"{kind[:40]} with {key}={str(value)[:40]}",
                     f"allowed is {_DEFAULTS[key]}, as nothing else is followed; build it with that",
                 )  # fmt: skip
@@ -309,7 +309,7 @@ def _policy(where: str, owner: Json, value: Json) -> str:
     if isinstance(value, dict) and value.get("class_name") == "DTypePolicy" and isinstance(value.get("config"), dict):
         value = value["config"].get("name")
     if not isinstance(value, str):
-        raise _refused(where, owner, f"its dtype is {str(value)[:60]}", "allowed is float32; build it with that")
+        raise refused(where, owner, f"its dtype is {str(value)[:60]}", "allowed is float32; build it with that")
     return value
 
 
@@ -319,12 +319,12 @@ def _function(where: str, owner: Json, kind: str, value: Json) -> Json:
         return _quantizer(where, owner, value)
     name = value.get("config") if isinstance(value, dict) else value
     if name in _OF_QKERAS and (isinstance(value, dict) or not kind.startswith("Q")):
-        raise _refused(
+        raise refused(
             where, owner, f"function {name!r} of Keras 3, which is another one than that of QKeras",
             f"allowed are quantisers; use quantized_{name[5:]}",
         )  # fmt: skip
     if name in _TWO_ANSWERS:
-        raise _refused(
+        raise refused(
             where, owner, f"function {name!r} of Keras 3, of which predict gives other bits with XLA than without",
             "allowed are functions with one answer; use relu",
         )  # fmt: skip
@@ -337,12 +337,12 @@ def _quantizer(where: str, owner: Json, value: Json) -> Json:
         return value
     kind, config = value.get("class_name"), dict(value["config"])
     if value.get("registered_name") != f"qkeras>{kind}" or str(value.get("module")).split(".")[0] != "qkeras":
-        raise _refused(
+        raise refused(
             where, owner, f"quantiser {str(kind)[:40]!r} of module {str(value.get('module'))[:60]!r}",
             "allowed are those of QKeras v3; use one of these",
         )  # fmt: skip
     if config.pop("post_training_scale", None) is not None:
-        raise _refused(where, owner, f"{kind} with post_training_scale", "allowed is None; give alpha instead")
+        raise refused(where, owner, f"{kind} with post_training_scale", "allowed is None; give alpha instead")
     if kind == "quantized_linear":
         return _linear(where, owner, config)
     return {"class_name": kind, "config": config}
@@ -352,7 +352,7 @@ def _linear(where: str, owner: Json, config: dict[str, Json]) -> Json:
     """A quantized_linear, which is a quantized_bits where its scale is that of its bits."""
     bits, negative, alpha = config.get("bits"), config.get("keep_negative"), config.get("alpha")
     if alpha not in (None, 1) or (bits == 1 and negative):
-        raise _refused(
+        raise refused(
             where, owner, f"quantized_linear with bits={str(bits)[:10]} and alpha={str(alpha)[:20]}",
             "allowed are alpha=None and 1, and two bits or more; use quantized_bits, whose scale is found otherwise, and train "
             "again",
@@ -360,7 +360,8 @@ def _linear(where: str, owner: Json, config: dict[str, Json]) -> Json:
     return {"class_name": "quantized_bits", "config": {**config, "alpha": 1.0}}
 
 
-def _refused(where: str, owner: Json, what: str, way_out: str) -> UnsupportedModelError:
+def refused(where: str, owner: Json, what: str, way_out: str) -> UnsupportedModelError:
+    """The error about layer ``owner`` of a file."""
     return UnsupportedModelError(f"model file {where}: layer {str(owner)[:80]!r}: {what}; {way_out}")
 
 
