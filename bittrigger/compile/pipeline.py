@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.nodes.held import Turns
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.schedule.engine import UNROLLED, columns_apart
+from bittrigger.schedule.engine import UNROLLED, Option, columns_apart
 from bittrigger.schedule.forms import ways
 from bittrigger.schedule.hasten import hastened
 from bittrigger.schedule.schedule import Schedule, large_engines
@@ -100,21 +100,31 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
     schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM, serial=serial)
     if settings.ii > 1 and settings.latency_cycles is not None:
         return _in_time(graph, adders, schedule, settings, settings.latency_cycles)
-    return _settled(graph, adders, schedule, settings)
+    return _settled(graph, adders, schedule, settings, schedule.options(graph, adders))
 
 
-def _settled(graph: Graph, adders: dict[str, AdderGraph], schedule: Schedule, settings: Settings) -> Pipeline:
+def _settled(
+    graph: Graph,
+    adders: dict[str, AdderGraph],
+    schedule: Schedule,
+    settings: Settings,
+    options: Mapping[str, Sequence[Option]],
+) -> Pipeline:
     """``graph`` in stages, once what follows matrices column by column stands apart.
 
     Codes behind it may take wider ranges then; unrolled layers that read them get new adders.
+
+    Args:
+        options: the forms of each matrix of ``graph``.
     """
-    while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
+    while (apart := columns_apart(graph, planned := schedule.planned(graph, adders, options))) is not graph:
         ranges = intervals(apart)
         unrolled = adders.keys() - {name for name, plan in planned.items() if not isinstance(plan, Turns)}
         layers = [node for node in apart.nodes if isinstance(node, Linear) and node.name in unrolled]
         widened = [node for node in layers if copy_operand(node, ranges) != adders[node.name].inputs]
         graph, adders = apart, adders | _solved(apart, widened, settings)
-    return schedule.apply(graph, adders)
+        options = schedule.options(graph, adders)
+    return schedule.apply(graph, adders, options)
 
 
 def _in_time(
@@ -129,7 +139,7 @@ def _in_time(
     options, least, bound = ways(asked), MAX_CYCLES, latency_cycles
     for _ in range(TRIES):
         chosen, found = hastened(options, lambda forms: replace(schedule, chosen=forms).least_latency(asked), bound)
-        made = _settled(graph, adders, replace(schedule, chosen=chosen), settings)
+        made = _settled(graph, adders, replace(schedule, chosen=chosen), settings, asked.options)
         if made.latency_cycles <= latency_cycles:
             return made
         least = min(least, made.latency_cycles)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bittrigger.device.cost_model import Cost, columns_cost, engine_cost, module_cost
 from bittrigger.device.serial_cost import serial_cost
@@ -44,10 +45,11 @@ class Asked:
     planned: dict[str, Plan]
     folded: dict[str, Fold]
     chosen: Mapping[str, str]
-    ranges: dict[str, Intervals] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.ranges.update(intervals(self.graph))
+    @cached_property
+    def ranges(self) -> dict[str, Intervals]:
+        """The range of every code of the graph, by node name."""
+        return intervals(self.graph)
 
 
 def considered(asked: Asked) -> dict[str, tuple[Form, ...]]:

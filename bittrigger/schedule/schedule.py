@@ -23,7 +23,6 @@ from bittrigger.ir.graph import (
     Linear,
     Operation,
     copy_operand,
-    intervals,
     of_one_copy,
 )
 from bittrigger.ir.nodes.held import Hold, Turns, Weigh
@@ -61,19 +60,22 @@ class Schedule:
     serial: Mapping[str, AdderGraph] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
+    def apply(
+        self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
+    ) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
 
         Args:
             graph: as ``columns_apart`` leaves it where a layer is multiplied step by step.
             adders: the adder graph of each ``Linear`` node, by node name.
+            options: the forms of each matrix, where they are known; see ``options``.
 
         Raises:
             ConfigError: if the clock is too fast for a single operation, the latency less than the network takes, or no
                 input comes position by position that should.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
-        asked = self.asked(graph, adders)
+        asked = self.asked(graph, adders, options)
         planned, folded, arrival = asked.planned, asked.folded, asked.arrival
         columns = {name: plan.n_out for name, plan in planned.items()}
         columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
@@ -88,7 +90,7 @@ class Schedule:
         stages = soonest
         if self.fewest_registers and not folded and arrival is None:  # what retimes knows no words
             stages = retime(graph, adders, latency, budget_ns, self.model) or soonest
-        ranges = intervals(graph)
+        ranges = asked.ranges
         modules = tuple(
             Module(
                 graph.name,
@@ -123,32 +125,28 @@ class Schedule:
     def asked(
         self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
     ) -> Asked:
-        """The forms that each layer may take, and what it takes; arguments as of ``apply``.
-
-        Args:
-            options: the forms of each matrix, where they are known.
-        """
+        """The forms that each layer may take, and what it takes; arguments as of ``apply``."""
         arrival = arrival_of(graph, self.ii) if self.stream else None
-        planned, folded = {}, {}
+        options = self.options(graph, adders) if options is None else options
+        planned, folded = self.planned(graph, adders, options), {}
         if self.ii > 1:
-            options = options or matrix_options(graph, adders, self.serial, self.spare)
-            planned = self._plans(graph, adders, options)
             terms = self.spare.most_terms
             folded = folds(graph, adders, self.ii, planned, most_terms=terms, arrival=arrival, chosen=self.chosen)
-        return Asked(graph, adders, self.serial, self.spare, arrival, options or {}, planned, folded, self.chosen)
+        return Asked(graph, adders, self.serial, self.spare, arrival, options, planned, folded, self.chosen)
 
-    def _plans(
-        self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]]
+    def options(self, graph: Graph, adders: Mapping[str, AdderGraph]) -> dict[str, list[Option]]:
+        """The forms of each matrix, whatever is chosen; none where an event may come every clock."""
+        return {} if self.ii == 1 else matrix_options(graph, adders, self.serial, self.spare)
+
+    def planned(
+        self, graph: Graph, adders: Mapping[str, AdderGraph], options: Mapping[str, Sequence[Option]]
     ) -> dict[str, Plan]:
-        turns = column_turns(graph, adders, self.ii)
-        held = {name: plan for name, plan in turns.items() if self.chosen.get(name) != UNROLLED}
-        return {**plans(options, self.chosen), **held}
-
-    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Plan]:
         """The layers that are multiplied step by step, digit by digit, or column by column with weights that are held."""
         if self.ii == 1:
             return {}
-        return self._plans(graph, adders, matrix_options(graph, adders, self.serial, self.spare))
+        turns = column_turns(graph, adders, self.ii)
+        held = {name: plan for name, plan in turns.items() if self.chosen.get(name) != UNROLLED}
+        return {**plans(options, self.chosen), **held}
 
     @property
     def spare(self) -> Spare:
@@ -171,8 +169,7 @@ class Schedule:
 
     def _soonest(self, asked: Asked, budget_ns: float) -> tuple[Stages, int]:
         """Everything in the first stage in which its operands are there and its logic fits; and the latency of all."""
-        graph, adders, folded, arrival = asked.graph, asked.adders, asked.folded, asked.arrival
-        ranges = intervals(graph)
+        graph, adders, folded, arrival, ranges = asked.graph, asked.adders, asked.folded, asked.arrival, asked.ranges
         first = {
             port.name: Moment(0, 0.0) for port in graph.inputs
         }  # when the first copies of what is folded are there
@@ -228,7 +225,8 @@ def most_terms(budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> int:
 
 def large_engines(graph: Graph, ii: int, clock_mhz: float) -> set[str]:
     """The layers that are multiplied step by step because they are too large for a search for adders."""
-    planned = Schedule(clock_mhz, ii=ii).planned(graph, {})
+    schedule = Schedule(clock_mhz, ii=ii)
+    planned = schedule.planned(graph, {}, schedule.options(graph, {}))
     layers = (node for node in graph.nodes if isinstance(node, Linear) and node.name in planned)
     return {layer.name for layer in layers if may_go_without_adders(layer)}
 
