@@ -67,8 +67,8 @@ def folds(
     planned: dict[str, Plan],
     *,
     most_terms: int,
-    arrival: Arrival | None = None,
-    chosen: Mapping[str, str] | None = None,
+    arrival: Arrival | None,
+    chosen: Mapping[str, str],
 ) -> dict[str, Fold]:
     """The layers that are folded, by name, where an event comes at most every ``ii`` cycles.
 
@@ -79,8 +79,6 @@ def folds(
         arrival: how inputs come in words, if they do; layers that follow them position by position have no queue.
         chosen: the names of the forms of some chains, by the layer at the head; the others take their cheapest.
     """
-    if ii == 1:
-        return {}
     found = _engine_chains(graph, planned)
     streamed = arrival.ports if arrival else ()
     for head, options in chain_options(graph, adders, ii, planned, arrival).items():
