@@ -132,6 +132,11 @@ def _is_register(cell: Cell) -> bool:
     return cell.type in FLIP_FLOPS or cell.type in SHIFT_REGISTERS or cell.type in BLOCK_MEMORIES
 
 
+def is_stored(cell: Cell, pin: str) -> bool:
+    """Whether what comes to a pin is stored at the next edge; where a LUT that is memory is read is not."""
+    return _is_register(cell) or is_written(cell, pin)
+
+
 def _reads_all(_: Cell, __: str) -> bool:
     return False
 
@@ -189,7 +194,7 @@ def _pins_read(init: str, size: int) -> tuple[str, ...]:
 
 def _logic_levels(netlist: Netlist) -> int:
     level: dict[int, int] = {}
-    for cell in topological(netlist.cells, lambda cell, pin: _is_register(cell) or is_written(cell, pin)):
+    for cell in topological(netlist.cells, is_stored):
         for output, bits in cell.outputs.items():
             own = 0
             if cell.type in CARRIES:

@@ -16,16 +16,11 @@ from bittrigger.errors import ToolError
 from bittrigger.simulate.simulators.cells import ONES, Words
 from bittrigger.simulate.simulators.memories import Memories, loading_cells
 from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, evaluate, groups_of
-from bittrigger.synth.count import FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
-from bittrigger.synth.memory import BLOCK_CYCLES, BLOCK_MEMORIES, is_written
+from bittrigger.synth.count import FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, is_stored, topological
+from bittrigger.synth.memory import BLOCK_CYCLES, BLOCK_MEMORIES
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
-_STORES = FLIP_FLOPS | SHIFT_REGISTERS
-
-
-def _stored(cell: Cell, pin: str) -> bool:
-    """Whether what comes to a pin is stored at the next edge."""
-    return cell.type in _STORES or is_written(cell, pin)
+_STORES = FLIP_FLOPS | SHIFT_REGISTERS | BLOCK_MEMORIES
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,8 @@ class Clocked:
         self.netlist = netlist
         for cell in netlist.cells:
             check_cell(cell, netlist.inputs[clock][0])
-        order = [cell for cell in topological(netlist.cells, _stored) if cell.type not in _STORES | BLOCK_MEMORIES]
-        self._parts = _parts(groups_of(order, _stored))
+        order = [cell for cell in topological(netlist.cells, is_stored) if cell.type not in _STORES]
+        self._parts = _parts(groups_of(order, is_stored))
         flip_flops = [cell for cell in netlist.cells if cell.type in FLIP_FLOPS]
         self._registers = _flip_flops(flip_flops)
         loads = loading_cells(netlist)
