@@ -15,7 +15,7 @@ from bittrigger.ir.held.memory import fed_ports, row_bits
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector
-from bittrigger.prove.circuits.bits import order_of, step, unknowns
+from bittrigger.prove.circuits.bits import Order, order_of, step, unknowns
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import clock_of
 from bittrigger.prove.claims import Unproven
@@ -83,16 +83,17 @@ def prove_columns(place: Place, module: Module, vectors: BusLayout, netlist: Net
     memories = [cell for cell in netlist.cells if cell.type in MEMORIES]
     if not all(is_plain(cell, clock_of(netlist)) for cell in memories):
         raise Unproven("a memory is not clocked by clk, or of another kind")
-    banks = [_locations(place, module, netlist, bank) for bank in (FALSE, TRUE)]
+    order = order_of(netlist)
+    banks = [_locations(place, module, netlist, order, bank) for bank in (FALSE, TRUE)]
     if banks[0] != banks[1]:
         raise Unproven("the banks lie in different memories")
-    _check_writes(place, netlist, banks[0])
+    _check_writes(place, netlist, order, banks[0])
     return (
         f"{module.columns} columns in {module.phases} turns, {len(banks[0])} bits of {1 << row_bits(module)} words each"
     )
 
 
-def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dict[Bit, Due]:
+def _locations(place: Place, module: Module, netlist: Netlist, order: Order, bank: int) -> dict[Bit, Due]:
     """Which bit of which word of which lane each bit of a memory is, followed through the cycles of an event of ``bank``."""
     inputs = {port: len(nets) for port, nets in netlist.inputs.items() if port != "clk"}
     cycles, turns = module.feeding + module.phases, module.phases
@@ -102,7 +103,6 @@ def _locations(place: Place, module: Module, netlist: Netlist, bank: int) -> dic
     came: list[dict[str, Vector]] = []
     state: dict[int, int] = {}
     located: dict[Bit, Due] = {}
-    order = order_of(netlist)
     for now in range(cycles):
         came.append({port: [memory.unknown() for _ in range(width)] for port, width in inputs.items()})
         came[now] |= {"load": [FALSE if now else TRUE]} if now < turns else {}
@@ -137,12 +137,12 @@ def _handed(place: Place, lane: int, found: dict[str, Vector]) -> Iterator[tuple
         yield Due(lane, place.stride - 1, k), found["now_bias"][bits * lane + k]
 
 
-def _check_writes(place: Place, netlist: Netlist, located: dict[Bit, Due]) -> None:
+def _check_writes(place: Place, netlist: Netlist, order: Order, located: dict[Bit, Due]) -> None:
     """Check that each bit takes its bit of the bus, at the row that is given, where its word is hit, and nothing else."""
     aig = Aig(sum(map(len, netlist.inputs.values())) + unknowns(netlist) + len(located) * 64)
     memory = _Memory(aig, iter(range(aig.n_inputs)))
     driven = {net: memory.unknown() for port, nets in netlist.inputs.items() if port != "clk" for net in nets}
-    nets, _ = step(aig, netlist, driven, {}, memory.unknown, memory.read)
+    nets, _ = step(aig, order, driven, {}, memory.unknown, memory.read)
     given = {port: [driven[net] for net in bits] for port, bits in netlist.inputs.items() if port != "clk"}
     stored = {
         (cell.name, k): bit for cell in netlist.cells if cell.type in MEMORIES for k, bit in enumerate(stored_in(cell))
