@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tamper.edits import TOP, Rows, cell_of, netlist, swap, text
+from tamper.edits import TOP, Rows, cell_of, exchange_first, netlist, swap, text
 
 LOAD, FEED, TOP_SV = f"rtl/{TOP}_load.sv", f"rtl/{TOP}_feed_dense_0_terms.sv", f"rtl/{TOP}.sv"
 BUS = f"rtl/{TOP}_settings.sv"
@@ -93,7 +93,7 @@ def memory_netlist_kinds() -> dict[str, Rows]:
             ("a memory is never written", netlist(feed, lambda m: ram(m)["connections"].update(WE=["0"]))),
             ("a memory has another clock", netlist(feed, lambda m: ram(m)["connections"].update(WCLK=list(m["ports"]["load"]["bits"])))),
             ("it is written where it is read", netlist(feed, lambda m: ram(m)["connections"].update(ADDRH=ram(m)["connections"]["ADDRA"]))),
-            ("two bits of a place exchanged", netlist(feed, lambda m: ram(m)["connections"]["ADDRB"].__setitem__(slice(0, 2), ram(m)["connections"]["ADDRB"][1::-1]))),
+            ("two bits of a place exchanged", netlist(feed, lambda m: exchange_first(ram(m)["connections"]["ADDRB"]))),
             ("two bits of a word exchanged", netlist(feed, lambda m: ram(m)["connections"]["DIA"].reverse())),
             ("two bits that are read exchanged", netlist(feed, lambda m: ram(m)["connections"]["DOA"].reverse())),
             ("a bit above opens another row", netlist(feed, lambda m: ram(m)["connections"]["ADDRH"].__setitem__(4, m["ports"]["data"]["bits"][31]))),
