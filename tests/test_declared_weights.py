@@ -207,6 +207,10 @@ def test_a_type_that_float32_does_not_hold():
             {"a.sums": "fixed<8,4>", "c.sums": "fixed<8,4>"},
             "names 'c.sums', and layer 'c' has no activation of its own",
         ),
+        (
+            {"a.depthwise": "fixed<8,4>"},
+            "names 'a.depthwise', and layer 'a' is a Dense; allowed are SeparableConv1D and",
+        ),
     ],
 )
 def test_types_that_are_none(types, message):

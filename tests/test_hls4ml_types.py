@@ -142,6 +142,41 @@ def test_layers_of_a_float_model(hls4ml, tmp_path):
     assert basis.grade is Grade.EXACT or basis.measured.float64.events == 0
 
 
+SEPARABLE = {
+    "x": {"result": "ap_fixed<12,4>"},
+    "s": {"depthwise": "ap_fixed<8,2>", "pointwise": "ap_fixed<9,2>", "depthwise_result": "ap_fixed<14,6>"},
+    "s_relu": {"result": "ap_ufixed<10,4,AP_RND,AP_SAT>"},
+}
+
+
+@pytest.mark.parametrize("case", [(1, (7, 3), {"pointwise_result": "ap_fixed<12,5>"}), (2, (4, 5, 2), {})])
+def test_separable_layers_have_a_type_between_their_kernels(hls4ml, tmp_path, caplog, case):
+    size, shape, own = case
+    port = tf.keras.Input(shape, name="x")
+    kernel = getattr(layers, f"SeparableConv{size}D")(3, 2, padding="same", activation="relu", name="s")
+    model = randomize(tf.keras.Model(port, kernel(port)), scale=0.3)
+    events = np.random.default_rng(1).integers(-(2**11), 2**11, (500, *shape)).astype(np.float32) / 2**8
+    types, found = SEPARABLE | {"s": SEPARABLE["s"] | own}, []
+    for backend in ("BitTrigger", "Vitis"):
+        graph = converted(hls4ml, model, tmp_path / backend, configuration(hls4ml, model, backend, **types), backend)
+        graph.compile()
+        found.append(graph.predict(events).ravel())
+    assert np.array_equal(*found)
+    assert len(np.unique(found[0])) > 50
+    assert "ignores" not in caplog.text
+
+
+def test_between_kernels_of_many_bits_the_type_of_the_model_is_taken(hls4ml):
+    port = tf.keras.Input((5, 5, 2), name="x")
+    model = randomize(tf.keras.Model(port, layers.SeparableConv2D(3, 2, name="s")(port)), scale=0.3)
+    open_types = configuration(hls4ml, model, "BitTrigger")
+    assert not declared_of(open_types, model).layer_precision
+    open_types["Model"]["Precision"]["default"] = "ap_fixed<32,8>"
+    assert declared_of(open_types, model).layer_precision == {"s.depthwise": "ap_fixed<32,8,TRN,WRAP>"}
+    none = {"Model": {"Precision": "fixed<12,5>"}}
+    assert declared_of(none, model).layer_precision == dict.fromkeys(("s.depthwise", "s"), "ap_fixed<12,5,TRN,WRAP>")
+
+
 def test_a_type_that_is_none(hls4ml, network, tmp_path):
     with pytest.raises(ConfigError, match="precision 'float' is not a fixed-point type"):
         converted(hls4ml, network, tmp_path, configuration(hls4ml, network, "BitTrigger", fc1={"weight": "float"}))

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, WIRES
-from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation
+from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation, is_separable
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
-from bittrigger.ir.casts import parse_cast
-from bittrigger.ir.fixed import Overflow, Rounding
+from bittrigger.ir.casts import cast_codes, parse_cast
+from bittrigger.ir.fixed import MAX_WIDTH, Overflow, Rounding
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Declared
-from bittrigger.settings.declared import SUMS
+from bittrigger.settings.declared import DEPTHWISE, SUMS
 
 NAMES = {
     "kernel": ("weight",),
@@ -35,6 +37,9 @@ _KEEPS = ("InputLayer", "Flatten", "Reshape", "Concatenate", "ReLU", "Masking", 
 """Layers whose results are on the grid of their operands."""
 
 _AC_TYPE = re.compile(r"ac_(fixed|int)<\s*(\d+)\s*,(?:\s*(-?\d+)\s*,)?\s*(true|false)((?:\s*,\s*A[CP]_\w+){0,2})\s*>")
+
+RESULT = ("pointwise_result", "result")
+"""What hls4ml calls the type of what a layer delivers, of a separable one the former."""
 
 DEFAULT = "default"
 """Of a layer's or of the model's types, that of whatever has none of its own."""
@@ -138,18 +143,47 @@ def _results(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
         if kind == "InputLayer":
             continue
         name, behind = layer.name, layer.name
+        if is_separable(layer) and (deep := _between_kernels(types, layer, plain=plain)) is not None:
+            yield f"{name}{DEPTHWISE}", deep
         if has_own_activation(layer):  # hls4ml makes a layer of its own of it
-            given = types.own(name, kind, ("result",)) or (types.of_model(("result",)) if plain else None)
+            given = types.own(name, kind, RESULT) or (types.of_model(("result",)) if plain else None)
             if given not in (None, AUTO):
-                yield f"{name}{SUMS}", str(given)
+                yield f"{name}{SUMS}", given
             behind = split_name(types.names, name) or ""
         if is_quantised(layer) or _ends_in_probabilities(layer):
             continue
-        given = types.own(behind, kind, ("result",), named=behind != name) if behind else None
+        given = types.own(behind, kind, RESULT, named=behind != name) if behind else None
         if given is None and plain and not _keeps_its_grid(layer):
             given = types.of_model(("result",))
         if given not in (None, AUTO):
             yield name, str(given)
+
+
+def _between_kernels(types: Precisions, layer: Any, *, plain: bool) -> str | None:
+    """The type of what the depthwise kernel of a separable layer gives; None where every bit is kept.
+
+    Left open it keeps them, as with hls4ml. Where that makes sums of more bits than there are here, it takes that of the model.
+    """
+    kind = type(layer).__name__
+    given = types.own(layer.name, kind, ("depthwise_result", "result"))
+    if given == AUTO and plain and _sum_bits(types, layer) > MAX_WIDTH:
+        given = None
+    if given is None and plain:
+        given = types.of_model(("result",))
+    return None if given in (None, AUTO) else given
+
+
+def _sum_bits(types: Precisions, layer: Any) -> int:
+    """Bits that sums behind both kernels of a separable layer take, of an operand of the model's type for results."""
+    kind = type(layer).__name__
+    most = 1 << parse_cast(as_hls4ml(types.of_model(("result",)))).fixed.width
+    for array in ("depthwise_kernel", "pointwise_kernel"):
+        given = types.own(layer.name, kind, NAMES[array])
+        cast = parse_cast(as_hls4ml(types.of_model(NAMES[array]) if given in (None, AUTO) else given))
+        codes = np.abs(cast_codes(np.asarray(getattr(layer, array), dtype=np.float32), cast)).astype(object)
+        deep = array == "depthwise_kernel"
+        most *= int(codes.sum(axis=tuple(range(codes.ndim - 2)) if deep else tuple(range(codes.ndim - 1))).max())
+    return most.bit_length()
 
 
 def split_name(names: Iterable[str], layer: str) -> str | None:

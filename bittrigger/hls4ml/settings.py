@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import ConfigError
-from bittrigger.hls4ml.declared import DEFAULT, NAMES, in_ap_fixed
+from bittrigger.hls4ml.declared import DEFAULT, NAMES, RESULT, in_ap_fixed
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
-from bittrigger.settings.declared import SUMS
+from bittrigger.settings.declared import DEPTHWISE, SUMS
 
 _log = logging.getLogger(__name__)
 
@@ -93,9 +93,11 @@ def _rounded(node: Any, taken: Collection[str]) -> Iterator[str]:
     for array, names in NAMES.items():
         if f"{node.name}.{array}" in taken:
             yield from names
+    if f"{node.name}{DEPTHWISE}" in taken:
+        yield "depthwise_result"
     before, _, _ = node.name.rpartition("_")
     if {node.name, f"{node.name}{SUMS}", before} & set(taken):
-        yield "result"
+        yield from RESULT
 
 
 def _filled(node: Any, what: str) -> object:

@@ -14,6 +14,9 @@ EVERY = "*"
 SUMS = ".sums"
 """Behind the name of a layer: what it delivers before its activation."""
 
+DEPTHWISE = ".depthwise"
+"""Behind the name of a separable convolution: what its depthwise kernel gives to its pointwise one."""
+
 
 @dataclass(frozen=True)
 class Declared:

@@ -56,4 +56,7 @@ WAYS_OUT: Cases = {
     ),
     "LayerNormalization of few bits": Case(divided),
     "channels first, a Permute before it": of((4, 8), *(lambda: L.Permute((2, 1)), lambda: L.Conv1D(6, 1)), **ROUNDED),
+    "SeparableConv2D, weight_precision, and layer_precision between its kernels": of(
+        (6, 6, 2), lambda: L.SeparableConv2D(3, 3, name="s"), **ROUNDED, layer_precision={"s.depthwise": "fixed<8,4>"}
+    ),
 }

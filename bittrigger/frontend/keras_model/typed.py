@@ -13,7 +13,7 @@ import numpy as np
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.heads import with_heads
 from bittrigger.frontend.keras_model.reference import keras_outputs, without_endings
-from bittrigger.frontend.keras_model.typed_layers import placed, result_of, retyped, set_types
+from bittrigger.frontend.keras_model.typed_layers import placed, result_of, retyped, set_arrays, set_types
 from bittrigger.frontend.keras_model.typed_weights import float_layers, with_weights
 from bittrigger.ir.casts import Cast, parse_cast
 from bittrigger.ir.fixed import FloatArray
@@ -67,7 +67,7 @@ def _more(names: list[str]) -> str:
 
 
 def with_types(model: Any, types: Mapping[str, Cast]) -> Any:
-    """A copy of ``model`` with a quantiser behind each layer that ``types`` names, or before its activation.
+    """A copy of ``model`` with a quantiser behind each layer that ``types`` names, before its activation, or between its kernels.
 
     Raises:
         ConfigError: if a layer is none of the model.
@@ -75,7 +75,7 @@ def with_types(model: Any, types: Mapping[str, Cast]) -> Any:
     places = placed(model, types)
     made = copy_of(model, lambda config: retyped(config, places), weights=False)
     for layer in model.layers:
-        made.get_layer(layer.name).set_weights(layer.get_weights())
+        set_arrays(layer, made, places.get(layer.name))
     set_types(made, places)
     return made
 

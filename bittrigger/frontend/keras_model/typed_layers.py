@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,21 @@ from bittrigger.frontend.attributes import MODELS, PROBABILITIES, WRAPPERS
 from bittrigger.frontend.flat.walk import ACTIVATIONS
 from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
-from bittrigger.settings.declared import SUMS
+from bittrigger.settings.declared import DEPTHWISE, SUMS
 
 _REFERENCE = 3
 """Least length of a list in the configuration of a model that names a tensor: a layer, and two numbers."""
 
 
+_DEEP = ("strides", "padding", "data_format", "dilation_rate", "kernel_size", "depth_multiplier")
+"""Options of a separable convolution that are those of its depthwise part; the pointwise one has the others."""
+
+
 @dataclass(frozen=True)
 class Placed:
-    """The types of one layer: of what it delivers before its activation, and of what it delivers."""
+    """The types of one layer: between its two kernels, of what it delivers before its activation, and of what it delivers."""
 
+    deep: Cast | None = None
     sums: Cast | None = None
     result: Cast | None = None
 
@@ -31,12 +36,12 @@ def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
     """The types of each layer of ``model`` that has some.
 
     Raises:
-        ConfigError: if one of ``types`` is for no layer of it, or for the sums of a layer without an activation.
+        ConfigError: if one of ``types`` is for no layer of it, or for a part of a layer that it has not.
     """
     known = {layer.name: layer for layer in model.layers}
     found: dict[str, Placed] = {}
     for name, kind in types.items():
-        layer = name if name in known else name.removesuffix(SUMS)
+        layer = name if name in known else name.removesuffix(SUMS).removesuffix(DEPTHWISE)
         if layer not in known:
             raise ConfigError(
                 f"setting 'layer_precision' names {name!r}, which is no layer of model {model.name!r}; allowed are "
@@ -44,15 +49,32 @@ def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
             )
         before = found.get(layer, Placed())
         if layer == name:
-            found[layer] = Placed(before.sums, kind)
+            found[layer] = replace(before, result=kind)
+            continue
+        if name.endswith(DEPTHWISE):
+            _check_separable(known[layer], name)
+            found[layer] = replace(before, deep=kind)
             continue
         if not has_own_activation(known[layer]):
             raise ConfigError(
                 f"setting 'layer_precision' names {name!r}, and layer {layer!r} has no activation of its own; allowed is "
                 f"{layer!r} for what it delivers; write that"
             )
-        found[layer] = Placed(kind, before.result)
+        found[layer] = replace(before, sums=kind)
     return found
+
+
+def is_separable(layer: Any) -> bool:
+    """Whether a layer is a separable convolution of Keras, whose two kernels are float and may stand in layers of their own."""
+    return type(layer).__name__ in ("SeparableConv1D", "SeparableConv2D") and layer.padding != "causal"
+
+
+def _check_separable(layer: Any, name: str) -> None:
+    if not is_separable(layer):
+        raise ConfigError(
+            f"setting 'layer_precision' names {name!r}, and layer {layer.name!r} is a {type(layer).__name__}; allowed are "
+            f"SeparableConv1D and SeparableConv2D of Keras, not causal; write {layer.name!r} for what it delivers"
+        )
 
 
 def has_own_activation(layer: Any) -> bool:
@@ -82,13 +104,11 @@ def retyped(config: dict[str, Any], places: Mapping[str, Placed]) -> dict[str, A
     for layer in config["layers"]:
         name = layer.get("name", layer["config"]["name"])
         functional = "inbound_nodes" in layer
-        added = _behind(name, layer, places[name]) if name in places else []
-        own = _without_activation(layer) if name in places and places[name].sums else layer
-        layers.append({**own, "inbound_nodes": _renamed(layer["inbound_nodes"], last)} if functional else own)
-        before = name
-        for entry in added:
-            layers.append({**entry, "inbound_nodes": [[[before, 0, 0, {}]]]} if functional else entry)
-            before = entry["name"]
+        chain, before = (_chain(name, layer, places[name]) if name in places else [layer]), ""
+        for entry in chain:
+            reads = [[[before, 0, 0, {}]]] if before else _renamed(layer.get("inbound_nodes"), last)
+            layers.append({**entry, "inbound_nodes": reads} if functional else entry)
+            before = entry.get("name", name)
         last[name] = before
     made = {**config, "layers": layers}
     if "output_layers" in config:
@@ -99,10 +119,36 @@ def retyped(config: dict[str, Any], places: Mapping[str, Placed]) -> dict[str, A
 def set_types(model: Any, places: Mapping[str, Placed]) -> None:
     """Give the quantisers that have a type in their weights that type."""
     for name, place in places.items():
-        for made, kind in ((f"{name}_sums", place.sums), (f"{name}_typed", place.result)):
+        types = {f"{name}_deep": place.deep, f"{name}_sums": place.sums, f"{name}_typed": place.result}
+        for made, kind in types.items():
             if kind is not None and not _is_plain(kind):
                 values = (kind.fixed.signed, kind.fixed.width, kind.fixed.integer)
                 model.get_layer(made).set_weights([np.array([value], dtype=np.int8) for value in values])
+
+
+def set_arrays(layer: Any, made: Any, place: Placed | None) -> None:
+    """Give what ``layer`` became in the model ``made`` its arrays."""
+    arrays = layer.get_weights()
+    if place is not None and place.deep is not None:
+        made.get_layer(f"{layer.name}_depthwise").set_weights(arrays[:1])
+        arrays = arrays[1:]
+    made.get_layer(layer.name).set_weights(arrays)
+
+
+def _chain(name: str, layer: dict[str, Any], place: Placed) -> list[dict[str, Any]]:
+    """What stands in the place of a layer, one behind the other."""
+    own = _without_activation(layer) if place.sums else layer
+    if place.deep is None:
+        return [own, *_behind(name, layer, place)]
+    size, config = layer["class_name"][-2:], own["config"]
+    deep = {key: config[key] for key in _DEEP} | {"name": f"{name}_depthwise", "use_bias": False}
+    point = {key: config[key] for key in ("name", "filters", "use_bias", "activation", "data_format")}
+    return [
+        {"class_name": f"DepthwiseConv{size}", "config": deep, "name": deep["name"]},
+        _quantizer(f"{name}_deep", place.deep),
+        {"class_name": f"Conv{size}", "config": {**point, "kernel_size": 1}, "name": name},
+        *_behind(name, layer, place),
+    ]
 
 
 def _behind(name: str, layer: dict[str, Any], place: Placed) -> list[dict[str, Any]]:
