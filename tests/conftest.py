@@ -119,6 +119,18 @@ def workers():
         yield Workers(executor, 1)
 
 
+@pytest.fixture(scope="session")
+def hls4ml():
+    """The package, which knows the backend; to register it twice does no harm."""
+    import hls4ml
+
+    from bittrigger.hls4ml import register
+
+    register()
+    register()
+    return hls4ml
+
+
 @pytest.fixture
 def fake(monkeypatch):
     """The fake data set, known to the command line."""

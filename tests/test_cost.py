@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from designs import mlp, solved
 
-from bittrigger.device.cost_model import Cost, estimate, module_cost
+from bittrigger.device.cost import Cost
+from bittrigger.device.cost_model import estimate, module_cost
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.ir.fixed import Interval
 from bittrigger.synth.yosys import synthesize

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from fuzz.campaign import Campaign, read_records, run_campaign, summary
-from fuzz.check import Plan, run_batch
+from fuzz.case import Plan
+from fuzz.check import run_batch
 from fuzz.generate import generate
 from fuzz.readers import TARGETS, Reader, check_many, check_one
 from fuzz.shrink import plan_for, reduce_while, shrink

@@ -1,7 +1,6 @@
 """The grades: the ideal one equals the model's definition, computed here in fractions; what is chosen and stated, and where."""
 
 import json
-import logging
 from fractions import Fraction
 
 import numpy as np
@@ -115,18 +114,6 @@ def test_sums_beyond_float32_are_whole():
     assert measured.float32.largest < 1e-4
 
 
-def test_a_mean_over_six_at_the_output_takes_a_declared_type(caplog):
-    port = tf.keras.Input((6, 4), name="x")
-    model = tf.keras.Model(
-        port, layers.GlobalAveragePooling1D(name="g")(QActivation("quantized_bits(8,3,alpha=1)")(port))
-    )
-    with caplog.at_level(logging.WARNING):
-        graph = ideal(model)
-    assert [str(kind) for kind in graph.basis.rounded] == ["ap_fixed<16,5>"]
-    assert "layer 'g': its values lie on no grid" in caplog.text
-    assert check_agreement(model, graph).float32.events == 0
-
-
 def test_a_mean_over_six_that_two_layers_read_without_a_quantiser():
     """The sums of a layer lie on no grid before its quantiser rounds them, ties among them to even."""
     port = tf.keras.Input((6, 4), name="x")
@@ -162,25 +149,6 @@ def test_a_mean_over_six_that_two_layers_read_without_a_quantiser():
         assert out == wanted
     assert ties
     assert check_agreement(model, graph).float64.events == 0
-
-
-def test_an_output_type_is_no_other_grade():
-    """What float32 predicts is rounded: that is a function of its bits."""
-    model = randomize(model_of(qdense(kernel="ternary(alpha=1)")))
-    graph = lowered(model, output_precision="fixed<5,3>")
-    assert (graph.basis.grade, [str(kind) for kind in graph.basis.rounded]) == (Grade.EXACT, ["ap_fixed<5,3>"])
-    assert check_agreement(model, graph).events > 1000
-    assert set(output_fracs(graph)) == {2}
-
-
-def test_a_float_bias_at_the_output():
-    model = randomize(model_of(qdense(kernel="ternary(alpha=1)", bias=None)))
-    with pytest.raises(Float32RoundsError, match="set bias_quantizer"):
-        lowered(model)
-    graph = ideal(model)
-    measured = check_agreement(model, graph)
-    assert graph.basis.rounded[0].width == 16
-    assert measured.float64 is None or measured.float64.events == 0
 
 
 def test_a_normalisation_between_layers_keeps_every_bit():
@@ -275,53 +243,6 @@ def test_the_grade_stands_in_report_firmware_design_and_proof(tmp_path):
         create_executor("keras", build, model=tmp_path / "model.h5")
 
 
-def float_head(x):
-    x = quantised(qdense(kernel="ternary(alpha=1)")(x))
-    return layers.Activation("softmax", name="s")(layers.Dense(4, name="head")(x))
-
-
-def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
-    from bittrigger.compile.read import read_file
-
-    model = randomize(model_of(float_head))
-    with pytest.raises(UnsupportedModelError, match="layer 'head': .* --weight-precision"):
-        ideal(model)
-    model.save(tmp_path / "model.h5")
-    events = np.random.default_rng(1).normal(0, 2, (300, 7))
-    reading = read_file(tmp_path / "model.h5", Settings(head_bits=8), inputs=events)
-    assert reading.graph.basis.grade is Grade.EXACT
-    said = reading.graph.basis.chosen[0]
-    assert said.startswith(
-        "layers 'head': their float kernels are rounded to 8 bits (--head-bits); the argmax changes on "
-    )
-    assert "of 300 events, an output by at most 0." in said
-    assert "told with --inputs" in read_file(tmp_path / "model.h5", Settings(head_bits=3)).graph.basis.chosen[0]
-
-
-def test_head_bits_of_a_model_without_a_float_head():
-    from bittrigger.frontend.keras_model.heads import with_heads
-
-    with pytest.raises(UnsupportedModelError, match="no layer at an output has a float kernel; allowed are Dense"):
-        with_heads(randomize(model_of(qdense())), 8)
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        ([[0.5, -3.25]], "ap_fixed<5,3>"),
-        ([[0.0, 255.0]], "ap_ufixed<8,8>"),
-        ([[0.1, -100.0]], "ap_fixed<16,8>"),
-        ([[0.0, 0.0]], "ap_ufixed<1,1>"),
-        ([[-4.0]], "ap_fixed<1,3>"),
-        ([[4.0]], "ap_ufixed<1,3>"),
-    ],
-)
-def test_events_type_a_port_that_nothing_else_does(values, kind):
-    from bittrigger.frontend.lower.input_ports import covering
-
-    assert str(covering(np.array(values))) == kind
-
-
 def test_gradual_quantisation_that_has_not_ended_is_named():
     from qkeras import quantized_bits
 
@@ -340,73 +261,3 @@ def test_a_switch_of_the_process_is_said():
         assert "follows qkeras.set_internal_sigmoid" in lowered(model).basis.chosen[0]
     finally:
         set_internal_sigmoid("hard")
-
-
-@pytest.mark.parametrize("name", ["softmax", "quantized_ulaw(6,1)"])
-def test_qactivations_at_the_output(name):
-    """QKeras wraps a softmax of Keras too, and some of its functions know single precision alone."""
-    model = randomize(model_of(lambda x: quantised(qdense(kernel="ternary(alpha=1)")(x), name)))
-    assert check_agreement(model, ideal(model)).float32.events == 0
-
-
-def test_a_softmax_at_the_end_of_a_model_within_is_left_out():
-    port = tf.keras.Input((7,))
-    inner = tf.keras.Model(
-        port, layers.Activation("softmax", name="s")(qdense(kernel="ternary(alpha=1)")(port)), name="inner"
-    )
-    model = randomize(model_of(inner))
-    assert check_agreement(model, lowered(model)).events > 1000
-
-
-WIDE = {
-    "a quantiser behind it": quantised,
-    "a function behind it": lambda x: quantised(x, "quantized_tanh(5)"),
-    "a sum": lambda x: quantised(qdense(kernel="quantized_bits(4,0,alpha=1)")(x)),
-    "a square, and a function behind it": lambda x: quantised(layers.Multiply()([x, x]), "quantized_sigmoid(5)"),
-    "nothing but moves": lambda x: layers.Maximum(name="m")([x, layers.Permute((1,))(x)]),
-}
-
-
-@pytest.mark.parametrize("name", WIDE)
-def test_a_port_wider_than_float32_is_ideal(name):
-    model = randomize(model_of(WIDE[name], inputs=3, quantizer=None))
-    with pytest.raises(Float32RoundsError, match=r"input 'x': ap_fixed<30,3> has 30 bits, .* choose a narrower one"):
-        lowered(model, input_precision="fixed<30,3>")
-    graph = ideal(model, input_precision="fixed<30,3>")
-    assert "which holds 24" in graph.basis.ideal[0]
-    assert check_agreement(model, graph).float64.events == 0
-
-
-def test_what_becomes_too_wide_is_named():
-    model = model_of(lambda x: quantised(layers.Multiply(name="m")([x, x])), inputs=3, quantizer=None)
-    with pytest.raises(UnsupportedModelError, match="layer 'm.*': its codes need 6[34] bits; allowed are 62"):
-        ideal(model, input_precision="fixed<32,3>")
-
-
-@pytest.mark.parametrize("precision", ["fixed<6,4>", "auto"])
-def test_an_output_that_is_rounded_is_read_inside_as_it_is(precision):
-    """Two outputs, one behind the other: what leaves is rounded, what the next layer reads is not."""
-    x = inputs = layers.Input((4,), name="x")
-    x = quantised(x, "quantized_bits(6,2,alpha=1)", "q")
-    inner = qdense(3, "inner", "quantized_bits(5,1,alpha=1)", bias=None)(x)
-    if precision == "auto":
-        inner = layers.BatchNormalization(name="norm")(inner)
-    last = qdense(2, "last", "ternary(alpha=1)", use_bias=False)(inner)
-    model = randomize(tf.keras.Model(inputs, [inner, last]), 3)
-    if precision != "auto":
-        model.get_layer("inner").bias.assign([0.25, -1.5, 0.125])
-    graph = lowered(model, output_precision=precision, require="ideal")
-    measured = check_agreement(model, graph)
-    assert any(graph.basis.rounded)
-    distance = measured.float32 if graph.basis.grade is Grade.EXACT else measured.float64
-    assert distance is not None
-    assert distance.events == 0
-
-
-def test_a_softmax_that_leaves_and_is_read_too_is_refused():
-    x = inputs = layers.Input((4,), name="x")
-    x = quantised(qdense()(quantised(x, "quantized_bits(6,2,alpha=1)", "q")), "quantized_bits(4,2,alpha=1)")
-    soft = layers.Softmax(name="soft")(x)
-    model = randomize(tf.keras.Model(inputs, [soft, quantised(soft, "quantized_bits(4,0,alpha=1)", "b")]), 3)
-    with pytest.raises(UnsupportedModelError, match="another layer reads it as it is; allowed is one of the two"):
-        ideal(model, keep_activation=True)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_process import call
 
 
 def commands(root) -> list[str]:
@@ -36,8 +37,9 @@ def test_make_demo(root):
 
 def test_the_commands_of_use(root, jet_tagger, tmp_path):
     shutil.copy(jet_tagger / "model.h5", tmp_path / "model.h5")
-    for command in commands(root)[3:]:
-        run([sys.executable, "-m", *command.split()], tmp_path)
+    runs = [command.split()[1:] for command in commands(root)[3:]]
+    for words, done in zip(runs, call(*runs, cwd=tmp_path), strict=True):
+        assert done.code == 0, f"{words}: {done.out}{done.err}"
 
 
 def test_every_make_target_is_named_where_a_contributor_looks(root):

@@ -83,7 +83,9 @@ WITHIN = {
         "routes": "fixed graph nodes",
         "forms": "adders fixed graph nodes ports routes",
         "pipeline": "adders fixed forms graph nodes origin routes",
-        "layout": "fixed graph nodes pipeline ports",
+        "waiting": "pipeline routes",
+        "register_bits": "fixed forms graph nodes",
+        "layout": "fixed graph nodes pipeline ports waiting",
         "held": "checks graph nodes pipeline",
     },
     "data": {

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_process import call
 
 
 @pytest.mark.parametrize(
@@ -19,14 +20,13 @@ def test_an_example_trains_and_converts(root: Path, tmp_path: Path, number: int,
     assert len(examples) == 2
     script, commands = examples[number]
     (tmp_path / "benchmarks").symlink_to(root / "benchmarks")
-    runs = [[sys.executable, "-c", script]]
-    runs += [[sys.executable, "-m", *line.split()] for line in commands.splitlines()]
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, timeout=600)
+    runs = [line.split()[1:] for line in commands.splitlines()]
     runs[-1].append("--no-synth")
-    for command in runs:
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-        if "sensitivity" in command:
-            check_table(text, done.stdout)
+    for words, done in zip(runs, call(*runs, cwd=tmp_path), strict=True):
+        assert done.code == 0, done.out + done.err
+        if "sensitivity" in words:
+            check_table(text, done.out)
     assert (tmp_path / build / "report.json").is_file()
     assert "best epoch" in (tmp_path / training / "card.md").read_text()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from one_process import call
 from test_part_file import write as own_part
 
 from bittrigger import __version__
@@ -216,7 +215,7 @@ def test_labels_alone_without_teachers(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    """In processes of its own, since it sets the threads of TensorFlow; the second call trains nothing."""
+    """In a process of its own, since it sets the threads of TensorFlow; the second call trains nothing."""
     np.savez(tmp_path / "d.npz", X=X, y=Y)
     words = [
         "pareto",
@@ -232,21 +231,20 @@ def test_the_command(tmp_path: Path) -> None:
     ]
     words += ["--epochs", "1", "--twin-epochs", "1", "--batch-size", "100", "--no-synth", "--no-freeze"]
     words += ["--threshold", "0.5", "--threshold", "1.5"]
-    words = [sys.executable, "-m", "bittrigger", *words, "--want"]
-    done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
-    rows = json.loads(done.stdout)["networks"]
+    done, again = call([*words, "--want", "0.05", "--json"], [*words, "--want", "0.99"])
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)["networks"]
     assert sorted(row["network"] for row in rows) == ["4_i8_a6_t0.5_c0", "4_i8_a6_t1.5_c0"]
     assert [row["luts"] for row in rows] == sorted(row["luts"] for row in rows)
     assert [row["chosen"] for row in rows] == [True, False]
     assert {row["luts_origin"] for row in rows} == {"estimate"}
-    assert "run 2 of 2" in done.stderr
+    assert "run 2 of 2" in done.err
     folder = tmp_path / "runs" / "4_i8_a6_t0.5_c0" / "seed-1"
     assert frozen(folder) == [None]
     assert json.loads((folder / "result.json").read_text())["identity"]["sweep"]["batch_size"] == 100
-    again = subprocess.run([*words, "0.99"], check=False, capture_output=True, text=True, timeout=600)
-    assert (again.returncode, again.stderr.splitlines()[0]) == (1, "2 of 2 runs are done")
-    assert "score 0.99: no design reaches it; the best is 0." in again.stderr
-    assert "4_i8_a6_t0.5_c0" in again.stdout
+    assert (again.code, again.err.splitlines()[0]) == (1, "2 of 2 runs are done")
+    assert "score 0.99: no design reaches it; the best is 0." in again.err
+    assert "4_i8_a6_t0.5_c0" in again.out
     assert "no design reaches it" in (tmp_path / "runs" / "pareto.html").read_text()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from keras_models import layers, tf
 from layouts import validate
+from one_process import call
 
 from bittrigger.errors import ConfigError
 from bittrigger.explore import candidates, selective, sensitivity
@@ -147,34 +148,6 @@ def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
         claim_folder(tmp_path / "other", {"epochs": 3})
 
 
-RUNNER = """
-import contextlib, io, json, sys
-from bittrigger.cli import main
-results = []
-for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-    light = not any(name in sys.modules for name in ("tensorflow", "keras", "qkeras"))
-    results.append([code or 0, out.getvalue(), err.getvalue(), light])
-print(json.dumps(results))
-"""
-
-
-def call(*commands: list[Any]) -> list[Any]:
-    """Run commands in one process of their own: exit code, output, errors, and whether TensorFlow was left alone."""
-    words = json.dumps([[str(word) for word in command] for command in commands])
-    done = subprocess.run(
-        [sys.executable, "-c", RUNNER, words], capture_output=True, text=True, check=True, timeout=600
-    )
-    found: list[Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 WRONG = [
     (["--metric", "f1"], "metric 'f1': not known; allowed are accuracy, auc, mse"),
     (["--distil", "2"], "distillation 2.0: allowed are shares of the loss from 0 to 1"),
@@ -200,12 +173,12 @@ def test_a_wrong_wish_is_refused_and_leaves_nothing(files: Path, tmp_path: Path)
     helps = [["sensitivity", "--help"], ["quantize", "--help"], ["sensitivity", tmp_path / "code.h5", *data]]
     wrong = [["quantize", files / "model.h5", *data, "-o", tmp_path / "m.h5", *words] for words, _ in WRONG]
     done = call(*helps[:2], *wrong, helps[2])
-    assert [code for code, *_ in done] == [0, 0, *(2 for _ in WRONG), 1]
-    assert all(light for *_, light in done[: 2 + 7])
-    for (_, message), (_, _, errors, _) in zip(WRONG, done[2:-1], strict=True):
-        assert message in errors
-        assert "Traceback" not in errors
-    assert "layer 'code': class 'Lambda' is not allowed, so the file was not opened with TensorFlow" in done[-1][2]
+    assert [run.code for run in done] == [0, 0, *(2 for _ in WRONG), 1]
+    assert all(run.light for run in done[: 2 + 7])
+    for (_, message), run in zip(WRONG, done[2:-1], strict=True):
+        assert message in run.err
+        assert "Traceback" not in run.err
+    assert "layer 'code': class 'Lambda' is not allowed, so the file was not opened with TensorFlow" in done[-1].err
     assert [path.name for path in tmp_path.iterdir()] == ["code.h5"]
 
 
@@ -221,11 +194,11 @@ def test_the_verb_sensitivity_prints_writes_and_draws(files: Path, tmp_path: Pat
         "-o",
         tmp_path / "out",
     ]
-    ((code, output, errors, _),) = call(words)
-    assert code == 0, errors
-    assert "drop / 1000 LUT saved" in output
-    assert "LUT: estimate of the solver, effort fast" in output
-    assert "5/5 all kernels ternary" in errors
+    (done,) = call(words)
+    assert done.code == 0, done.err
+    assert "drop / 1000 LUT saved" in done.out
+    assert "LUT: estimate of the solver, effort fast" in done.out
+    assert "5/5 all kernels ternary" in done.err
     saved = json.loads((tmp_path / "s.json").read_text())
     assert saved["schema"] == "bittrigger/sensitivity-1"
     assert saved.items() >= json.loads((tmp_path / "out" / "sensitivity.json").read_text()).items()
@@ -234,8 +207,8 @@ def test_the_verb_sensitivity_prints_writes_and_draws(files: Path, tmp_path: Pat
 
 def test_the_verb_quantize_writes_a_keras_file(root: Path, files: Path, tmp_path: Path) -> None:
     words = ["quantize", files / "model.h5", "--data", files / "events.npz", "--epochs", "0"]
-    ((code, _, errors, _),) = call([*words, "-o", tmp_path / "m.keras", "--json", tmp_path / "m.json"])
-    assert code == 0, errors
+    (done,) = call([*words, "-o", tmp_path / "m.keras", "--json", tmp_path / "m.json"])
+    assert done.code == 0, done.err
     validate(root, "quantize-1", json.loads((tmp_path / "m.json").read_text()))
     assert [layer.name for layer in load_model(tmp_path / "m.keras").layers if layer.weights]
 
@@ -266,10 +239,10 @@ def test_the_verb_quantize_can_be_stopped_and_writes_what_converts(files: Path, 
     assert 1 <= len(json.loads(history.read_text())) < 60
     other = [*words[:-1], "0.9", "-o", made]
     done = call([*words, "-o", made], [*words, "-o", straight], [*words, "-o", made], [*other, "--overwrite"])
-    assert [code for code, *_ in done] == [0, 0, 2, 2]
-    assert "accuracy on 80 test events" in done[0][1]
-    assert "it exists; choose another with -o, or replace an earlier file with --overwrite" in done[2][2]
-    assert "it holds a run with distil 0.3, this one has 0.9" in done[3][2]
+    assert [run.code for run in done] == [0, 0, 2, 2]
+    assert "accuracy on 80 test events" in done[0].out
+    assert "it exists; choose another with -o, or replace an earlier file with --overwrite" in done[2].err
+    assert "it holds a run with distil 0.3, this one has 0.9" in done[3].err
     model, wanted = load_model(made), load_model(straight)
     assert all(map(np.array_equal, model.get_weights(), wanted.get_weights()))
     result = json.loads((tmp_path / "m.h5.run" / "training" / selective.RESULT).read_text())

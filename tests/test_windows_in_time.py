@@ -8,7 +8,8 @@ from designs import build_of, disagreements
 from test_prove import failures, replace_once
 
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.device.cost_model import estimate, queue_cost, window_cost
+from bittrigger.device.cost_model import estimate
+from bittrigger.device.feed_cost import queue_cost, window_cost
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.forms.window import used_codes, window_of

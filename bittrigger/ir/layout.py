@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Intervals
 from bittrigger.ir.nodes.wire import Wire, wire_intervals
-from bittrigger.ir.pipeline import Module, Pipeline, last_reads, registers_until
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.waiting import last_reads, registers_until
 
 
 @dataclass(frozen=True)

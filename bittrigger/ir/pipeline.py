@@ -14,21 +14,20 @@ import numpy as np
 
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.fixed import IntArray, Interval, Rounding
+from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.considered import Form
 from bittrigger.ir.forms.engine import FEEDING, Engine
 from bittrigger.ir.forms.serial import Serial
-from bittrigger.ir.forms.table import search_bits
 from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.forms.window import Window, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
-from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
-from bittrigger.ir.nodes.extremum import Extremum, tournament
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import READING, Held, Hold, Turns, Weigh
-from bittrigger.ir.nodes.product import Product, row_bits
+from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.origin import Origin
-from bittrigger.ir.routes import Route, read_by, route
+from bittrigger.ir.routes import Route, route
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,105 +318,3 @@ def in_software(pipeline: Pipeline) -> Pipeline:
         return replace(plain, engine=None, tally=None, columns=0, serial=None)
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
-
-
-def last_reads(pipeline: Pipeline) -> dict[str, int]:
-    """The last stage in which the codes of each port or operation are read, wires followed; those that leave: the latency."""
-    last: dict[str, int] = {}
-    for module in pipeline.modules:
-        if module.reads is not None:
-            for name in read_by(pipeline.graph, module.node.inputs):
-                last[name] = max(module.reads, last.get(name, 0))
-    return last | dict.fromkeys(read_by(pipeline.graph, pipeline.graph.outputs), pipeline.latency_cycles)
-
-
-def waits_in_place(pipeline: Pipeline, name: str, last: int) -> bool:
-    """Whether the codes of ``name``, which are read until stage ``last``, stay in a register until the next event comes there.
-
-    That takes fewer registers where they wait for more than a cycle, and events are more than one apart.
-    """
-    return pipeline.ii > 1 and last - pipeline.source_stage(name) > 1
-
-
-def registers_until(pipeline: Pipeline, name: str, stage: int, last: int) -> int:
-    """Which of the registers behind the codes of ``name`` is read in ``stage``; 0 for none.
-
-    Each one takes what the one before it holds, a cycle later, or where codes wait in place ``ii`` cycles later: the last
-    cycle in which that one holds them.
-    """
-    delay = stage - pipeline.source_stage(name)
-    return -(-delay // pipeline.ii) if waits_in_place(pipeline, name, last) else delay
-
-
-def stream_delays(pipeline: Pipeline) -> dict[str, int]:
-    """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them.
-
-    An input that comes in words is as a folded module is.
-    """
-    together, modules = last_reads(pipeline), {module.node.name: module for module in pipeline.modules}
-    delays = {
-        name: module.phases - 1 if name in together and module.pace == 1 else 0
-        for name, module in modules.items()
-        if module.is_folded
-    }
-    for port in pipeline.arrival.ports if pipeline.arrival else ():
-        delays[port] = pipeline.arriving if port in together else 0
-    for module in pipeline.modules:
-        if module.reads is None:
-            before = module.node.inputs[0]
-            delays[before] = max(delays[before], module.start - pipeline.first_stage(before))
-    return delays
-
-
-def loads(pipeline: Pipeline) -> set[int]:
-    """The stages in which something is told that an event is there: queues, feeds, sums over positions, registers that hold."""
-    held = held_turns(pipeline)
-    fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial or module.is_fed)
-    found = {module.reads for module in fed if module.reads is not None}
-    found |= {module.start for module in pipeline.modules if module.tally}
-    for name, last in last_reads(pipeline).items():
-        if waits_in_place(pipeline, name, last):
-            found |= set(range(pipeline.source_stage(name), last, pipeline.ii))
-    return found | {
-        module.stop + k * module.pace for module in pipeline.modules for k in range(held.get(module.node.name, 0))
-    }
-
-
-def held_turns(pipeline: Pipeline) -> dict[str, int]:
-    """How many turns of each folded module are held until all are there: all but the last, where they are cycles apart."""
-    together = last_reads(pipeline)
-    return {
-        module.node.name: module.phases - 1
-        for module in pipeline.modules
-        if module.is_folded and module.pace > 1 and module.node.name in together
-    }
-
-
-def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:
-    """Bits of an operand code that a requantiser or a table reads; the others are never registered in front of it.
-
-    Args:
-        source: range of the code.
-        result: range of what it becomes.
-    """
-    if result.lo == result.hi:
-        return 0
-    if isinstance(node, Requantize) and node.rounding is Rounding.TRN:
-        return max(source.width - max(node.shift, 0), 1)
-    return source.width
-
-
-def vector_bits(codes: Intervals) -> int:
-    """Bits of a register that holds codes of these ranges; what never changes needs none."""
-    return sum(0 if span.lo == span.hi else span.width for span in codes)
-
-
-def part_bits(node: Lookup | Scaling | Extremum | Product, source: Intervals, result: Intervals) -> tuple[int, ...]:
-    """Bits of a register in front of each part of the logic of one copy of ``node``: what that part reads."""
-    if isinstance(node, Lookup):
-        return search_bits(node, source)
-    if isinstance(node, Extremum):
-        return tuple(vector_bits(left) for left in tournament(node, source)[:-1])
-    if isinstance(node, Product):
-        return row_bits(source)
-    return operand_bits(node, source, result)

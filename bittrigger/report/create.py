@@ -9,7 +9,8 @@ import numpy as np
 
 from bittrigger import __version__
 from bittrigger.device.budgets import BUNCH_CROSSING_NS
-from bittrigger.device.cost_model import Cost, estimate
+from bittrigger.device.cost import Cost
+from bittrigger.device.cost_model import estimate
 from bittrigger.device.parts import Part
 from bittrigger.ir.adders import depth
 from bittrigger.ir.fixed import IntArray

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from bittrigger.device.cost_model import engine_luts, module_cost
+from bittrigger.device.cost_model import module_cost
+from bittrigger.device.feed_cost import engine_luts
 from bittrigger.device.serial_cost import serial_cost
 from bittrigger.device.timing import DelayModel
 from bittrigger.errors import ConfigError, InternalError, excerpt

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bittrigger.device.cost_model import Cost, queue_cost, window_cost
+from bittrigger.device.cost import Cost
+from bittrigger.device.feed_cost import queue_cost, window_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import Engine

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bittrigger.device.cost_model import Cost, columns_cost, engine_cost, module_cost
+from bittrigger.device.cost import Cost
+from bittrigger.device.cost_model import module_cost
+from bittrigger.device.feed_cost import columns_cost, engine_cost
 from bittrigger.device.serial_cost import serial_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import FixedPoint

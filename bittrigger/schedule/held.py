@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bittrigger.device.cost_model import BLOCK_LUTS, columns_cost
+from bittrigger.device.feed_cost import BLOCK_LUTS, columns_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.graph import Graph, Linear, intervals

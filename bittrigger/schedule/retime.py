@@ -38,7 +38,7 @@ from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.nodes.wire import ZERO, Wire
-from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
+from bittrigger.ir.register_bits import kept_bits, part_bits, vector_bits
 from bittrigger.ir.routes import read_by
 from bittrigger.schedule.difference import Constraints, minimise
 from bittrigger.schedule.period import Operation as Step

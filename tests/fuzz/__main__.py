@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from fuzz.campaign import Campaign, run_campaign, summary
-from fuzz.check import Plan
+from fuzz.case import Plan
 
 
 @click.command()

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fuzz.check import Plan, Record, as_json, run_batch
+from fuzz.case import Plan, Record, as_json
+from fuzz.check import run_batch
 from fuzz.gates import Yosys
 from fuzz.generate import generate
 from fuzz.shrink import shrink

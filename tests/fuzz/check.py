@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import traceback
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,7 +15,7 @@ from bittrigger.build.folder import Build
 from bittrigger.compile import agreement
 from bittrigger.compile.convert import convert
 from bittrigger.compile.read import read_model
-from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
+from bittrigger.errors import BittriggerError, MismatchError
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
 from bittrigger.frontend.keras_model.reference import round_outputs
 from bittrigger.ir.basis import Grade
@@ -32,147 +29,14 @@ from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from fuzz import live
+from fuzz.case import Case, Plan, Record
 from fuzz.child import cpu_seconds
 from fuzz.gates import Yosys
-from fuzz.natives import KINDS, Natives, compile_natives
-from fuzz.spec import Spec, digest
+from fuzz.natives import Natives, compile_natives
+from fuzz.spec import Spec
 
 EVENTS = 100
 """Random events of each network, besides its corner vectors."""
-
-REFUSALS = (UnsupportedModelError, ConfigError)
-"""What a network that is not supported may raise."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which executors run. Every network goes through Keras and the oracle.
-
-    Attributes:
-        build_every: one network in so many is saved, loaded, solved, emitted, run and proven; of the others the model object is
-            lowered and compared with Keras.
-        predict_every: of one network in so many Keras' ``predict`` gives the reference, compared with its eager calls, which
-            give that of the others in a tenth of the time.
-        natives: those of ``fuzz.natives.KINDS`` that run on every network.
-        gates_every: the netlist of one network in so many is simulated; 0 for none.
-        product_every: one network in so many also runs through every executor of the command line (RTL under cocotb); 0 for
-            none.
-    """
-
-    build_every: int = 1
-    predict_every: int = 50
-    natives: tuple[str, ...] = KINDS
-    gates_every: int = 1
-    product_every: int = 50
-
-
-@dataclass(frozen=True)
-class Record:
-    """What happened to one network.
-
-    Attributes:
-        outcome: ``equal``, ``unbuildable`` (by Keras), ``refused``, ``mismatch``, ``crash`` or ``failed`` (a tool).
-        where: executor, class of the error or place of the crash; with ``outcome`` it tells one failure from another.
-        executors: those that ran and agree.
-        words: what the network is made of.
-        cpu_s: CPU seconds of each stage.
-    """
-
-    seed: int
-    digest: str
-    outcome: str
-    where: str = ""
-    detail: str = ""
-    executors: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    cpu_s: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> bool:
-        """Whether this must not happen."""
-        return self.outcome in ("mismatch", "crash", "failed")
-
-    @property
-    def kind(self) -> tuple[str, str]:
-        """What a smaller network must share to fail in the same way."""
-        return self.outcome, self.where
-
-
-def as_json(record: Record) -> dict[str, Any]:
-    """``record`` in types of JSON."""
-    return asdict(record)
-
-
-@dataclass
-class _Case:
-    """One network on its way."""
-
-    spec: Spec
-    graph: Graph | None = None
-    build: Build | None = None
-    codes: IntArray | None = None
-    wanted: IntArray | None = None
-    executors: list[str] = field(default_factory=list)
-    failure: tuple[str, str, str] | None = None
-    cpu_s: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def alive(self) -> bool:
-        return self.failure is None
-
-    @property
-    def built(self) -> bool:
-        return self.alive and self.build is not None
-
-    @contextmanager
-    def stage(self, name: str, where: str = "") -> Iterator[None]:
-        """Time the block; what it raises is how this network fails."""
-        started = cpu_seconds()
-        try:
-            yield
-            if where:
-                self.executors.append(where)
-        except MismatchError as error:
-            self.failure = ("mismatch", where or "keras", str(error))
-        except REFUSALS as error:
-            self.failure = ("refused" if not where else "failed", where or type(error).__name__, str(error))
-        except BittriggerError as error:
-            self.failure = ("failed", where or type(error).__name__, str(error))
-        except Exception as error:  # noqa: BLE001 - a crash is what is looked for
-            self.failure = ("crash", f"{type(error).__name__} in {_place(error)}", traceback.format_exc(limit=-6))
-        finally:
-            self.cpu_s[name] += cpu_seconds() - started
-
-    def _made_as(self) -> set[str]:
-        """Words for how the design is built."""
-        words = set() if self.graph is None else {self.graph.basis.grade.value}
-        if self.build is None:
-            return words
-        modules = self.build.pipeline.modules
-        for word, holds in {
-            "folded": any(module.is_folded for module in modules),
-            "step by step": any(module.engine for module in modules),
-            "digit by digit": any(module.serial for module in modules),
-            "sums in turns": any(module.tally for module in modules),
-            "vhdl": self.spec.hdl == "vhdl",
-        }.items():
-            words |= {word} if holds else set()
-        return words | live.words_of(self.build)
-
-    def record(self) -> Record:
-        """What happened."""
-        outcome, where, detail = self.failure or ("equal", "", "")
-        words = tuple(sorted({*self.spec.words(), *self._made_as()})) if self.graph is not None else ()
-        seconds = {name: round(value, 4) for name, value in self.cpu_s.items()}
-        return Record(
-            self.spec.seed, digest(self.spec), outcome, where, detail[:3000], tuple(self.executors), words, seconds
-        )
-
-
-def _place(error: Exception) -> str:
-    """The innermost function of bittrigger in the traceback of ``error``."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/bittrigger/" in frame.filename]
-    return f"{Path(frames[-1].filename).stem}.{frames[-1].name}" if frames else "fuzz"
 
 
 def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | None = None) -> list[Record]:
@@ -184,7 +48,7 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     server = yosys or Yosys(folder / "yosys")
-    cases = [_Case(spec) for spec in specs]
+    cases = [Case(spec) for spec in specs]
     try:
         for place, case in enumerate(cases):
             _convert(case, folder / str(place), plan)
@@ -210,7 +74,7 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
     return [case.record() for case in cases]
 
 
-def _convert(case: _Case, folder: Path, plan: Plan) -> None:
+def _convert(case: Case, folder: Path, plan: Plan) -> None:
     """Build the model, save and convert it or read it as it is, and compare Keras with the oracle."""
     import tensorflow as tf
 
@@ -278,7 +142,7 @@ def _ends_in_probabilities(spec: Spec) -> bool:
     return any(spec.nodes[k].options.get("activation") in ("softmax", "sigmoid") for k in spec.outputs)
 
 
-def _compare_with_keras(case: _Case, model: Any, graph: Graph, *, predicted: bool) -> None:
+def _compare_with_keras(case: Case, model: Any, graph: Graph, *, predicted: bool) -> None:
     """Compare the model as it was before it was saved; the loaded one has been compared by the conversion."""
     if case.spec.logits or _ends_in_probabilities(case.spec):
         return
@@ -332,7 +196,7 @@ def _side_by_side(found: Any, events: int) -> FloatArray:
     return np.concatenate([np.asarray(item, dtype=np.float64).reshape(events, -1) for item in outputs], axis=1)
 
 
-def _run_natives(cases: list[_Case], folder: Path, plan: Plan) -> None:
+def _run_natives(cases: list[Case], folder: Path, plan: Plan) -> None:
     """Compile all networks together; if that fails, one by one, so that it is known which one it is."""
     if not cases or not plan.natives:
         return
@@ -359,22 +223,22 @@ def _run_natives(cases: list[_Case], folder: Path, plan: Plan) -> None:
                     _check(case, program.run(place, kind, _codes(case)), kind)
 
 
-def _built(case: _Case) -> Build:
+def _built(case: Case) -> Build:
     assert case.build is not None
     return case.build
 
 
-def _codes(case: _Case) -> IntArray:
+def _codes(case: Case) -> IntArray:
     assert case.codes is not None
     return case.codes
 
 
-def _check(case: _Case, found: IntArray, kind: str) -> None:
+def _check(case: Case, found: IntArray, kind: str) -> None:
     assert case.wanted is not None
     compare(_built(case).graph, case.wanted, found, ("oracle", kind))
 
 
-def _prove(case: _Case, yosys: Yosys) -> None:
+def _prove(case: Case, yosys: Yosys) -> None:
     """Prove the Verilog for every input."""
     before = yosys.cpu_s
     with case.stage("prove"), patch.object(structure, "read_rtl", yosys.rtl):
@@ -387,7 +251,7 @@ def _prove(case: _Case, yosys: Yosys) -> None:
     case.cpu_s["prove"] += yosys.cpu_s - before
 
 
-def _run_live(case: _Case) -> None:
+def _run_live(case: Case) -> None:
     """The RTL of what takes words or holds numbers, and every executor on other numbers."""
     with case.stage("run rtl-fast", "rtl-fast"):
         live.run_live(_built(case), ("rtl-fast",), _codes(case))
@@ -397,14 +261,14 @@ def _run_live(case: _Case) -> None:
         live.run_live(live.swapped(_built(case), case.spec.seed), live.OTHER, _codes(case))
 
 
-def _run_gates(case: _Case, yosys: Yosys) -> None:
+def _run_gates(case: Case, yosys: Yosys) -> None:
     before = yosys.cpu_s
     with case.stage("gates", "gates"):
         _check(case, yosys.gates(_built(case), _codes(case)), "gates")
     case.cpu_s["gates"] += yosys.cpu_s - before
 
 
-def _run_product(case: _Case) -> None:
+def _run_product(case: Case) -> None:
     """Every executor as the command line runs it."""
     for name in ("csim", "emulator", "rtl", "gates"):
         with case.stage(f"product {name}", f"product {name}"):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fuzz.check import Plan, Record, run_batch
+from fuzz.case import Plan, Record
+from fuzz.check import run_batch
 from fuzz.natives import KINDS
 from fuzz.spec import Node, Options, Spec, digest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import random
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from queue import Queue
 
 from rich.console import Console
@@ -43,6 +45,8 @@ SCOPE = {
     "bittrigger/ir/routes.py": TARGETS,
     "bittrigger/ir/nodes/extremum.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
+    "bittrigger/ir/waiting.py": ("verilog",),
+    "bittrigger/ir/register_bits.py": ("verilog",),
     "bittrigger/ir/ports.py": ("verilog",),
     "bittrigger/ir/nodes/held.py": TARGETS,
     "bittrigger/ir/held/bus.py": TARGETS,
@@ -154,6 +158,8 @@ class Workplace:
         self.folder, self.designs = folder, designs
         for name in ("bittrigger", "hls_templates", "firmware", "sim"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # taken where the source still has the hash that it had: what is broken is compiled anew
+        compileall.compile_dir(folder / "bittrigger", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         (folder / "tests").symlink_to(ROOT / "tests")
 
     @staticmethod

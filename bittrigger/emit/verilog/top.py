@@ -17,9 +17,10 @@ from bittrigger.ir.graph import Input
 from bittrigger.ir.held.bus import address_bits
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.wire import Wire
-from bittrigger.ir.pipeline import Module, Pipeline, last_reads, loads, stream_delays, waits_in_place
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
+from bittrigger.ir.waiting import last_reads, loads, stream_delays, waits_in_place
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from bittrigger.ir.forms.window import used_codes
 from bittrigger.ir.held.memory import fed_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.wire import Wire
-from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.waiting import held_turns, last_reads, stream_delays
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import intervals
-from bittrigger.ir.pipeline import Pipeline, last_reads
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.waiting import last_reads
 from bittrigger.simulate.simulators import stimulus
 from bittrigger.simulate.simulators.harness import FieldRow, play
 from bittrigger.simulate.simulators.verilated import Probe, build_library
