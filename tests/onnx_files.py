@@ -9,7 +9,18 @@ import numpy as np
 
 GENERAL = "qonnx.custom_op.general"
 LAST = "qonnx.custom_op.channels_last"
-_KINDS = {"float32": 1, "float64": 11, "int64": 7, "int32": 6, "uint8": 2, "int8": 3, "uint16": 4}
+DOMAINS = {GENERAL: 2, LAST: 1, "com.microsoft": 1}
+_KINDS = {
+    "float32": 1,
+    "float64": 11,
+    "int64": 7,
+    "int32": 6,
+    "uint8": 2,
+    "int8": 3,
+    "uint16": 4,
+    "int16": 5,
+    "bool": 9,
+}
 
 
 def varint(value):
@@ -64,7 +75,7 @@ def value_info(name, shape, kind=1):
 
 
 def model(graph, opset=13):
-    imports = [sized(8, sized(1, domain) + whole(2, n)) for domain, n in (("", opset), (GENERAL, 2), (LAST, 1))]
+    imports = [sized(8, sized(1, domain) + whole(2, n)) for domain, n in {"": opset, **DOMAINS}.items()]
     return whole(1, 8) + b"".join(imports) + sized(7, graph)
 
 
@@ -81,6 +92,9 @@ class Net:
     known: list = field(default_factory=list)
     opset: int = 13
     x: str = "x"
+    delivers: str = ""
+    takes: str = ""
+    annotated: str = ""
 
     def __post_init__(self):
         self.random = np.random.default_rng(self.seed)
@@ -108,12 +122,13 @@ class Net:
         return made
 
     def finish(self, *names):
-        kind = _KINDS[self.dtype]
-        ends = sized(11, value_info("x", (self.batch, *self.shape), kind)) + b"".join(
-            sized(12, value_info(name, (), kind)) for name in names
+        ends = sized(11, value_info("x", (self.batch, *self.shape), _KINDS[self.takes or self.dtype])) + b"".join(
+            sized(12, value_info(name, (), _KINDS[self.delivers or self.dtype])) for name in names
         )
         made = b"".join(sized(1, one) for one in self.nodes) + sized(2, "net")
         known = b"".join(sized(13, one) for one in self.known)
+        if self.annotated:
+            known += sized(14, sized(1, "x") + sized(2, sized(1, "finn_datatype") + sized(2, self.annotated)))
         return model(made + b"".join(sized(5, one) for one in self.constants) + ends + known, self.opset)
 
 

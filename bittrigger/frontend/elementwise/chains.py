@@ -27,6 +27,8 @@ MAX_RUNS = 1 << 24
 
 _BATCH = 1 << 20
 
+THRESHOLDS = "thresholds"
+
 
 @dataclass(frozen=True, eq=False)
 class AddBias:
@@ -66,7 +68,8 @@ class Parametric:
     """A function with numbers of its own for each channel.
 
     Attributes:
-        function: ``normalise``: ``(x - p0) / p1``; ``prelu``: ``max(x, 0) - p0 * max(-x, 0)``; ``gather``: ``p0[x]``.
+        function: ``normalise``: ``(x - p0) / p1``; ``prelu``: ``max(x, 0) - p0 * max(-x, 0)``; ``gather``: ``p0[x]``;
+            ``thresholds``: how many of the ascending ``p0`` are at most ``x``.
         parameters: arrays whose last axis is that of the channels.
     """
 
@@ -112,8 +115,19 @@ def _apply_parametric(step: Parametric, values: Float32Array, channels: IntArray
             return np.add(np.maximum(values, np.float32(0)), below, dtype=np.float32)
         case "gather":
             return np.asarray(first[values.astype(np.int64), channels], dtype=np.float32)
+        case "thresholds":
+            return counts_below(first, values, channels)
         case name:
             raise InternalError(f"no function {name!r} of channels")
+
+
+def counts_below(thresholds: Float32Array, values: Float32Array, channels: IntArray) -> Float32Array:
+    """How many of the ascending thresholds `(steps, n)` of its channel are at most each value."""
+    made = np.zeros(len(values), dtype=np.float32)
+    for channel in np.unique(channels).tolist():
+        mine = channels == channel
+        made[mine] = np.searchsorted(thresholds[:, channel], values[mine], side="right")
+    return made
 
 
 def apply_steps(steps: Sequence[Step], values: Float32Array, channels: IntArray) -> Float32Array:

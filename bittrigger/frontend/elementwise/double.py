@@ -9,10 +9,18 @@ from contextlib import contextmanager
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise.chains import Apply, Parametric, Step, StridedInterval, distinct_channels
+from bittrigger.frontend.elementwise.chains import (
+    THRESHOLDS,
+    Apply,
+    Parametric,
+    Step,
+    StridedInterval,
+    distinct_channels,
+)
 from bittrigger.frontend.elementwise.exact import affine_part, is_affine, line_of
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
+from bittrigger.frontend.elementwise.thresholds import grid_of_step
 from bittrigger.ir.fixed import FloatArray, IntArray
 
 MAX_POINTS = 1 << 20
@@ -29,7 +37,7 @@ def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: i
         UnsupportedModelError: if the last step is no quantiser, there are too many codes, or doubles do not decide one.
     """
     last = steps[-1]
-    grid = last.function.grid if isinstance(last, Apply) else None
+    grid = grid_of_step(last)
     if grid is None:
         raise UnsupportedModelError(
             f"layer {last.layer!r}: its exact results lie on no grid of integers; allowed is a quantised activation behind it, "
@@ -72,6 +80,11 @@ def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int,
 def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid) -> IntArray:
     for step in steps:
         values = double_step(step, values, channel)
+        if np.isnan(values).any():
+            raise UnsupportedModelError(
+                f"layer {step.layer!r}: its result is no number for some input; allowed are functions of all that can come; "
+                "limit what goes into it, for example by a Clip"
+            )
     codes: IntArray = np.clip(np.rint(np.ldexp(values, grid.frac)), grid.lo, grid.hi).astype(np.int64)
     return codes
 
@@ -95,6 +108,8 @@ def double_step(step: Step, values: FloatArray, channel: int) -> FloatArray:
         first = np.asarray(step.parameters[0], dtype=np.float64)[..., channel]
         if step.function == "gather":
             return np.asarray(first[values.astype(np.int64)])
+        if step.function == THRESHOLDS:
+            return np.searchsorted(first, values, side="right").astype(np.float64)
         return np.asarray(np.maximum(values, 0) - first * np.maximum(-values, 0))
     line = line_of((step,), channel, 0)
     return values * (line.slope / line.unit) + line.offset / line.unit

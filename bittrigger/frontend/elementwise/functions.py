@@ -327,8 +327,13 @@ def _of_onnx(name: str, config: Spec) -> Function:
             is_relu=name == "Relu",
             rational=True,
         )
-    double = onnx.IN_DOUBLE[name]
-    return Function(name, _in_single(lambda values: double(values, given)), lambda values: double(values, given))
+    own = onnx.IN_DOUBLE[name]
+
+    def double(values: FloatArray) -> FloatArray:
+        with np.errstate(all="ignore"):  # what is not finite is refused where it is tabulated
+            return own(values, given)
+
+    return Function(name, _in_single(double), double)
 
 
 def rounding_to(kind: FixedPoint) -> Function:

@@ -7,6 +7,7 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats
 from bittrigger.frontend.elementwise.functions import rounding_to
+from bittrigger.frontend.elementwise.thresholds import grid_of_step
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.plans import reach_under
@@ -49,8 +50,7 @@ def delivered(builder: Builder, signal: Signal, layer: str, wanted: str) -> tupl
 
 def _is_open(signal: Signal) -> bool:
     """Whether the signal ends in operations that no quantiser closes."""
-    last = signal.steps[-1] if signal.steps else None
-    return last is not None and not (isinstance(last, Apply) and last.function.grid is not None)
+    return bool(signal.steps) and grid_of_step(signal.steps[-1]) is None
 
 
 def _rounded(builder: Builder, signal: Signal, layer: str, kind: FixedPoint) -> tuple[Signal, FixedPoint]:

@@ -27,6 +27,7 @@ from bittrigger.frontend.elementwise.exact import affine_part
 from bittrigger.frontend.elementwise.functions import ALLOWED
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
+from bittrigger.frontend.elementwise.thresholds import counted_floats, grid_of_counts, grid_of_step
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.ideal import ideal_plan
@@ -129,7 +130,7 @@ def _is_relu(step: Step) -> bool:
 
 
 def _is_closed(step: Step) -> bool:
-    return isinstance(step, Apply) and step.function.grid is not None
+    return grid_of_step(step) is not None
 
 
 def _check_table(signal: Signal, plan: Plan) -> None:
@@ -248,7 +249,8 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
 def _cheapest(builder: Builder, signal: Signal) -> Plan:
     reach, frac = reach_under(builder, signal)
     last = signal.steps[-1]
-    floats = tabulate(last.layer, signal.steps, reach, frac)
+    direct = grid_of_counts(signal.steps[0]) is not None
+    floats = counted_floats(signal.steps, reach, frac) if direct else tabulate(last.layer, signal.steps, reach, frac)
     unsure = ambiguous_codes(signal.steps, floats, frac)
     if unsure:
         raise Float32RoundsError(

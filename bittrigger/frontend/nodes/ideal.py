@@ -18,6 +18,7 @@ from bittrigger.frontend.elementwise.double import double_runs
 from bittrigger.frontend.elementwise.exact import Line, affine_part, line_of, quantised_runs, quantised_steps
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Affine
+from bittrigger.frontend.elementwise.thresholds import counted_exactly, grid_of_counts
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.plans import Plan, affine_plans, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
@@ -38,12 +39,23 @@ def ideal_plan(builder: Builder, signal: Signal) -> Plan:
     rest = signal.steps[affine:]
     if all(isinstance(step, Apply) and step.function.is_relu for step in rest):
         return _kept_whole(builder, signal, signal.steps[:affine], relu=bool(rest))
+    counts = grid_of_counts(rest[0]) if len(rest) == 1 else None
+    if counts is not None:
+        return _counted(builder, signal, counts)
     grid = _plain_grid(rest)
     if grid is not None:
         return _quantised(builder, signal, signal.steps[:affine], grid)
     if len(rest) == 1 and (found := _rounded_line(rest[0], len(reach_under(builder, signal)[0]))) is not None:
         return _quantised(builder, signal, (*signal.steps[:affine], found[0]), found[1])
     return _tabulated(builder, signal)
+
+
+def _counted(builder: Builder, signal: Signal, grid: Grid) -> Plan:
+    reach, frac = reach_under(builder, signal)
+    plans = fits_and_tables(builder, signal, counted_exactly(signal.steps, reach, frac), grid, table=True)
+    if not plans:
+        raise _too_large(signal, f"it counts {grid.hi} thresholds, which no requantiser does")
+    return min(plans, key=lambda plan: plan.cost)
 
 
 def _rounded_line(step: Step, channels: int) -> tuple[Scale, Grid] | None:

@@ -23,6 +23,19 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "Neg": np.negative,
+    "Abs": np.abs,
+    "Sqrt": np.sqrt,
+    "Floor": np.floor,
+    "Ceil": np.ceil,
+    "Round": np.rint,
+    "Sign": np.sign,
+    "Reciprocal": np.reciprocal,
+}
+"""Functions whose float32 is the same everywhere."""
+
+
 def folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:
     """What a node makes of constants.
 
@@ -35,14 +48,18 @@ def folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:
         raise refused(node, f"its constants do not fit: {str(error)[:120]}", "allowed are valid graphs") from error
 
 
-def _folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:  # noqa: C901, PLR0911 - one return a kind
+def _folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:  # noqa: C901, PLR0911, PLR0912 - one return a kind
     values = [constant.values for constant in constants]
     scale = constants[0].scale if constants else None
     match node.kind:
         case "Constant":
             return Constant(_given(node))
-        case "Identity" | "Dropout":
+        case "Identity" | "Dropout" | "DebugMarker":
             return constants[0]
+        case "Slice":
+            return Constant(values[0][_slices(node, values)], None if scale is None else scale[_slices(node, values)])
+        case kind if kind in _FUNCTIONS:
+            return Constant(np.asarray(_FUNCTIONS[kind](values[0]), dtype=values[0].dtype))
         case "Transpose" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze":
             moved = [None if array is None else _moved(node, array, values[1:]) for array in (values[0], scale)]
             return Constant(np.asarray(moved[0]), moved[1])
@@ -73,6 +90,20 @@ def _folded(node: OnnxNode, constants: Sequence[Constant]) -> Constant:  # noqa:
     raise refused(node, "it reads constants alone", "allowed are quantisers, shapes and sums there; simplify the graph")
 
 
+def _slices(node: OnnxNode, values: Sequence[Array]) -> tuple[slice, ...]:
+    if len(node.inputs) > 1 and not all(node.inputs):
+        raise ValueError("a Slice with steps, but without axes")
+    given = [array.ravel().tolist() for array in values[1:]]
+    starts, ends, *rest = given or [axes_of(node, name) for name in ("starts", "ends", "axes")]
+    axes = (rest and rest[0]) or list(range(len(starts)))
+    steps = rest[1] if len(rest) > 1 else [1] * len(starts)
+    found = [slice(None)] * values[0].ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        below = step < 0 and end < -values[0].shape[axis]
+        found[axis] = slice(start, None if below else end, step)
+    return tuple(found)
+
+
 def _given(node: OnnxNode) -> Array:
     """The value of a Constant, of whatever kind."""
     for name, kind in (("value", None), ("value_float", "f4"), ("value_floats", "f4"), ("value_int", "i8")):
@@ -85,7 +116,9 @@ def _moved(node: OnnxNode, array: Array, others: Sequence[Array]) -> Array:
     if node.kind == "Transpose":
         return array.transpose(axes_of(node, "perm") or None)
     if node.kind == "Reshape":
-        shape = [int(n) for n in others[0].ravel()]
+        shape = [int(n) for n in others[0].ravel()] if others else axes_of(node, "shape")
+        if whole(node, "allowzero", 0) and 0 in shape:
+            raise ValueError("allowzero, and an axis of no elements")
         return array.reshape([array.shape[k] if n == 0 else n for k, n in enumerate(shape)])
     if node.kind == "Flatten":
         axis = whole(node, "axis", 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.onnx import EVEN, IN_DOUBLE
+from bittrigger.frontend.qonnx import positions
 from bittrigger.frontend.qonnx.constants import real, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Value, Walk, is_power_of_two, refused
@@ -16,12 +17,15 @@ DEFAULTS = {
     "LeakyRelu": {"alpha": 0.01},
     "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
     "Elu": {"alpha": 1.0},
+    "Celu": {"alpha": 1.0},
+    "Swish": {"alpha": 1.0},
+    "ThresholdedRelu": {"alpha": 1.0},
     "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
 }
 """The attributes of functions, and what they are where a node has none."""
 
 FUNCTIONS = (*EVEN, *IN_DOUBLE)
-MERGES = {"Sum": "add", "Max": "maximum", "Min": "minimum"}
+MERGES = {"Sum": "add", "Max": "maximum", "Min": "minimum", "Mean": "average_of"}
 
 
 def function(walk: Walk, node: OnnxNode) -> Tensor:
@@ -38,9 +42,32 @@ def function(walk: Walk, node: OnnxNode) -> Tensor:
 
 
 def _config(walk: Walk, node: OnnxNode) -> dict[str, float]:
+    if node.kind == "Gelu":
+        return config_of_gelu(node)
     if node.kind != "Clip":
         return {name: float(np.float32(real(node, name, value))) for name, value in DEFAULTS.get(node.kind, {}).items()}
     return limits(walk, node)
+
+
+def config_of_gelu(node: OnnxNode) -> dict[str, float]:
+    """Whether a Gelu takes a tanh for the error function."""
+    kind = node.attributes.get("approximate", "none")
+    if kind not in ("none", "tanh"):
+        raise refused(node, f"approximate is {str(kind)[:20]!r}", "allowed are none and tanh")
+    return {"approximate": float(kind == "tanh")}
+
+
+def negated(walk: Walk, node: OnnxNode) -> Tensor:
+    """A Neg."""
+    return walk.affine(node, walk.plain(node, walk.operand(node)), -1.0, 0.0)
+
+
+def power(walk: Walk, node: OnnxNode) -> Tensor:
+    """A Pow with the exponent 1 or 2."""
+    source, exponent = walk.operand(node), walk.values[node.inputs[1]]
+    if not isinstance(exponent, Constant) or exponent.values.size != 1 or exponent.values.flat[0] not in (1, 2):
+        raise refused(node, "its exponent is no constant 1 or 2", "allowed are these; a function takes its place")
+    return source if exponent.values.flat[0] == 1 else _product(walk, node, source, source)
 
 
 def limits(walk: Walk, node: OnnxNode) -> dict[str, float]:
@@ -93,8 +120,6 @@ def softmax(walk: Walk, node: OnnxNode) -> Tensor:
 def arithmetic(walk: Walk, node: OnnxNode) -> Tensor:
     """Add, Sub, Mul or Div of two tensors, or of a tensor and a constant."""
     left, right = (walk.values[name] for name in node.inputs[:2])
-    if "axis" in node.attributes:  # before version 7
-        raise refused(node, "its operands meet along an axis that it names", "allowed are versions from 7 on")
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return _of_tensors(walk, node, left, right)
     return _with_constant(walk, node, left, right)
@@ -146,6 +171,10 @@ def _of_tensors(walk: Walk, node: OnnxNode, left: Tensor, right: Tensor) -> Tens
     if node.kind != "Mul":
         kind = {"Add": "add", "Sub": "subtract"}[node.kind]
         return _met(walk, node, kind, [left, right])
+    return _product(walk, node, left, right)
+
+
+def _product(walk: Walk, node: OnnxNode, left: Tensor, right: Tensor) -> Tensor:
     scales = [tensor.scale for tensor in (left, right) if tensor.scale is not None]
     made = _met(walk, node, "multiply", [replace(tensor, scale=None) for tensor in (left, right)])
     for scale in scales:
@@ -154,14 +183,27 @@ def _of_tensors(walk: Walk, node: OnnxNode, left: Tensor, right: Tensor) -> Tens
 
 
 def merge(walk: Walk, node: OnnxNode) -> Tensor:
-    """Sum, Max or Min of tensors."""
-    tensors = [walk.values[name] for name in node.inputs]
-    if any(not isinstance(tensor, Tensor) for tensor in tensors):
-        raise refused(node, "it reads a constant", "allowed are values of the event; use Clip or Add")
-    return _met(walk, node, MERGES[node.kind], [tensor for tensor in tensors if isinstance(tensor, Tensor)])
+    """Sum, Mean, Max or Min of tensors, and a Max or Min with numbers."""
+    values = [walk.values[name] for name in node.inputs]
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    numbers = [value.values for value in values if isinstance(value, Constant)]
+    if (node.kind in ("Sum", "Mean") and numbers) or any(number.size != 1 for number in numbers):
+        raise refused(
+            node, "it reads a constant", "allowed are values of the event, and for Max and Min single numbers"
+        )
+    facts = positions.division(walk, node, MERGES[node.kind], len(tensors))
+    made = _met(walk, node, MERGES[node.kind], tensors, **facts)
+    for number in numbers:
+        limit = {
+            "min": -3.4e38,
+            "max": 3.4e38,
+            {"Max": "min", "Min": "max"}[node.kind]: float(np.float32(number.flat[0])),
+        }
+        made = walk.function(node, walk.plain(node, made), {"module": "onnx", "class_name": "Clip", "config": limit})
+    return made
 
 
-def _met(walk: Walk, node: OnnxNode, kind: str, tensors: list[Tensor]) -> Tensor:
+def _met(walk: Walk, node: OnnxNode, kind: str, tensors: list[Tensor], **facts: str) -> Tensor:
     """Tensors joined value by value, axes of one element repeated."""
     if len(tensors) == 1:
         return tensors[0]
@@ -178,4 +220,4 @@ def _met(walk: Walk, node: OnnxNode, kind: str, tensors: list[Tensor]) -> Tensor
     if len({tensor.order for tensor in tensors}) > 1:
         tensors = [walk.ordered(node, tensor) for tensor in tensors]
     like = replace(tensors[0], shape=tuple(shape))
-    return walk.made(node, kind, tensors, like)
+    return walk.made(node, kind, tensors, like, **facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend.elementwise import onnx
-from bittrigger.frontend.qonnx import elementwise, positions
+from bittrigger.frontend.qonnx import elementwise, finn, finn_nodes, integer_nodes, integers, positions
 from bittrigger.frontend.qonnx.constants import axes_of, folded, real, shape_of, whole
 from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST
+from bittrigger.frontend.qonnx.operators import operator_of
 from bittrigger.frontend.qonnx.tensors import Constant
 from bittrigger.frontend.qonnx.windows import window_places
 from bittrigger.ir.fixed import FloatArray
@@ -22,7 +24,7 @@ from bittrigger.ir.nodes.wire import ZERO
 
 Values = dict[str, Array]
 
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 _LINEAR = ("QuantizeLinear", "DequantizeLinear")
 _SLICE = ("starts", "ends", "axes", "steps")
 _ENDINGS = ("Softmax", "Sigmoid")
@@ -36,7 +38,7 @@ def evaluate_onnx(model: OnnxModel, events: FloatArray, dtype: Any, *, endings: 
         endings: whether a softmax or sigmoid at an output is computed.
     """
     values: Values = {name: _typed(array, dtype) for name, array in model.constants.items()}
-    constants, integers = set(values), set[str]()
+    constants, whole_ones = set(values), set[str]()
     start = 0
     for name, shape in model.inputs.items():
         size = math.prod(n or 1 for n in shape[1:])
@@ -44,11 +46,11 @@ def evaluate_onnx(model: OnnxModel, events: FloatArray, dtype: Any, *, endings: 
         start += size
     for node in model.nodes:
         given = [name for name in node.inputs if name]
-        fixed = bool(given) and not set(given) - constants - integers
-        if node.kind == "QuantizeLinear" or (node.kind == "Clip" and given[0] in integers):
+        fixed = bool(given) and not set(given) - constants - whole_ones
+        if node.kind == "QuantizeLinear" or (node.kind == "Clip" and given[0] in whole_ones):
             made = _results(node, values, len(events), constants)
-            integers |= set(node.outputs) if fixed else set()
-        elif (given and not set(given) - constants and node.kind not in (*QUANTISERS, *_LINEAR)) or not given:
+            whole_ones |= set(node.outputs) if fixed else set()
+        elif not given or (not set(given) - constants and operator_of(node).folds):
             made = [folded(node, [Constant(values[name]) for name in given]).values]
             constants |= set(node.outputs)
         elif node.kind in _ENDINGS and not endings and node.outputs[0] in model.outputs:
@@ -65,14 +67,19 @@ def _typed(array: Array, dtype: Any) -> Array:
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
-def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -> list[Array]:
+def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -> list[Array]:  # noqa: PLR0911 - one return a kind
     x, *rest = (values[name] if name else np.zeros(0) for name in node.inputs)
-    if node.kind in (*QUANTISERS, *_LINEAR):
+    if node.kind in (*_QUANTISERS, *_LINEAR):
         given = x.astype(np.float32) if node.inputs[0] in constants else x
         return [(_linear if node.kind in _LINEAR else _quantised)(node, given, rest)]
     if node.kind == "Shape":
         return [shape_of(node, (1, *x.shape[1:]))]
-    if node.domain == LAST:
+    if node.kind in _OF_INTEGERS:
+        return [_of_integers(node, x, rest)]
+    if node.kind in finn_nodes.COMPUTED:
+        return [finn_nodes.computed(node, x, rest)]
+    if node.domain == LAST or node.kind == "MaxPoolNHWC":
+        node = node if node.domain == LAST else finn.named(node, "MaxPool", LAST, node.attributes)
         first = np.moveaxis(x, -1, 1)
         if node.kind == "Conv":
             rest = [np.moveaxis(rest[0], -1, 1), *rest[1:]]
@@ -86,6 +93,48 @@ def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -
     return [_plain(node, x, rest, events)]
 
 
+_OF_INTEGERS = (
+    *integer_nodes.MATRICES,
+    *integer_nodes.CONVOLUTIONS,
+    *integer_nodes.COMPOSED,
+    "QLinearGlobalAveragePool",
+)
+
+
+def _of_integers(node: OnnxNode, x: Array, rest: list[Array]) -> Array:
+    """An operator of integers, which stay floating-point numbers; where none of them depends on the event, it is refused."""
+    dtype = next(part.dtype for part in (x, *rest) if part.dtype.kind == "f")
+    if node.kind in integer_nodes.MATRICES:
+        return integer_nodes.finished(node, integer_nodes.matrix(node, x, rest), rest, dtype)
+    if node.kind in integer_nodes.CONVOLUTIONS:
+        image, others = integer_nodes.convolved(node, x, rest)
+        return integer_nodes.finished(node, _spatial(replace(node, kind="Conv"), image, others), rest, dtype)
+    if node.kind == "QLinearGlobalAveragePool":
+        return integer_nodes.average(node, x, rest, dtype)
+    return _composed(node, [x, *rest], dtype)
+
+
+def _composed(node: OnnxNode, given: list[Array], dtype: Any) -> Array:
+    """Values of integers, an operator of floats, and a quantiser; for a concatenation, a quantiser of each operand."""
+
+    def values(place: int) -> Array:
+        zero = given[place + 2] if place + 2 < len(given) else np.zeros(0)
+        return integer_nodes.real_values(given[place], given[place + 1], zero, dtype)
+
+    def quantised(made: Array, place: int) -> Array:
+        zero = given[place + 1] if place + 1 < len(given) and given[place + 1].size else None
+        return integer_nodes.quantised_values(made, given[place], zero, dtype)
+
+    kind = node.kind.removeprefix("QLinear")
+    if kind == "Concat":
+        return np.concatenate([quantised(values(k), 0) for k in range(2, len(given), 3)], axis=whole(node, "axis", 1))
+    if kind in ("Add", "Mul"):
+        return quantised(_ARITHMETIC[kind](values(0), values(3)), 6)
+    like = replace(node, kind=kind)
+    made = _spatial(like, values(0), []) if kind == "AveragePool" else _plain(like, values(0), [], len(given[0]))
+    return quantised(made, 3)
+
+
 def _linear(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
     """A QuantizeLinear, whose integers stay floating-point numbers, or a DequantizeLinear."""
     scale, zero = rest[0], rest[1] if len(rest) > 1 and rest[1].size else np.zeros(1, np.uint8)
@@ -93,8 +142,7 @@ def _linear(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
         scale = np.moveaxis(scale.reshape(-1, *(1,) * (x.ndim - 1)), 0, whole(node, "axis", 1))
     if node.kind == "DequantizeLinear":
         return (x.astype(scale.dtype) - zero.flat[0].astype(scale.dtype)) * scale
-    kind = np.iinfo(zero.dtype)
-    return np.clip(np.rint(x / scale.astype(x.dtype)) + int(zero.flat[0]), kind.min, kind.max)
+    return np.clip(np.rint(x / scale.astype(x.dtype)) + int(zero.flat[0]), *integers.ends_of(zero))
 
 
 def _quantised(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
@@ -169,8 +217,15 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return made if len(rest) < 2 else made + rest[1].reshape(1, -1) * x.dtype.type(real(node, "beta", 1.0))
         case "Add" | "Sub" | "Mul" | "Div":
             return _ARITHMETIC[node.kind](x, rest[0])
-        case "Sum" | "Max" | "Min":
-            return reduce(_ARITHMETIC[node.kind], [x, *rest])
+        case "Sum" | "Max" | "Min" | "Mean":
+            total = reduce(_ARITHMETIC[node.kind], [x, *rest])
+            return total / x.dtype.type(len(rest) + 1) if node.kind == "Mean" else total
+        case "Cast":
+            return x
+        case "Neg":
+            return -x
+        case "Pow":
+            return x if rest[0].flat[0] == 1 else x * x
         case "PRelu":
             return np.where(x < 0, x * rest[0], x)
         case "Concat":
@@ -233,6 +288,8 @@ def _numbers(node: OnnxNode, rest: list[Array], place: int, name: str) -> list[i
 
 def _settings(node: OnnxNode, rest: list[Array]) -> dict[str, float]:
     found = {k: float(np.float32(real(node, k, v))) for k, v in elementwise.DEFAULTS.get(node.kind, {}).items()}
+    if node.kind == "Gelu":
+        return elementwise.config_of_gelu(node)
     if node.kind == "Clip":
         found = {"min": real(node, "min", -3.4e38), "max": real(node, "max", 3.4e38)}
         found |= {key: float(part.reshape(-1)[0]) for key, part in zip(("min", "max"), rest, strict=False) if part.size}
@@ -245,6 +302,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "Mul": np.multiply,
     "Div": np.divide,
     "Sum": np.add,
+    "Mean": np.add,
     "Max": np.maximum,
     "Min": np.minimum,
 }

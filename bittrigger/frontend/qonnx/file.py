@@ -25,7 +25,7 @@ MAX_VALUES = 1 << 27
 
 MAX_AXES = 8
 
-_KINDS = {
+_KINDS: dict[int, Any] = {
     1: "<f4",
     2: "u1",
     3: "i1",
@@ -38,11 +38,23 @@ _KINDS = {
     11: "<f8",
     12: "<u4",
     13: "<u8",
+    21: np.dtype("u1", align=False, metadata={"bits": 4}),
+    22: np.dtype("i1", align=False, metadata={"bits": 4}),
 }
 """Numbers by their code; others (texts, complex numbers, bfloat16, float8) are refused."""
 
+_FLOATING = (0, 1, 10, 11, 16)
+"""The codes of floats, and of what is not said."""
+
 _FLOATS, _INT32, _INT64, _RAW, _DOUBLES, _UINT64 = 4, 5, 7, 9, 10, 11
 _ADVICE = "allowed are files of ONNX with their numbers inside, as Brevitas' export_qonnx and qkeras2qonnx write them"
+
+
+def bits_of(array: Array) -> int:
+    """Bits of the integers of an array, of which those of 4 bits are kept as 8."""
+    own: Mapping[str, Any] = array.dtype.metadata or {}
+    return int(own.get("bits", 8 * array.dtype.itemsize))
+
 
 Attribute = float | int | str | Array | list[int] | list[float]
 
@@ -72,6 +84,7 @@ class OnnxModel:
         inputs: names and shapes of its inputs, constants left out; None for an axis of no fixed length.
         outputs: names.
         constants: by name.
+        types: of inputs, as FINN annotates them (``UINT8``), or of those that are no floats as ONNX calls them (``int8``).
         opset: the version of ONNX' own operators.
     """
 
@@ -80,6 +93,7 @@ class OnnxModel:
     outputs: tuple[str, ...]
     constants: Mapping[str, Array]
     opset: int
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_onnx(path: Path) -> OnnxModel:
@@ -98,6 +112,18 @@ def read_onnx(path: Path) -> OnnxModel:
         raise UnsupportedModelError(
             f"ONNX file {path}: it is damaged, or holds what is not read ({str(error)[:200]}); {_ADVICE}; export it again"
         ) from error
+
+
+_NIBBLES = {21: "uint4", 22: "int4"}
+"""The codes of integers of 4 bits, of which two lie in a byte, the lower one first."""
+
+
+def _unpacked(packed: Array, count: int, kind: Any) -> Array:
+    halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[:count].astype(np.int64)
+    if np.dtype(kind).kind == "i":
+        halves = np.where(halves > 7, halves - 16, halves)
+    made: Array = halves.astype(kind)
+    return made if packed.size == -(-count // 2) else made[:0]
 
 
 @dataclass(eq=False)
@@ -150,6 +176,7 @@ class _Reader:
         constants: dict[str, Array] = {}
         inputs: dict[str, tuple[int | None, ...]] = {}
         outputs: list[str] = []
+        types: dict[str, str] = {}
         for number, _, value in fields(data, self.budget):
             match number:
                 case 1:
@@ -159,15 +186,28 @@ class _Reader:
                     if constants.setdefault(name, array) is not array:
                         raise ValueError(f"two constants {name[:80]!r}")
                 case 11:
-                    name, shape = self._value(message(value))
+                    name, shape = self._value(message(value), types)
                     if inputs.setdefault(name, shape) is not shape:
                         raise ValueError(f"two inputs {name[:80]!r}")
                 case 12:
-                    outputs.append(self._value(message(value))[0])
+                    outputs.append(self._value(message(value), {})[0])
+                case 14:
+                    self._annotation(message(value), types)
                 case 15:
                     raise ValueError("sparse constants")
         real = {name: shape for name, shape in inputs.items() if name not in constants}
-        return OnnxModel(tuple(nodes), real, tuple(outputs), constants, opset)
+        return OnnxModel(tuple(nodes), real, tuple(outputs), constants, opset, types)
+
+    def _annotation(self, data: memoryview, types: dict[str, str]) -> None:
+        """A TensorAnnotation, of which FINN's type of a tensor is read."""
+        name = ""
+        for number, _, value in fields(data, self.budget):
+            if number == 1:
+                name = text(value)
+                continue
+            pair = {key: text(part) for key, _, part in fields(message(value), self.budget) if key in (1, 2)}
+            if pair.get(1) == "finn_datatype":
+                types.setdefault(name, pair.get(2, ""))
 
     def _node(self, data: memoryview) -> OnnxNode:
         self.nodes += 1
@@ -216,22 +256,28 @@ class _Reader:
                     raise ValueError("an attribute of a function")
         return name, whole or real or (value if value is not None else [])
 
-    def _value(self, data: memoryview) -> tuple[str, tuple[int | None, ...]]:
-        """The name and the shape of a ValueInfoProto."""
+    def _value(self, data: memoryview, types: dict[str, str]) -> tuple[str, tuple[int | None, ...]]:
+        """The name and the shape of a ValueInfoProto; a type that is no float goes to ``types``."""
         name, shape = "", tuple[int | None, ...]()
         for number, _, value in fields(data, self.budget):
             if number == 1:
                 name = text(value)
             elif number == 2:
-                shape = self._shape(message(value))
+                shape, kind = self._shape(message(value))
+                if kind not in _FLOATING:
+                    types[name] = _NIBBLES.get(kind) or np.dtype(_KINDS.get(kind, "V")).name
         return name, shape
 
-    def _shape(self, data: memoryview) -> tuple[int | None, ...]:
+    def _shape(self, data: memoryview) -> tuple[tuple[int | None, ...], int]:
+        """The shape and the kind of numbers of a TypeProto."""
         found: list[int | None] = []
+        numbers = 0
         for number, _, kind in fields(data, self.budget):
             if number != 1:
                 raise ValueError("an input or output that is no tensor")
             for place, _, value in fields(message(kind), self.budget):
+                if place == 1:
+                    numbers = signed(value)
                 if place != 2:
                     continue
                 for _, _, axis in fields(message(value), self.budget):
@@ -239,7 +285,7 @@ class _Reader:
                     found.append(sizes[-1] if sizes and sizes[-1] > 0 else None)
         if len(found) > MAX_AXES:
             raise ValueError(f"a tensor of {len(found)} axes; allowed are {MAX_AXES}")
-        return tuple(found)
+        return tuple(found), numbers
 
     def _tensor(self, data: memoryview) -> tuple[str, Array]:
         """The name and the numbers of a TensorProto."""
@@ -282,10 +328,17 @@ class _Reader:
         return values.reshape(read.shape)
 
     @staticmethod
-    def _numbers(read: _Tensor, kind: str) -> Array:
+    def _numbers(read: _Tensor, kind: Any) -> Array:
         if not read.parts:
             return np.zeros(0, dtype=kind)
         ((place, parts),) = read.parts.items()
+        if read.kind in _NIBBLES:
+            packed = (
+                np.array([n & 255 for n in parts], np.uint8)
+                if place == _INT32
+                else np.frombuffer(b"".join(parts), "u1")
+            )
+            return _unpacked(packed, math.prod(read.shape), kind)
         if place in (_INT32, _INT64, _UINT64):
             if read.kind == 10:  # float16 comes as its bits
                 return np.array(parts, dtype=np.int64).astype(np.uint16).view("<f2")

@@ -182,7 +182,8 @@ def normalisation(walk: Walk, node: OnnxNode, source: Tensor) -> Tensor:
     if len(numbers) != 4 or any(not isinstance(number, Constant) for number in numbers):
         raise refused(node, "its parameters are no constants", "allowed are trained normalisations")
     arrays = [np.asarray(number.values, dtype=np.float64) for number in numbers if isinstance(number, Constant)]
-    if any(array.shape != source.shape[:1] for array in arrays) or whole(node, "training_mode", 0):
+    trains = whole(node, "training_mode", 0) or whole(node, "spatial", 1) != 1
+    if any(array.shape != source.shape[:1] for array in arrays) or trains:
         raise refused(
             node, f"parameters of shape {arrays[0].shape} on {source.shape}", "allowed is one of each channel"
         )

@@ -25,7 +25,7 @@ REDUCTIONS = {
     "GlobalAveragePool": "mean_over",
     "GlobalMaxPool": "max_over",
 }
-MOVING = ("Identity", "Dropout", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+MOVING = ("Identity", "Dropout", "DebugMarker", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 PICKING = ("Slice", "Gather", "Split", "Pad", "Concat")
 
 
@@ -57,7 +57,7 @@ def moving(walk: Walk, node: OnnxNode) -> Tensor:
             if sorted(axes) != list(range(len(source.shape) + 1)) or axes[0]:
                 raise refused(node, f"perm {axes[:8]}", "allowed are orders that leave the batch in front")
             return relabelled(source, tuple(axis - 1 for axis in axes[1:]))
-        case "Identity" | "Dropout":
+        case "Identity" | "Dropout" | "DebugMarker":
             trains = walk.values[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
             if trains is not None and not (isinstance(trains, Constant) and not trains.values.any()):
                 raise refused(node, "it draws at random, as in training", "allowed are trained models")
@@ -76,7 +76,7 @@ def moving(walk: Walk, node: OnnxNode) -> Tensor:
     return walk.made(node, "reshape", [source], made)
 
 
-def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:
+def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:  # noqa: C901 - one case a kind
     rank = len(source.shape)
     match node.kind:
         case "Flatten":
@@ -100,6 +100,8 @@ def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:
                 shape.insert(place - 1, 1)
             return tuple(shape)
     target = _constant(walk, node, 1, "shape")
+    if whole(node, "allowzero", 0) and 0 in target:
+        raise refused(node, "allowzero is 1, and an axis has no elements", "allowed are tensors with values")
     if not target or target[0] not in (0, 1, -1, walk.batch):
         raise refused(node, f"shape {target[:8]}", "allowed are shapes that leave the batch in front")
     rest = [source.shape[k] if n == 0 and k < rank else n for k, n in enumerate(target[1:])]
@@ -158,7 +160,7 @@ def _slices(walk: Walk, node: OnnxNode, source: Tensor) -> tuple[slice, ...]:
         raise refused(node, "starts, ends, axes and steps of different lengths", "allowed are valid slices")
     found = [slice(None)] * len(source.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if axis == 0 and start == 0 and end >= 1 and step == 1:
+        if axis in (0, -1 - len(source.shape)) and start == 0 and end >= walk.batch and step == 1:
             continue  # the batch
         below = step < 0 and end < -source.shape[_axis(node, source, axis)]
         found[_axis(node, source, axis)] = slice(start, None if below else end, step)
@@ -278,12 +280,13 @@ def reduced(walk: Walk, node: OnnxNode) -> Tensor:
     shape = tuple(1 if k in axes else n for k, n in enumerate(source.shape) if keeps or k in kept) or (1,)
     count = math.prod(source.shape[axis] for axis in axes)
     terms = source.numbers.transpose((*kept, *axes)).reshape(-1, count)
-    facts = {attributes.TERMS: terms, **_division(walk, node, kind, count)}
+    facts = {attributes.TERMS: terms, **division(walk, node, kind, count)}
     return walk.made(node, kind, [source], replace(source, shape=shape, order=tuple(range(len(shape)))), **facts)
 
 
-def _division(walk: Walk, node: OnnxNode, kind: str, count: int) -> dict[str, str]:
-    if kind not in ("mean_over", "average") or not count & (count - 1):
+def division(walk: Walk, node: OnnxNode, kind: str, count: int) -> dict[str, str]:
+    """What a layer says of a mean over a number that is no power of two."""
+    if kind not in ("mean_over", "average", "average_of") or not count & (count - 1):
         return {}
     fact = f"layer {walk.name(node)!r}: a mean over {count}, which programs divide or multiply for in float32"
     return {attributes.IDEAL: f"{fact}; allowed is exact arithmetic; leave out --require exact"}
@@ -306,7 +309,7 @@ def pooling(walk: Walk, node: OnnxNode, source: Tensor) -> Tensor:
     made = replace(source, shape=(source.shape[0], *places.shape[:-1]))
     kind = "average" if average else "maxpooling"
     ragged = 3 if (places == ZERO).any() else places.shape[-1]
-    facts = {attributes.INDICES: places, **_division(walk, node, kind, ragged)}
+    facts = {attributes.INDICES: places, **division(walk, node, kind, ragged)}
     return walk.made(node, kind, [source], made, **facts)
 
 

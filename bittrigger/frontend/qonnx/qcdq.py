@@ -10,6 +10,7 @@ from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx.constants import whole
 from bittrigger.frontend.qonnx.elementwise import function, limits
 from bittrigger.frontend.qonnx.file import OnnxNode
+from bittrigger.frontend.qonnx.integers import dequantised, ends_of
 from bittrigger.frontend.qonnx.quantisers import Quantiser, number, quantised
 from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Tensor, Value, Walk, refused
 
@@ -25,15 +26,17 @@ def quantize(walk: Walk, node: OnnxNode) -> Codes:
     zero, kind = _zero(walk, node)
     if kind.kind not in "iu" or kind.itemsize > 2:
         raise refused(
-            node, f"its zero point is of the type {kind}", "allowed are 8 and 16 bits, with a sign or without"
+            node, f"its zero point is of the type {kind}", "allowed are 4, 8 and 16 bits, with a sign or without"
         )
-    ends = np.iinfo(kind.name)
-    return Codes(source, _scale(walk, node, source), zero, int(ends.min), int(ends.max))
+    lo, hi = ends_of(np.zeros(0, kind))
+    return Codes(source, _scale(walk, node, source), zero, lo, hi, kind.name)
 
 
 def clip(walk: Walk, node: OnnxNode) -> Value:
     """A Clip of values, or of integers, which get fewer bits."""
     source = walk.values[node.inputs[0]]
+    if isinstance(source, Tensor) and source.integer is not None:
+        raise refused(node, "it limits integers of no QuantizeLinear", "allowed are the limits of their type")
     if not isinstance(source, Codes):
         return function(walk, node)
     ends = limits(walk, node)
@@ -51,6 +54,8 @@ def dequantize(walk: Walk, node: OnnxNode) -> Value:
         scale = _scale(walk, node, source)
         made = (source.values.astype(np.int64) - zero).astype(np.float32) * scale
         return Constant(made.astype(np.float32), np.broadcast_to(scale, made.shape).astype(np.float32))
+    if isinstance(source, Tensor) and source.integer is not None:
+        return dequantised(walk, node, source, zero, _scale(walk, node, source))
     if not isinstance(source, Codes):
         raise refused(node, "it reads values", "allowed are integers of a QuantizeLinear, or of the file")
     if zero != source.zero or not np.array_equal(_scale(walk, node, source.source), source.scale):

@@ -99,7 +99,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
     by = np.float32(1 if source.scale is not None else 1 / step) * np.float32(2.0**-places)
     codes = replace(walk.affine(node, source, by, 0.0), scale=None)
     spec = {"module": "onnx", "class_name": "Quant", "config": {"frac": 0, "lo": lo, "hi": hi, "rounding": mode}}
-    return _rescaled(walk, node, walk.function(node, codes, spec), out.reshape(-1)[:1].reshape(()))
+    return rescaled(walk, node, walk.function(node, codes, spec), out.reshape(-1)[:1].reshape(()))
 
 
 def number(walk: Walk, node: OnnxNode, place: int) -> Float32Array:
@@ -158,7 +158,25 @@ def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Val
     codes = walk.function(node, codes, spec)
     if zero.any():
         codes = walk.affine(node, codes, 1.0, -zero)
-    return _rescaled(walk, node, codes, scale)
+    return rescaled(walk, node, codes, scale)
+
+
+def codes_of(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser, why: str | None = None) -> Tensor:
+    """The integers ``clip(round(x / scale), lo, hi)`` of a quantiser without a zero point: one division in float32.
+
+    Args:
+        why: the definition decides, as programs round otherwise; None where they do not.
+    """
+    scale, _ = _fitting(walk, node, source, kind)
+    config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
+    spec = {"module": "onnx", "class_name": "Quant", "config": config}
+    if not scale.ndim and source.scale is not None and source.scale == scale:
+        return walk.function(node, replace(source, scale=None), spec)
+    if is_power_of_two(scale) and not scale.ndim and why is None:
+        config["frac"] = 1 - int(np.frexp(scale)[1])
+        codes = walk.function(node, walk.plain(node, source), spec)
+        return walk.affine(node, codes, 1 / scale, 0.0)
+    return walk.function(node, walk.divided(node, walk.plain(node, source), scale, why), spec)
 
 
 def _fitting(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser) -> tuple[Float32Array, Float32Array]:
@@ -178,7 +196,7 @@ def _fitting(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser) -> tup
     return scale, zero
 
 
-def _rescaled(walk: Walk, node: OnnxNode, codes: Tensor, scale: Float32Array) -> Tensor:
+def rescaled(walk: Walk, node: OnnxNode, codes: Tensor, scale: Float32Array) -> Tensor:
     """Integers times ``scale``, which is left for later where it is one number and no power of two."""
     if is_power_of_two(scale):
         return codes if (scale == _ONE).all() else walk.affine(node, codes, scale, 0.0)

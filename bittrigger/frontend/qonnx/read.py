@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.lower import lower_with_map
-from bittrigger.frontend.qonnx import elementwise, linear, positions, qcdq, quantisers
-from bittrigger.frontend.qonnx.constants import MAX_VALUES, folded, shape_of
+from bittrigger.frontend.qonnx import qcdq
+from bittrigger.frontend.qonnx.constants import MAX_VALUES, folded
 from bittrigger.frontend.qonnx.file import OnnxModel, OnnxNode, read_onnx
-from bittrigger.frontend.qonnx.tensors import Codes, Constant, Layers, Tensor, Value, Walk, refused
+from bittrigger.frontend.qonnx.integers import plain_integers, settled
+from bittrigger.frontend.qonnx.operators import operator_of
+from bittrigger.frontend.qonnx.ports import INTEGERS, port_grid
+from bittrigger.frontend.qonnx.tensors import Codes, Constant, Integer, Layers, Tensor, Value, Walk, refused
 from bittrigger.ir.basis import Reference
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import Names, identifier
 from bittrigger.settings import Settings
-
-DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "onnx.brevitas", linear.LAST)
-"""Whose operators are known."""
-
-_HANDLERS: Mapping[str, Callable[[Walk, OnnxNode], Value]] = {
-    "Quant": quantisers.quant,
-    "IntQuant": quantisers.quant,
-    "BipolarQuant": quantisers.bipolar,
-    "Trunc": quantisers.trunc,
-    "Gemm": linear.gemm,
-    "Conv": lambda walk, node: linear.channels_first(linear.convolution, walk, node),
-    "BatchNormalization": linear.normalised,
-    "MaxPool": lambda walk, node: linear.channels_first(positions.pooling, walk, node),
-    "AveragePool": lambda walk, node: linear.channels_first(positions.pooling, walk, node),
-    "Softmax": elementwise.softmax,
-    "LogSoftmax": elementwise.softmax,
-    "PRelu": elementwise.prelu,
-    "Concat": positions.concatenated,
-    **dict.fromkeys(elementwise.FUNCTIONS, elementwise.function),
-    "Clip": qcdq.clip,
-    "Resize": positions.resized,
-    "QuantizeLinear": qcdq.quantize,
-    "DequantizeLinear": qcdq.dequantize,
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), elementwise.arithmetic),
-    **dict.fromkeys(elementwise.MERGES, elementwise.merge),
-    **dict.fromkeys(positions.REDUCTIONS, positions.reduced),
-    **dict.fromkeys(positions.MOVING, positions.moving),
-}
-
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "QuantizeLinear", "DequantizeLinear")
-"""What is not computed by numpy where it reads constants alone."""
-
-KNOWN = (*_HANDLERS, "MatMul", "Shape", "Constant", *positions.PICKING[:-1])
-"""Operators that convert."""
 
 
 def read_qonnx(path: Path, name: str, settings: Settings, inputs: FloatArray | None = None) -> Graph:
@@ -72,7 +41,7 @@ def read_qonnx(path: Path, name: str, settings: Settings, inputs: FloatArray | N
 def lower_onnx(model: OnnxModel, name: str, settings: Settings, inputs: FloatArray | None = None) -> Graph:
     """The integer graph of a model; arguments and errors as in ``read_qonnx``."""
     with np.errstate(all="ignore"):  # what is not finite is refused
-        layers = layers_of(model)
+        layers = layers_of(model, typed=settings.input_precision is None)
     try:
         return lower_with_map(layers, settings, name=identifier(name), inputs=inputs, reference=Reference.QONNX).graph
     except Float32RoundsError as error:
@@ -81,14 +50,18 @@ def lower_onnx(model: OnnxModel, name: str, settings: Settings, inputs: FloatArr
         raise UnsupportedModelError(str(error).replace("Keras", "ONNX").replace("a QActivation", "a Quant")) from error
 
 
-def layers_of(model: OnnxModel) -> Layers:
-    """The layers that stand for the nodes of a model."""
+def layers_of(model: OnnxModel, *, typed: bool = True) -> Layers:
+    """The layers that stand for the nodes of a model.
+
+    Args:
+        typed: whether the file types the codes of its inputs, where it says integers.
+    """
     layers = Layers(names=Names([]))
     readers = Counter(name for node in model.nodes for name in node.inputs)
     values: dict[str, Value] = {name: Constant(array) for name, array in model.constants.items()}
     walk = Walk(layers, values, readers, model.opset, frozenset(model.outputs))
     for name, shape in model.inputs.items():
-        _start(walk, name, shape)
+        _start(walk, name, shape, model.types.get(name, "") if typed else "")
     made = 0
     for node in model.nodes:
         for output, value in zip(node.outputs, _tried(walk, node), strict=False):
@@ -108,7 +81,7 @@ def layers_of(model: OnnxModel) -> Layers:
     return layers
 
 
-def _start(walk: Walk, name: str, shape: tuple[int | None, ...]) -> None:
+def _start(walk: Walk, name: str, shape: tuple[int | None, ...], kind: str) -> None:
     own = tuple(n for n in shape[1:] if n is not None)
     if len(own) != len(shape) - 1 or not own:
         raise UnsupportedModelError(
@@ -117,17 +90,27 @@ def _start(walk: Walk, name: str, shape: tuple[int | None, ...]) -> None:
     walk.batch = shape[0] or walk.batch
     made = walk.layers.add(name[:40], "input", [], own, {})
     walk.layers.inputs.append(made)
-    walk.values[name] = Tensor(made, own, tuple(range(len(own))))
+    tensor = Tensor(made, own, tuple(range(len(own))))
+    grid = port_grid(name, kind)
+    if grid is not None:
+        config = {"frac": grid.frac, "lo": grid.lo, "hi": grid.hi, "rounding": "ROUND"}
+        spec = {"module": "onnx", "class_name": "Quant", "config": config}
+        tensor = walk.function(OnnxNode(f"{name}_type"[:40], "Quant", "", (), (name,), {}), tensor, spec)
+    walk.values[name] = replace(tensor, integer=Integer(kind)) if kind in INTEGERS else tensor
 
 
 def _end(walk: Walk, name: str) -> None:
     value = walk.values.get(name)
+    ending = OnnxNode(f"output_{name}"[:40], "Identity", "", (name,), (), {})
+    if isinstance(value, Codes):
+        value = settled(walk, ending, value)
+    if isinstance(value, Tensor):
+        value = plain_integers(walk, ending, value)
     if not isinstance(value, Tensor):
         raise UnsupportedModelError(
-            f"output {name[:80]!r}: {'it is a constant, or integers' if value else 'no node makes it'}; allowed are values of "
+            f"output {name[:80]!r}: {'it is a constant' if value else 'no node makes it'}; allowed are values of "
             "the event"
         )
-    ending = OnnxNode(f"output_{name}"[:40], "Identity", "", (name,), (), {})
     done = walk.ordered(ending, walk.plain(ending, value))
     walk.layers.outputs.append(done.name)
 
@@ -144,44 +127,30 @@ def _made(walk: Walk, node: OnnxNode) -> tuple[Value, ...]:
     """What a node delivers."""
     if not node.outputs:
         return ()
-    if node.domain not in DOMAINS or node.kind not in KNOWN:
-        where = f" of {node.domain[:60]}" if node.domain else ""
-        raise refused(node, f"operator {node.kind[:60]!r}{where} is not read", f"allowed are {', '.join(KNOWN)}")
-    given = _given(walk, node)
-    if node.kind == "Shape" and isinstance(given[0], Tensor):
-        return (Constant(shape_of(node, (1, *given[0].shape))),)
+    operator = operator_of(node)
+    given = _given(walk, node, integers=operator.integers)
     constants = [value for value in given if isinstance(value, Constant)]
-    quantiser = node.kind in QUANTISERS
-    if len(constants) == len(given) and not quantiser:
+    if len(constants) == len(given) and operator.folds:
         return (folded(node, constants),)
-    if len(given) < _LEAST.get(node.kind, 1):
-        raise refused(node, f"it has {len(given)} inputs", f"allowed are {_LEAST.get(node.kind, 1)} and more")
-    if node.kind == "MatMul":
-        both = len(constants) == 0
-        return (positions.product(walk, node) if both else linear.matmul(walk, node),)
-    if node.kind in positions.PICKING[:-1]:
-        return positions.picked(walk, node)
-    return (_HANDLERS[node.kind](walk, node),)
+    made = operator.handler(walk, node)
+    return made if isinstance(made, tuple) else (made,)
 
 
-def _given(walk: Walk, node: OnnxNode) -> list[Value]:
-    """What a node reads."""
+def _given(walk: Walk, node: OnnxNode, *, integers: bool) -> list[Value]:
+    """What a node reads, which may be integers of the file for some operators alone."""
     for name in node.inputs:
         if name and name not in walk.values:
             raise refused(node, f"it reads {name[:80]!r}, which nothing before it makes", "allowed are nodes in order")
     found = [walk.values[name] for name in node.inputs if name]
-    if node.kind not in qcdq.READERS and any(isinstance(value, Codes) for value in found):
+    if not integers and any(isinstance(value, Codes) or _is_integer(value) for value in found):
         raise refused(node, "it reads integers of a QuantizeLinear", "allowed is a DequantizeLinear before it")
-    return found
+    if node.kind in qcdq.READERS:
+        return found
+    for name in node.inputs:
+        if isinstance(value := walk.values.get(name), Codes):
+            walk.values[name] = settled(walk, node, value)
+    return [walk.values[name] for name in node.inputs if name]
 
 
-_LEAST = {
-    "Quant": 4,
-    "IntQuant": 4,
-    "BipolarQuant": 2,
-    "Trunc": 5,
-    **dict.fromkeys(("Gemm", "MatMul", "Conv", "Add", "Sub", "Mul", "Div", "PRelu", "Gather"), 2),
-    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), 2),
-    "BatchNormalization": 5,
-}
-"""Inputs that an operator has at least."""
+def _is_integer(value: Value) -> bool:
+    return isinstance(value, Tensor) and value.integer is not None

@@ -32,6 +32,14 @@ MAX_NUMBERS = 1 << 27
 """Most elements of all tensors, and of all arrays that say how they are made."""
 
 
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """That a tensor of the file holds integers of a type such as ``uint8``: the codes, and ``zero`` on top."""
+
+    kind: str
+    zero: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """Values of an event: codes, times a scale.
@@ -41,12 +49,14 @@ class Tensor:
         shape: as ONNX has it, without the batch.
         order: the axes of ``shape`` in the order in which the codes lie, the outermost first.
         scale: what they are still to be multiplied with, positive and no power of two; None for 1.
+        integer: what integers of the file they are; None for floats.
     """
 
     name: str
     shape: Shape
     order: Shape
     scale: np.float32 | None = None
+    integer: Integer | None = None
 
     @property
     def lying(self) -> Shape:
@@ -79,6 +89,7 @@ class Codes:
     Attributes:
         source: the values.
         scale: of a shape that fits them.
+        kind: their type, such as ``uint8``.
     """
 
     source: Tensor | Constant
@@ -86,6 +97,7 @@ class Codes:
     zero: int
     lo: int
     hi: int
+    kind: str
 
 
 Value = Tensor | Constant | Codes

@@ -1,0 +1,97 @@
+"""Networks of integers and of thresholds against onnxruntime and qonnx' own executor, every bit; `make test-qonnx`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from finn_files import FINN
+from integer_files import IN_AN_ORDER, INTEGERS, file_of
+from onnx_files import Net
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("qonnx")
+runtime = pytest.importorskip("onnxruntime")
+
+from qonnx.core.datatype import DataType  # noqa: E402
+from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
+from qonnx.core.onnx_exec import execute_onnx  # noqa: E402
+from qonnx.transformation.infer_shapes import InferShapes  # noqa: E402
+
+from bittrigger.frontend.qonnx.read import read_qonnx  # noqa: E402
+from bittrigger.ir.basis import Grade  # noqa: E402
+from bittrigger.ir.fixed import decode  # noqa: E402
+from bittrigger.ir.graph import evaluate  # noqa: E402
+from bittrigger.settings import Settings  # noqa: E402
+from bittrigger.simulate.vectors import corner_codes, random_codes  # noqa: E402
+
+EVENTS = 400
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def designed(tmp_path, data, seed):
+    """The design of a file, events of its ports, and what it makes of them."""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(data)
+    graph = read_qonnx(path, "net", Settings())
+    codes = np.concatenate([corner_codes(graph)[:40], random_codes(graph, EVENTS, seed)])
+    made = decode(evaluate(graph, codes), graph[graph.outputs[0]].frac)
+    return graph, decode(codes, graph.inputs[0].frac).astype(np.float32), made
+
+
+def run(data, shape, events):
+    """What onnxruntime makes of the events, without optimisations."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    made = [session.run(None, {"x": event.reshape(1, *shape)})[0] for event in events]
+    return np.concatenate([one.reshape(1, -1) for one in made]).astype(np.float64)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", INTEGERS)
+def test_every_bit_is_that_of_onnxruntime(tmp_path, name, seed):
+    build, shape = INTEGERS[name]
+    graph, events, made = designed(tmp_path, file_of(build, shape, seed), seed)
+    assert graph.basis.grade is Grade.EXACT
+    assert np.array_equal(made, run(file_of(build, shape, seed), shape, events))
+
+
+@pytest.mark.parametrize("name", IN_AN_ORDER)
+def test_what_has_an_order_of_its_own_is_ideal_and_near(tmp_path, name):
+    build, shape = IN_AN_ORDER[name]
+    graph, events, made = designed(tmp_path, file_of(build, shape), 1)
+    assert graph.basis.grade is Grade.IDEAL
+    differ = np.abs(made - run(file_of(build, shape), shape, events))
+    assert (differ > 0).mean() < 0.05
+    assert differ.max() <= 1
+
+
+def executed(data, events):
+    """What qonnx makes of the events, one by one."""
+    model = ModelWrapper(onnx.load_model_from_string(data)).transform(InferShapes())
+    for node in model.graph.node:
+        if node.op_type == "Im2Col":  # its executor asks for a type
+            model.set_tensor_datatype(node.input[0], DataType["INT8"])
+    (entry,) = model.graph.input
+    shape = [axis.dim_value for axis in entry.type.tensor_type.shape.dim]
+    made = [execute_onnx(model, {"x": event.reshape(shape)}) for event in events]
+    return np.concatenate([np.asarray(next(iter(one.values()))).reshape(1, -1) for one in made]).astype(np.float64)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", FINN)
+def test_every_bit_of_thresholds_is_that_of_qonnx(tmp_path, name, seed):
+    build, shape = FINN[name]
+    net = Net(shape, seed)
+    data = net.finish(build(net))
+    graph, events, made = designed(tmp_path, data, seed)
+    few = slice(0, 120)
+    wanted = executed(data, events[few])
+    if name != "FINN scaled":
+        assert graph.basis.grade is Grade.EXACT
+        assert np.array_equal(made[few], wanted)
+    else:
+        assert graph.basis.grade is Grade.IDEAL
+        assert (made[few] != wanted).mean() < 0.02
