@@ -18,18 +18,24 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
     import numpy as np
-    from hgq.config import LayerConfigScope, QuantizerConfigScope
+    from hgq.config import LayerConfigScope, QuantizerConfig, QuantizerConfigScope
     from hgq.layers import (
         QAdd,
         QBatchNormalization,
+        QBatchNormDense,
         QConv1D,
         QConv2D,
+        QConv3D,
         QDense,
+        QEinsum,
         QEinsumDense,
         QEinsumDenseBatchnorm,
+        QLinformerAttention,
         QMaximum,
         QMeanPow2,
+        QMultiHeadAttention,
         QMultiply,
+        QSoftmax,
         QSubtract,
         QSum,
         QUnaryFunctionLUT,
@@ -121,6 +127,52 @@ def shared():
     return keras.Model([first, second], QDense(3)(QAdd()([inner(first), inner(second)])))
 
 
+def attention():
+    """Heads of a sequence on itself and on another; one quantiser for query, key and value, and each its own."""
+    given = keras.layers.Input((4, 6))
+    x = QMultiHeadAttention(2, 3, fuse="qkv")(given, given)
+    x = QAdd()([x, given])
+    fewer = keras.layers.Cropping1D((0, 1))
+    y = QMultiHeadAttention(1, 4, value_dim=3, output_shape=5)(x, fewer(given), fewer(x))
+    return keras.Model(given, QDense(2)(keras.layers.Flatten()(y)))
+
+
+def linformer():
+    given = keras.layers.Input((6, 4))
+    x = QAdd()([QLinformerAttention(2, 2, 3)(given, given, given), given])
+    x = QLinformerAttention(1, 3, 2, share_kv_proj=True, use_bias=False)(x, x)
+    return keras.Model(given, QDense(2)(keras.layers.GlobalMaxPooling1D()(x)))
+
+
+def softmaxes():
+    """Along one axis and along two, one without the largest taken off; a product of two tensors of each."""
+    given = keras.layers.Input((4, 3))
+    x = QSoftmax(axis=(1, 2))(given)
+    y = QSoftmax(axis=-1, stable=False, enable_iq=True, enable_oq=True, iq_conf=one_type())(given)
+    x = QEinsum("bij,bkj->bik")([x, y])
+    return keras.Model(given, QDense(2)(QEinsum("bik,bkj->bj")([x, given])))
+
+
+def one_type():
+    """Of all codes of a tensor, as a table needs it."""
+    return QuantizerConfig(place="datalane", homogeneous_axis=None, heterogeneous_axis=())
+
+
+def volumes():
+    layers = [
+        keras.layers.Input((3, 3, 3, 2)),
+        QConv3D(2, 2, activation="relu"),
+        keras.layers.Flatten(),
+        QSum(axes=1, keepdims=True),
+    ]
+    return keras.Sequential([*layers, QDense(2)])
+
+
+def normalised_before():
+    layers = [keras.layers.Input((6,)), QBatchNormDense(5, activation="relu"), QBatchNormDense(3, scale=False)]
+    return keras.Sequential(layers)
+
+
 def sample():
     """A little of everything, for a file that is small enough to be kept beside the tests."""
     given = keras.layers.Input((4, 3))
@@ -130,8 +182,12 @@ def sample():
     return keras.Model(given, QDense(2, enable_oq=True)(x))
 
 
+ATTENTION = (attention, linformer, softmaxes)
 FORMS = (dense, constituents, deep_sets, mixer, jedi_linear)
-FILES = (*FORMS, jedi_sums, normalised, merges, tables, images, shared, sample)
+FILES = (*FORMS, jedi_sums, normalised, merges, tables, images, shared, sample, *ATTENTION, volumes, normalised_before)
+
+KEPT = (sample, linformer)
+"""Kept beside the tests."""
 
 
 def built(make, overflow):
@@ -163,7 +219,7 @@ def write(folder, wanted=FILES):
         for overflow in ("WRAP", "SAT"):
             stem = f"{make.__name__}_{overflow.lower()}"
             model = trained(make, overflow)
-            if make is sample:  # without the state of its optimizer
+            if make in KEPT:  # without the state of its optimizer
                 model, found = built(make, overflow), model.get_weights()
                 model.set_weights(found)
             model.save(folder / f"{stem}.keras")

@@ -13,7 +13,7 @@ from keras_models import lowered
 
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.keras_file.hgq_2_types import rounded
+from bittrigger.frontend.keras_file.hgq_2.types import rounded
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.reference import keras_outputs
 from bittrigger.ir.basis import Grade
@@ -28,7 +28,8 @@ SAMPLE = KEPT / "hgq2.keras"
 FOLDER = Path(os.environ.get("HGQ2_MODELS", "nowhere"))
 """Where ``hgq2_models.py`` has written its models, with the Python of an environment that has HGQ2."""
 
-FILES = [SAMPLE, *sorted(FOLDER.glob("*.keras"))]
+LINFORMER = KEPT / "hgq2_linformer.keras"
+FILES = [SAMPLE, LINFORMER, *sorted(FOLDER.glob("*.keras"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -53,18 +54,18 @@ def test_weights_round_as_ap_fixed(mode):
     assert (rounded((codes / 8).astype(np.float32), mode.name) == wanted).all()
 
 
-def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged):
+def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged, source=SAMPLE):
     def within(config):
         change(config["config"]["layers"])
 
-    return hostile.spoiled(SAMPLE, tmp_path / "model.keras", within, weights)
+    return hostile.spoiled(source, tmp_path / "model.keras", within, weights)
 
 
 def of_class(layers, kind):
     return next(layer for layer in layers if layer["class_name"] == kind)
 
 
-ATTENTION = {"class_name": "QLinformerAttention", "registered_name": "hgq>QLinformerAttention"}
+GRU = {"class_name": "QGRU", "registered_name": "hgq>QGRU"}
 
 
 def quantiser(layers, **changes):
@@ -74,7 +75,7 @@ def quantiser(layers, **changes):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda s: of_class(s, "QSum").update(ATTENTION), r"is not read; .*\.write\(\) in Python, then `bittrigger import"),
+        (lambda s: of_class(s, "QSum").update(GRU), r"is not read; .*\.write\(\) in Python, then `bittrigger import"),
         (lambda s: quantiser(s, round_mode="MINE"), "MINE and .*; allowed are TRN"),
         (lambda s: quantiser(s, overflow_mode="WRAP_SM"), "WRAP_SM; allowed are"),
         (lambda s: quantiser(s, q_type="float"), "allowed are q_type 'kif' and 'kbi'"),
@@ -97,6 +98,83 @@ def test_what_is_not_read_is_refused_by_name(change, match, tmp_path):
         return
     with pytest.raises(UnsupportedModelError, match=match):
         load_model(path)
+
+
+ATTENTION = "QLinformerAttention"
+
+
+def setting(**changes):
+    return lambda layers: of_class(layers, ATTENTION)["config"].update(changes)
+
+
+def called(**changes):
+    return lambda layers: of_class(layers, ATTENTION)["inbound_nodes"][0]["kwargs"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (setting(fuse="all"), "with fuse=all; allowed is none"),
+        (setting(lin_kv_proj_mode="dense_t"), "lin_kv_proj_mode=dense_t; allowed is dense"),
+        (setting(attention_axes=[1, 2]), "attention_axes"),
+        (setting(sliding_window=3), "sliding_window"),
+        (setting(enable_oq=True), "enable_oq=True; allowed is False"),
+        (setting(num_heads=2**31), "a size is 2147483648"),
+        (setting(num_heads=60000), "asks? for"),
+        (setting(key_dim=float("nan")), "a size is nan"),
+        (setting(key_dim=True), "a size is True"),
+        (setting(lin_kv_proj_dim=[2, 2]), "do not fit"),
+        (setting(lin_kv_proj_dim=[5]), "asks? for"),
+        (setting(output_shape=[2, 2]), "output_shape"),
+        (setting(output_shape=[1000]), "asks? for"),
+        (setting(qkvo_iq_conf=None), "allowed are q_type"),
+        (setting(softmax_exp_iq_conf=7), "allowed are q_type"),
+        (setting(stable_softmax=False), "stable=False and no quantiser before it"),
+        (called(use_causal_mask=True), "called with use_causal_mask"),
+        (called(attention_mask={"class_name": "__keras_tensor__"}), "called with attention_mask"),
+        (lambda s: of_class(s, ATTENTION).update(build_config=None), "a tensor has the shape"),
+        (lambda s: of_class(s, ATTENTION).update(build_config={"shapes_dict": {"query_shape": [None, 2**31, 4]}}), "."),
+        (lambda s: of_class(s, ATTENTION).update(inbound_nodes=[]), "called with"),
+        (lambda s: of_class(s, ATTENTION).update(inbound_nodes=None), "Sequential"),
+        (lambda s: of_class(s, "QAdd").update(class_name="Masking"), "a mask marks"),
+    ],
+)  # fmt: skip
+def test_attention_that_is_not_read_is_refused_by_name(change, match, tmp_path):
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(spoiled(tmp_path, change, source=LINFORMER))
+
+
+def bits_of(place, value):
+    def change(file):
+        file[f"layers/q_linformer_attention/{place}/quantizer/vars/0"][...] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (bits_of("_softmax/exp_table/iq", 24), "codes of .* bits; allowed are 16"),
+        (bits_of("_softmax/inv_table/iq", 2.0**31), "more than 64 bits"),
+        (bits_of("_softmax/inv_table/oq", np.nan), "more than 64 bits"),
+        (bits_of("_softmax/exp_table/oq", 40), "leaves open to which step .* entries"),
+    ],
+)
+def test_tables_that_float32_cannot_hold(weights, match, tmp_path):
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(spoiled(tmp_path, weights=weights, source=LINFORMER))
+
+
+@pytest.mark.parametrize("size", [2**31, 70000, True, None])
+def test_a_kernel_of_another_size_than_the_file_holds(size, tmp_path):
+    """Before anything of that size is made."""
+
+    def change(layers):
+        of_class(layers, "QEinsumDenseBatchnorm")["config"]["output_shape"] = [4, size]
+        of_class(layers, "QDense")["config"]["units"] = size
+
+    with pytest.raises(UnsupportedModelError, match="its kernel has the shape"):
+        load_model(spoiled(tmp_path, change))
 
 
 def wide(file):

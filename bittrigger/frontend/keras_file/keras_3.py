@@ -58,6 +58,8 @@ class Held:
 
     arrays: tuple[npt.NDArray[Any], ...]
     options: Mapping[str, Json]
+    second: str = ""
+    """The argument of an operator that its second tensor is."""
 
 
 def held(layer: Mapping[str, Json]) -> Held | None:
@@ -181,9 +183,15 @@ def _layer(where: str, layer: Json, within: set[Json], depth: int) -> Json:
             [_call(where, layer, node, within) for node in nodes] if isinstance(nodes, list) else nodes
         )
         own = held(layer)
-        if own is not None and own.options:
-            made["inbound_nodes"] = [[*call[0][:3], dict(own.options)] for call in made["inbound_nodes"]]
+        if own is not None and (own.options or own.second):
+            made["inbound_nodes"] = [_with_options(own, call) for call in made["inbound_nodes"]]
     return made
+
+
+def _with_options(own: Held, call: list[Json]) -> list[Json]:
+    """A call of an operator with its options, and its second tensor among them."""
+    rest = {own.second: call[1][:3]} if own.second else {}
+    return [*call[0][:3], {**own.options, **rest}]
 
 
 def _looks_at_mask(layer: Json) -> bool:
