@@ -308,17 +308,17 @@ def _ternary_tanh() -> Function:
 def _of_onnx(name: str, config: Spec) -> Function:
     """A function of ONNX, or a quantiser of QONNX."""
     given = dict(config)
-    if name in ("Quant", "Sign"):
+    if name in ("Quant", "Bipolar"):
         grid = Grid(int(given["frac"]), int(given["lo"]), int(given["hi"]))
         if name == "Quant" and given["rounding"] == "ROUND":
             return _on_grid(f"Quant({grid.lo}..{grid.hi})", grid)
 
         def quantised(values: FloatArray) -> FloatArray:
             scaled = np.ldexp(values, grid.frac)
-            whole = np.where(values >= 0, 1.0, -1.0) if name == "Sign" else onnx.rounded(scaled, given["rounding"])
+            whole = np.where(values >= 0, 1.0, -1.0) if name == "Bipolar" else onnx.rounded(scaled, given["rounding"])
             return np.asarray(np.ldexp(np.clip(whole, grid.lo, grid.hi), -grid.frac), dtype=np.float64)
 
-        return Function(name, _in_single(quantised), quantised, grid, rational=name == "Sign")
+        return Function(name, _in_single(quantised), quantised, grid, rational=name == "Bipolar")
     if name in onnx.EVEN:
         return Function(
             name,

@@ -197,7 +197,8 @@ def _spatial(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
     padded = np.concatenate([flat, np.full((*flat.shape[:2], 1), outside, dtype=x.dtype)], axis=2)
     windows = padded[:, :, np.where(places == ZERO, flat.shape[2], places)]
     if kernel is None:
-        return windows.max(-1) if node.kind == "MaxPool" else windows.sum(-1) / (places != ZERO).sum(-1).astype(x.dtype)
+        there = (places != ZERO) | bool(whole(node, "count_include_pad", 0))
+        return windows.max(-1) if node.kind == "MaxPool" else windows.sum(-1) / there.sum(-1).astype(x.dtype)
     groups = whole(node, "group", 1)
     parts = [
         np.tensordot(part, weights.reshape(*weights.shape[:2], -1), axes=([1, part.ndim - 1], [1, 2]))
@@ -263,7 +264,8 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return x
         case "Pad":
             pads = _numbers(node, rest, 0, "pads")
-            return np.pad(x, list(zip(pads[: x.ndim], pads[x.ndim :], strict=True)))
+            widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+            return positions.padded(x, widths, str(node.attributes.get("mode", "constant")), 0)
         case kind if kind in positions.REDUCTIONS:
             everywhere = kind.startswith("Global")
             axes = list(range(2, x.ndim)) if everywhere else _numbers(node, rest, 0, "axes")

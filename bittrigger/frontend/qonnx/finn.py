@@ -152,7 +152,7 @@ def _keeps_whole(facts: Mapping[str, Any]) -> Whole:
     match facts[attributes.KIND]:
         case "function":
             spec = facts[attributes.FUNCTION]
-            if spec["class_name"] in ("Quant", "Sign"):
+            if spec["class_name"] in ("Quant", "Bipolar"):
                 return Whole.YES if int(spec["config"]["frac"]) <= 0 else Whole.NO
             keeps = spec["class_name"] in ("Relu", "Abs")
         case "parametric":

@@ -231,9 +231,12 @@ def q_linear_global_average(walk: Walk, node: OnnxNode) -> Tensor:
     return requantised(walk, node, sums, np.asarray(factor), _zero(walk, node, 4))
 
 
-def _real(walk: Walk, node: OnnxNode, place: int) -> Tensor:
+def _real(walk: Walk, node: OnnxNode, place: int) -> Tensor | Constant:
     """An operand, its scale and its zero point, which stand side by side, as values."""
     scale = _single(walk, node, place + 1)
+    if isinstance(walk.values[node.inputs[place]], Constant):
+        whole_numbers = _kernel(walk, node, place, place + 2, -1)
+        return Constant(np.multiply(whole_numbers.values, scale, dtype=np.float32))
     return rescaled(walk, node, _operand(walk, node, place, place + 2), np.asarray(scale))
 
 
@@ -277,7 +280,10 @@ def q_linear_concat(walk: Walk, node: OnnxNode) -> Tensor:
     """A QLinearConcat of onnxruntime: the scale and zero point of the result, and then three inputs for each tensor."""
     if len(node.inputs) % 3 != 2:
         raise refused(node, f"it has {len(node.inputs)} inputs", "allowed are 2, and 3 for each tensor")
-    parts = [_rounded(walk, node, _real(walk, node, place), 0) for place in range(2, len(node.inputs), 3)]
+    found = [_real(walk, node, place) for place in range(2, len(node.inputs), 3)]
+    if any(isinstance(part, Constant) for part in found):
+        raise refused(node, "it joins values of the event and constants", "allowed are the former")
+    parts = [_rounded(walk, node, part, 0) for part in found if isinstance(part, Tensor)]
     like = _called(walk, node, "Concat", list(parts), {"axis": whole(node, "axis", 1)})
     return positions.concatenated(walk, like)
 

@@ -14,7 +14,7 @@ from bittrigger.frontend.qonnx.constants import axes_of, check_size, real, whole
 from bittrigger.frontend.qonnx.file import MAX_AXES, OnnxNode
 from bittrigger.frontend.qonnx.linear import relabelled
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, refused
-from bittrigger.frontend.qonnx.windows import window_places
+from bittrigger.frontend.qonnx.windows import pads_of, steps_of, window_places
 from bittrigger.ir.nodes.wire import ZERO
 
 REDUCTIONS = {
@@ -81,6 +81,7 @@ def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:  # noqa: C9
     match node.kind:
         case "Flatten":
             axis = whole(node, "axis", 1)
+            axis += rank + 1 if axis < 0 else 0
             if axis not in (0, 1):
                 raise refused(node, f"axis {axis}", "allowed is 1")
             return (math.prod(source.shape),)
@@ -111,7 +112,7 @@ def _new_shape(walk: Walk, node: OnnxNode, source: Tensor) -> Shape:  # noqa: C9
     return tuple(rest)
 
 
-def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:
+def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:  # noqa: C901 - one case a kind
     """Some of the values, or zeros around them, found by moving their numbers."""
     source = walk.operand(node)
     rows: list[Array] = []
@@ -131,6 +132,8 @@ def picked(walk: Walk, node: OnnxNode) -> tuple[Tensor, ...]:
         case "Split":
             axis = _axis(node, source, whole(node, "axis", 0))
             parts = _constant(walk, node, 1, "split") or even(node, source.shape[axis])
+            if "num_outputs" not in node.attributes and len(node.inputs) < 2 and source.shape[axis] % len(node.outputs):
+                raise refused(node, f"{len(node.outputs)} parts of {source.shape[axis]}", "allowed are equal ones")
             if sum(parts) != source.shape[axis] or min(parts) < 1 or len(parts) != len(node.outputs):
                 raise refused(node, f"parts {parts[:8]}", "allowed are parts that make the whole")
             rows = np.split(numbers, np.cumsum(parts)[:-1], axis=axis)
@@ -173,17 +176,36 @@ def _padded(walk: Walk, node: OnnxNode, source: Tensor) -> Array:
     filling = walk.values[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
     mode = str(node.attributes.get("mode", "constant"))
     zero = filling is None or (isinstance(filling, Constant) and not filling.values.any())
-    zero = zero and not real(node, "value", 0.0)
+    zero = (zero and not real(node, "value", 0.0)) or mode != "constant"
     if len(node.inputs) > 3 and node.inputs[3]:
         raise refused(node, "it names axes", "allowed are pads of all axes")
-    if len(pads) != 2 * rank or pads[0] or pads[rank] or mode != "constant" or not zero or min(pads) < 0:
-        raise refused(node, f"mode {mode[:20]!r}, pads {pads[:10]}", "allowed are zeros around the values of an event")
-    if max(pads) > 4096:
-        raise refused(node, f"pads of {max(pads)}", "allowed are 4096")
+    if len(pads) != 2 * rank or pads[0] or pads[rank] or mode not in PADDINGS or not zero or min(pads) < 0:
+        raise refused(
+            node,
+            f"mode {mode[:20]!r}, pads {pads[:10]}",
+            "allowed are zeros and neighbours around the values of an event",
+        )
     widths = list(zip(pads[1:rank], pads[rank + 1 :], strict=True))
+    most = [4096 if mode != "reflect" else n - 1 for n in source.shape]
+    if any(max(pair) > limit for pair, limit in zip(widths, most, strict=True)):
+        raise refused(node, f"pads of {max(pads)}", f"allowed are {min(most)}")
     if math.prod(n + a + b for n, (a, b) in zip(source.shape, widths, strict=True)) > 1 << 24:
         raise refused(node, "too many zeros", "allowed are 16,777,216 values")
-    return np.pad(source.numbers, widths, constant_values=ZERO)
+    return padded(source.numbers, widths, mode, ZERO)
+
+
+PADDINGS = ("constant", "edge", "reflect")
+
+
+def padded(values: Array, widths: list[tuple[int, int]], mode: str, filling: int) -> Array:
+    """An array with values around it: ``filling``, those at its edges, or those that a mirror there shows."""
+    match mode:
+        case "edge":
+            return np.pad(values, widths, mode="edge")
+        case "reflect":
+            return np.pad(values, widths, mode="reflect")
+        case _:
+            return np.pad(values, widths, constant_values=filling)
 
 
 def resized(walk: Walk, node: OnnxNode) -> Tensor:
@@ -301,7 +323,7 @@ def pooling(walk: Walk, node: OnnxNode, source: Tensor) -> Tensor:
     places = window_places(node, positions, size)
     average = node.kind == "AveragePool"
     if average and (places == ZERO).any() and whole(node, "count_include_pad", 0):
-        raise refused(node, "count_include_pad is 1", "allowed is 0, or no padding")
+        return pooling(walk, *_with_zeros(walk, node, source, size))
     if ((places == ZERO).all(axis=-1)).any():
         raise refused(node, "a window lies in the padding alone", "allowed are smaller pads")
     last = (*range(1, len(source.shape)), 0)
@@ -311,6 +333,16 @@ def pooling(walk: Walk, node: OnnxNode, source: Tensor) -> Tensor:
     ragged = 3 if (places == ZERO).any() else places.shape[-1]
     facts = {attributes.INDICES: places, **division(walk, node, kind, ragged)}
     return walk.made(node, kind, [source], made, **facts)
+
+
+def _with_zeros(walk: Walk, node: OnnxNode, source: Tensor, size: Shape) -> tuple[OnnxNode, Tensor]:
+    """A pooling without padding, and its operand with zeros around it, which count."""
+    count = len(size)
+    pads = pads_of(node, source.shape[1:], size, *steps_of(node, count))
+    around = np.pad(source.numbers, [(0, 0), *zip(pads[:count], pads[count:], strict=True)], constant_values=ZERO)
+    like = replace(source, shape=around.shape, order=tuple(range(around.ndim)))
+    padded = walk.made(node, "wire", [source], like, **{attributes.INDICES: around})
+    return replace(node, attributes={k: v for k, v in node.attributes.items() if k not in ("pads", "auto_pad")}), padded
 
 
 def product(walk: Walk, node: OnnxNode) -> Tensor:

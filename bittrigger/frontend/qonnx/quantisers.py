@@ -144,7 +144,7 @@ def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Val
     scale, zero = _fitting(walk, node, source, kind)
     exact = is_power_of_two(scale)
     config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
-    spec = {"module": "onnx", "class_name": "Sign" if kind.sign else "Quant", "config": config}
+    spec = {"module": "onnx", "class_name": "Bipolar" if kind.sign else "Quant", "config": config}
     if exact and not scale.ndim and not zero.any():  # a quantiser with a binary point of its own
         config["frac"] = 1 - int(np.frexp(scale)[1])
         return walk.function(node, walk.plain(node, source), spec)

@@ -197,7 +197,7 @@ class Walk:
         """Whether a quantiser, or something that moves its codes, made the codes of a tensor."""
         layer = self.layers.graph[tensor.name]
         spec = layer.facts.get(attributes.FUNCTION)
-        return isinstance(spec, dict) and spec.get("class_name") in ("Quant", "Sign")
+        return isinstance(spec, dict) and spec.get("class_name") in ("Quant", "Bipolar")
 
     def name(self, node: OnnxNode) -> str:
         """What the layers of a node are called."""

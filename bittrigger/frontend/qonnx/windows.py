@@ -20,17 +20,15 @@ def window_places(node: OnnxNode, positions: Shape, size: Shape) -> IntArray:
         UnsupportedModelError: if the window does not fit, or an option is unknown.
     """
     count = len(positions)
-    strides, dilations = (_each(node, name, count) for name in ("strides", "dilations"))
+    strides, dilations = steps_of(node, count)
     given = axes_of(node, "kernel_shape")
     if given and tuple(given) != tuple(size):
         raise refused(node, f"kernel_shape {given[:8]}", f"allowed is that of the kernel, {tuple(size)}")
-    if whole(node, "ceil_mode", 0):
-        raise refused(node, "ceil_mode is 1", "allowed is 0")
-    pads = _pads(node, positions, size, strides, dilations)
+    pads = pads_of(node, positions, size, strides, dilations)
     if any(not 0 <= pad < max(n, reach, 2) for pad, n, reach in zip(pads, positions * 2, tuple(size) * 2, strict=True)):
         raise refused(node, f"pads {pads[:8]}", "allowed are pads of less than its operand or kernel")
     outputs = tuple(
-        (n + before + after - (taps - 1) * step - 1) // stride + 1
+        _windows(n, before, after, (taps - 1) * step + 1, stride, up=_rounds_up(node))
         for n, taps, stride, step, before, after in zip(
             positions, size, strides, dilations, pads[:count], pads[count:], strict=True
         )
@@ -56,6 +54,26 @@ def window_places(node: OnnxNode, positions: Shape, size: Shape) -> IntArray:
     return np.where(outside, ZERO, found).reshape(*outputs, math.prod(size))
 
 
+def steps_of(node: OnnxNode, count: int) -> tuple[list[int], list[int]]:
+    """The strides and dilations of ``count`` axes."""
+    return _each(node, "strides", count), _each(node, "dilations", count)
+
+
+def _windows(n: int, before: int, after: int, reach: int, stride: int, *, up: bool) -> int:
+    """How many windows there are; with ``ceil_mode`` one more that ends behind the padding, if it begins before it."""
+    room = n + before + after - reach
+    count = room // stride + 1
+    return count + 1 if up and room > 0 and room % stride and count * stride < n + before else count
+
+
+def _rounds_up(node: OnnxNode) -> bool:
+    if not whole(node, "ceil_mode", 0):
+        return False
+    if node.kind == "AveragePool" or node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
+        raise refused(node, "ceil_mode is 1", "allowed is 0 for means and with auto_pad")
+    return True
+
+
 def _each(node: OnnxNode, name: str, count: int) -> list[int]:
     found = axes_of(node, name) or [1] * count
     if len(found) != count or min(found) < 1:
@@ -63,7 +81,7 @@ def _each(node: OnnxNode, name: str, count: int) -> list[int]:
     return found
 
 
-def _pads(node: OnnxNode, positions: Shape, size: Shape, strides: list[int], dilations: list[int]) -> list[int]:
+def pads_of(node: OnnxNode, positions: Shape, size: Shape, strides: list[int], dilations: list[int]) -> list[int]:
     """What lies outside before the first position of each axis, and then behind the last."""
     mode = str(node.attributes.get("auto_pad", "NOTSET"))
     count = len(positions)
@@ -74,6 +92,8 @@ def _pads(node: OnnxNode, positions: Shape, size: Shape, strides: list[int], dil
         return pads or [0] * 2 * count
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         raise refused(node, f"auto_pad {mode[:40]!r}", "allowed are NOTSET, VALID, SAME_UPPER and SAME_LOWER")
+    if max(dilations) > 1:
+        raise refused(node, f"auto_pad {mode} of dilated windows, which programs pad differently", "allowed are pads")
     before, after = [], []
     for n, taps, stride, step in zip(positions, size, strides, dilations, strict=True):
         total = max((-(-n // stride) - 1) * stride + (taps - 1) * step + 1 - n, 0)
