@@ -305,7 +305,7 @@ def test_older_versions_have_attributes_where_newer_ones_have_inputs(tmp_path):
     assert evaluate(graph, np.array([[1, 2, 3, 4]])).tolist() == [[2, 3]]
     graph = read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), pads=[0, 1, 0, 0]), opset=9)
     assert evaluate(graph, np.array([[1, 2, 3, 4]])).tolist() == [[0, 1, 2, 3, 4]]
-    with pytest.raises(UnsupportedModelError, match="allowed are zeros around"):
+    with pytest.raises(UnsupportedModelError, match="allowed are zeros and neighbours around"):
         read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), pads=[0, 1, 0, 0], value=1.0), opset=9)
     with pytest.raises(UnsupportedModelError, match="it names axes; allowed are pads of all axes"):
         read_of(tmp_path, lambda net: net.add("Pad", net.quant("x", 0.25, 5), net.constant([0] * 4, "int64"), "",
