@@ -221,14 +221,6 @@ AT_OUTPUT = ("Softmax",)
 """Classes that are known, and refused unless the option ``output_logits`` leaves them out at the end."""
 
 
-def unsupported_layer(name: str, class_name: str) -> UnsupportedModelError:
-    """The error for a layer of another class."""
-    return UnsupportedModelError(
-        f"layer {name!r}: class {class_name} is not supported; allowed are {', '.join(ALLOWED_LAYERS)}; "
-        "replace it by one of these"
-    )
-
-
 def read(node: Any, key: str) -> Any:
     """An attribute of ours on ``node``.
 

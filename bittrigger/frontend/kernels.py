@@ -102,6 +102,13 @@ def factor_kernel(
     return IntegerKernel(to_integers(kernel, frac), frac)
 
 
+def _way_out(described: str) -> str:
+    """What to do about a kernel of many bits."""
+    if "no quantizer" in described:
+        return "round it with --weight-precision 'fixed<8,2>' (--inputs tell the loss), or train it so with `bittrigger quantize`"
+    return "take one of these, or quantized_po2, in the place of its quantiser"
+
+
 def _scaled_kernel(
     layer: str, kernel: Float32Array, described: str, bits: int, scale: Float32Array | None
 ) -> IntegerKernel:
@@ -112,8 +119,7 @@ def _scaled_kernel(
         if found is None:
             raise UnsupportedModelError(
                 f"layer {layer!r}: its kernel ({described}) needs {bits} bits, so that Keras itself rounds its products; allowed "
-                "are integers times one scale for each output: ternary(), binary(), quantized_bits(…); round it with "
-                "--weight-precision 'fixed<8,2>' (--inputs tell the loss), or train it so with `bittrigger quantize`"
+                f"are integers times one scale for each output: ternary(), binary(), quantized_bits(…); {_way_out(described)}"
             )
         columns.append(found[0])
         scales.append(found[1])

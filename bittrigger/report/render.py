@@ -272,7 +272,7 @@ def fitting_table(title: str, head: tuple[str, ...], rows: Rows, console: Consol
     from rich.table import Table  # only the terminal needs it
 
     columns = dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(head, ())
-    widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
+    widths = {name: max([len(name), *map(len, cells)]) for name, cells in columns.items()}
     least = {name: min(width, _FOLDED) if name in _NAMES else width for name, width in widths.items()}
     shown = list(head)
     for name in _LESS:

@@ -139,7 +139,7 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
 def _unknown(layer: str, name: str) -> UnsupportedModelError:
     hint = {
         "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
-        "bernoulli": "it draws random numbers at inference too; use binary(alpha=1)",
+        "bernoulli": "it draws random numbers at inference too; use binary(alpha=1, use_01=True)",
     }.get(name, "replace it by one of these")
     return UnsupportedModelError(
         f"layer {layer!r}: activation {name!r} is not supported; allowed are {ALLOWED}, {', '.join(KERAS_LAYERS)}; {hint}"

@@ -24,6 +24,7 @@ from bittrigger.frontend.attributes import (
     WRAPPERS,
 )
 from bittrigger.frontend.flat.calls import Call, FlatModel, Operand, Shape
+from bittrigger.frontend.refusals import MASK_WAY_OUT, SHOWN, unsupported_layer
 from bittrigger.system.legacy_keras import keras_2_module
 
 MAX_CODES = 1 << 22
@@ -227,6 +228,8 @@ def _check_arguments(node: Any, kind: str) -> None:
         return
     given = {key: value for key, value in node.call_kwargs.items() if value is not None and value is not False}
     if given or len(node.call_args) > 1:
+        if kind not in (*SHOWN, *WRAPPERS, *MODELS, *BIDIRECTIONAL):
+            raise unsupported_layer(node.layer.name, kind)
         what = ", ".join(sorted(given)) or "several arguments"
         raise UnsupportedModelError(
             f"layer {node.layer.name!r}: it is called with {what}, which no design can follow; allowed are plain calls; call it "
@@ -248,7 +251,7 @@ def _check_mask(layer: Any, kind: str, read: list[_Result]) -> bool:
     if masked and kind in MASKED:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: {kind} leaves out the steps that a Masking before it marks, which differ from event to "
-            "event; allowed is Masking before layers that treat each position alike; remove it, and fill up with zeros"
+            f"event; {MASK_WAY_OUT}"
         )
     return masked
 

@@ -9,10 +9,11 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, HGQ, HGQ_PACKAGE, MODELS, OPERATORS, WRAPPERS
 from bittrigger.frontend.keras_file.calls import check_calls
-from bittrigger.frontend.keras_file.names import HGQ_MODULES, KERAS_MODULES, LAYERS, OBJECTS, QUANTIZERS, SHOWN, way_out
+from bittrigger.frontend.keras_file.names import HGQ_MODULES, KERAS_MODULES, LAYERS, OBJECTS, QUANTIZERS
 from bittrigger.frontend.keras_file.numbers import check_call_numbers, check_quantizer
 from bittrigger.frontend.keras_file.sizes import check_sizes
 from bittrigger.frontend.keras_layers.merges import OPERATIONS
+from bittrigger.frontend.refusals import SHOWN, unsupported_layer, unsupported_operator
 from bittrigger.layers.names import MODULES, OURS, PACKAGE, TRAINING_ONLY
 
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
@@ -125,10 +126,7 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
     name = named[:80]
     kind = layer.get("class_name")
     if not _is_one_of(kind, LAYERS | also):
-        raise UnsupportedModelError(
-            f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
-            f"TensorFlow; allowed are {', '.join(sorted(SHOWN | also))}; {way_out(str(kind))}"
-        )
+        raise _unopened(where, unsupported_layer(name, str(kind), SHOWN | also))
     short = str(kind).removeprefix(PACKAGE)
     if short in TRAINING_ONLY and short not in also:
         raise UnsupportedModelError(
@@ -152,10 +150,12 @@ def _check_operator(where: str, owner: str, config: Json) -> None:
     """Refuse an operator of TensorFlow off the list: Keras would look up whatever name stands there."""
     config = config if isinstance(config, dict) else {}
     if set(config) - {"name", "trainable", "dtype", "function"} or not _is_one_of(config.get("function"), OPERATIONS):
-        raise UnsupportedModelError(
-            f"model file {where}: {owner}: operator {str(config.get('function'))[:80]!r} of TensorFlow is not allowed, so the "
-            f"file was not opened with it; allowed are {', '.join(sorted(OPERATIONS))}; use a layer of Keras for it"
-        )
+        raise _unopened(where, unsupported_operator(owner, str(config.get("function")), OPERATIONS))
+
+
+def _unopened(where: str, refusal: UnsupportedModelError) -> UnsupportedModelError:
+    """What is said of a model, of one in a file that TensorFlow has not seen."""
+    return UnsupportedModelError(f"model file {where}, not opened with TensorFlow: {refusal}")
 
 
 def _check_depth(where: str, owner: str, depth: int) -> None:

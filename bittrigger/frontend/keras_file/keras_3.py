@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, MASKED, MODELS, RECURRENT, WRAPPERS
+from bittrigger.frontend.refusals import MASK_WAY_OUT
 
 Json = Any
 
@@ -219,7 +220,7 @@ def _call(where: str, layer: Mapping[str, Json], node: Json, within: set[Json]) 
         if value is not None and key == "mask" and _looks_at_mask(layer):
             raise refused(
                 where, owner, f"{layer['class_name']} leaves out the steps that a mask marks, which differ from event to event",
-                "allowed are masks of layers that treat each position alike; remove it, and fill up with zeros",
+                MASK_WAY_OUT,
             )  # fmt: skip
     found = []
     for item in args[0] if len(args) == 1 and isinstance(args[0], list) else args:

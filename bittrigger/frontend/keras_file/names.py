@@ -125,32 +125,9 @@ HELPERS = frozenset(
         "Policy",
     ]
 )
-SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | SCHEDULES | HELPERS
 HGQ_MODULES = (
     *("HGQ.proxy.fixed_point_quantizer", "HGQ.proxy.unary_lut"),
     "bittrigger.frontend.keras_model.hgq",  # saved again
 )
 KERAS_MODULES = (*KERAS_2, "qkeras", "tensorflow", "tensorflow_model_optimization")
-
-
-def way_out(kind: str) -> str:
-    """What to do about a layer of a class that does not convert."""
-    for words, way in _WAYS.items():
-        if any(word in kind for word in words):
-            return way
-    return "replace it by one of these"
-
-
-_WAYS = {
-    ("Lambda",): "code in a file is never run; write what it does with layers",
-    ("Attention", "Dot"): "it multiplies two tensors, which takes multipliers; `bittrigger costs` counts what it takes",
-    ("LSTM", "GRU", "RNN", "Bidirectional", "ConvLSTM"): "it feeds its results back; unroll it with shared layers",
-    (
-        "Layer",
-        "Noise",
-        "Random",
-        "Alpha",
-    ): "leave it out of the model that is converted, if it does something in training alone",
-}
-"""What to do, for words in the name of a class."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.attributes import unsupported_layer
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
 from bittrigger.frontend.elementwise.ternary_tanh import NAME, ternary_tanh
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
+from bittrigger.frontend.refusals import unsupported_layer
 from bittrigger.layers.pointwise import is_pointwise
 from bittrigger.system.legacy_keras import is_of_keras_2
 

@@ -12,6 +12,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.flat.calls import Call, Operand, Shape
 from bittrigger.frontend.keras_layers.positions import moved, numbers
+from bittrigger.frontend.refusals import unsupported_operator
 from bittrigger.ir.fixed import IntArray
 
 Facts = dict[str, Any]
@@ -154,6 +155,8 @@ def operator(call: Call) -> Facts:
         return facts | {attributes.KIND: _MEET[symbol]}
     if symbol in (*_MEET, *_EACH, *_SOFTMAX) and len(call.inputs) == 1:
         return facts | (_along_last_axis if symbol in _SOFTMAX else _elementwise)(call, symbol)
+    if symbol not in OPERATIONS:
+        raise unsupported_operator(f"layer {call.name!r}", symbol, OPERATIONS)
     raise _refused(call, symbol, f"of {len(call.inputs)} tensors", ", ".join(sorted(OPERATIONS)))
 
 

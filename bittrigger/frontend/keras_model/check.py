@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE, unsupported_layer
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE
 from bittrigger.frontend.elementwise.ternary_tanh import NAME
 from bittrigger.frontend.flat.calls import Call, FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.options import check_options
+from bittrigger.frontend.refusals import unsupported_layer
 from bittrigger.layers.names import PACKAGE
 
 

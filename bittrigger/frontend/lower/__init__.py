@@ -26,6 +26,7 @@ from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
+from bittrigger.frontend.refusals import unsupported_layer
 from bittrigger.ir.basis import Reference
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray
@@ -103,7 +104,7 @@ def _visit(walk: Walk, node: Any) -> None:
     kind = str(attributes.read(node, attributes.KIND))
     handler = _HANDLERS.get(kind)
     if handler is None:
-        raise attributes.unsupported_layer(node.name, kind)
+        raise unsupported_layer(node.name, kind)
     signal = handler(walk, node)
     why = node.get_attr(attributes.IDEAL)
     if why is not None and signal.steps:
