@@ -132,6 +132,16 @@ def hls4ml():
 
 
 @pytest.fixture
+def call_by_call():
+    """TensorFlow runs operations as they come: to trace functions takes most of the time of a training of a few steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def fake(monkeypatch):
     """The fake data set, known to the command line."""
     import data_sets

@@ -67,6 +67,7 @@ def test_baselines_by_hand():
     assert (ht, everything, squares) == (405, 513, sum((3 * i) ** 2 for i in range(19)))
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_trains_scores_and_goes_on(sample, tmp_path, monkeypatch):
     data = write_crossings(tmp_path / "data.npz", sample, slice(0, 200))
     test = write_crossings(tmp_path / "test.npz", sample, slice(200, 400))

@@ -88,6 +88,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(tmp_path, 
     assert np.array_equal(train(tmp_path / "parts"), whole)
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _seed: None)  # once a process only
     monkeypatch.setattr(recipe, "ENERGY", SMALL_ENERGY)

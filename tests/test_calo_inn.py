@@ -110,6 +110,7 @@ def test_showers_come_back_from_what_the_flow_sees(tmp_path):
     assert separation(total, total + 1e9) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
     recipe = load_recipe("calo_inn")
     monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _seed: None)  # once a process only

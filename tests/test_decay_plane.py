@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from keras_models import tf
+from model_recipes import load_recipe
 
 from bittrigger.errors import ConfigError
 from bittrigger.layers import BitHepLinear
 from bittrigger.train import model_costs
 from bittrigger.train.plots import plot_density, plot_histograms
-from bittrigger.train.recipes import predict
+from bittrigger.train.recipes import RecipeOptions, predict
 
 FOLDER = Path(__file__).parent.parent / "models" / "decay_plane"
 sys.path.append(str(FOLDER))  # the modules of the recipe lie beside it
@@ -222,17 +223,22 @@ def test_plots_are_small_and_refuse_what_is_empty(tmp_path: Path) -> None:
     assert not (tmp_path / "n.png").exists()
 
 
-def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("call_by_call")
+def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here, and then as people call it."""
+    recipe = load_recipe("decay_plane")
+    monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _seed: None)  # once a process only
+    monkeypatch.chdir(tmp_path)
     write_sample(tmp_path / "a.npz", 60, 1)
     out, work = tmp_path / "out", tmp_path / "work"
-    words = ["--data", "a.npz", "--seed", "1", "2", "--epochs", "1", "--out", out, "--work", work]
 
-    def run() -> dict[Path, int]:
-        command = [sys.executable, FOLDER / "recipe.py", *words]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=600)
+    def runs() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in work.rglob("*.npy")}
 
-    before = run()
+    recipe.run(RecipeOptions(Path("a.npz"), (1, 2), 1, out, work))
+    before = runs()
     assert len(before) == 8
     plots = {"residuals.png", "density_float.png", "density_bit100.png"}
     assert {path.name for path in out.iterdir()} == {"card.md", "model.h5", "sample.npz", *plots}
@@ -242,7 +248,9 @@ def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path: Path)
     assert [row[0] for row in rows] == [*axes, "float", "bit-30", "bit-70", "bit-100"]
     assert all("±" in cell for row in rows[3:] for cell in row[1:])
     assert ["±" in cell for cell in rows[2]] == [False, True, True, True, False, False, False, False]
-    assert run() == before
+    words = ["--data", "a.npz", "--seed", "1", "2", "--epochs", "1", "--out", out, "--work", work]
+    subprocess.run([sys.executable, FOLDER / "recipe.py", *words], check=True, capture_output=True, timeout=600)
+    assert runs() == before
     assert (out / "card.md").read_text() == card
 
 

@@ -60,6 +60,7 @@ def test_the_folder_stays_small(jet_pareto):
     assert max(path.stat().st_size for path in jet_pareto.glob("*.png")) < 150_000
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_on_a_few_jets(tmp_path, monkeypatch):
     """Networks of two hidden units and one epoch: every file is written, and what is written agrees."""
     recipe = load_recipe("jet_pareto")

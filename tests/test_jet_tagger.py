@@ -24,6 +24,7 @@ def write_jets(path, seed, jets=600):
     return path
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_measures_fresh_jets_over_the_range_and_at_1_tev(tmp_path, monkeypatch):
     recipe = load_recipe("jet_tagger")
     monkeypatch.setattr(recipe, "DESIGN", DenseSettings((3,)))

@@ -87,6 +87,7 @@ def test_one_file_holds_a_fifth_out(tmp_path):
     assert np.array_equal(np.unique(both, axis=0), np.unique(every.particles.reshape(300, -1), axis=0))
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "prepare_tensorflow", lambda _seed: None)  # once a process only
     monkeypatch.setattr(recipe, "FLOAT_EPOCHS", 1)

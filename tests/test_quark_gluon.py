@@ -232,6 +232,7 @@ def small_p_dat(constituents, _neighbours, *, ternary, seed):
     return tf.keras.Model(table, pdat.layers.Dense(2, "softmax")(tf.reduce_mean(hidden, axis=1)))
 
 
+@pytest.mark.usefixtures("call_by_call")
 @pytest.mark.parametrize("module", [qg_recipe, pdat_recipe])
 def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeypatch, module):
     """Smaller networks; the options, the study, the export, the conversion and the card are the real ones."""

@@ -17,9 +17,11 @@ from bittrigger.build.folder import Build
 from bittrigger.errors import MismatchError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.ports import bus_width, input_fields, output_fields, pack, unpack
-from bittrigger.simulate.executors.csim import _flattened, ap_types_folder
+from bittrigger.simulate.executors.csim import _TYPES, _flattened, ap_types_folder
+from bittrigger.simulate.simulators.compiled import compiler_version, digest, folder_digest, precompiled_header
+from bittrigger.simulate.simulators.runtime import compiled_runtime
 from bittrigger.simulate.simulators.verilator import find_verilator
-from bittrigger.system.toolchain import require_tool, run_tool
+from bittrigger.system.toolchain import compiler_environment, require_tool, run_tool
 
 KINDS = ("csim", "emulator", "rtl")
 TIMEOUT_S = 600.0
@@ -95,39 +97,30 @@ def compile_natives(builds: Sequence[Build], folder: Path, kinds: Sequence[str] 
     units: dict[str, tuple[str, list[str]]] = {
         "csim": (_csim(builds), ["-std=c++11", f"-I{ap_types_folder()}"]),
         "emulator": (_emulator(builds), ["-std=c++17", "-march=native"]),
-        "rtl": (_rtl(builds, folder), ["-std=gnu++17", f"-I{include}", f"-I{include / 'vltstd'}", f"-I{folder}"]),
+        "rtl": (_rtl(builds, folder), ["-std=gnu++17", f"-I{include}", f"-I{include / 'vltstd'}"]),
         "main": (_main(builds, kinds), ["-std=c++17"]),
     }
     compiler = require_tool("g++")
+    runtime = compiled_runtime(verilator, ("verilated", "verilated_threads")) if "rtl" in kinds else None
+    headers = {
+        "csim": (_TYPES, folder_digest(ap_types_folder())),
+        "rtl": ('#include "verilated.h"\n', runtime and runtime.key),
+    }
     objects = []
     for name in (*kinds, "main"):
         text, flags = units[name]
         source, product = folder / f"{name}.cpp", folder / f"{name}.o"
         source.write_text(text, encoding="utf-8")
-        run_tool(
-            [compiler, *_FLAGS, *flags, "-c", str(source), "-o", str(product)],
-            log=folder / f"{name}.log",
-            timeout_s=TIMEOUT_S,
-        )
+        command = [compiler, *_FLAGS, *flags]
+        if name in headers:  # most of the time goes into parsing them
+            header, key = headers[name]
+            key = digest(compiler_version(compiler), compiler_environment(), key or "")
+            command += ["-include", str(precompiled_header(f"fuzz_{name}.h", header, command, key))]
+        run_tool([*command, "-c", str(source), "-o", str(product)], log=folder / f"{name}.log", timeout_s=TIMEOUT_S)
         objects.append(str(product))
-    if "rtl" in kinds:
-        objects += [str(path) for path in _runtime(include, folder.parent.parent / "verilated")]
+    objects += map(str, runtime.objects) if runtime else ()
     run_tool([compiler, *objects, "-o", str(folder / "program"), "-pthread"], log=folder / "link.log")
     return Natives(tuple(builds), folder)
-
-
-def _runtime(include: Path, folder: Path) -> list[Path]:
-    """Verilator's run-time library, compiled once a folder."""
-    objects = []
-    for name in ("verilated", "verilated_threads"):
-        product = folder / f"{name}.o"
-        if not product.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            flags = ["-O1", "-w", "-std=gnu++17", f"-I{include}", f"-I{include / 'vltstd'}", "-pthread"]
-            source = str(include / f"{name}.cpp")
-            run_tool([require_tool("g++"), *flags, "-c", source, "-o", str(product)], log=folder / f"{name}.log")
-        objects.append(product)
-    return objects
 
 
 def _verilate(build: Build, place: int, folder: Path) -> None:
@@ -183,8 +176,16 @@ extern "C" long long emulator_{place}(const void *in, void *out, long long event
     return "".join(parts)
 
 
+_STOPS = """#include <cstdlib>
+void vl_finish(const char *, int, const char *) { std::abort(); }
+void vl_stop(const char *, int, const char *) { std::abort(); }
+void vl_fatal(const char *, int, const char *, const char *) { std::abort(); }
+"""
+"""What the run-time library leaves to its user."""
+
+
 def _rtl(builds: Sequence[Build], folder: Path) -> str:
-    parts = ['#include "verilated.h"\n', (Path(__file__).parent / "harness.h").read_text(encoding="utf-8")]
+    parts = ['#include "verilated.h"\n', _STOPS, (Path(__file__).parent / "harness.h").read_text(encoding="utf-8")]
     for place, build in enumerate(builds):
         parts.append("#undef VL_PCH_INCLUDED\n")
         sources = [folder / f"V{place}.cpp", *sorted(folder.glob(f"V{place}_*.cpp"))]
