@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from io import StringIO
 
 import numpy as np
@@ -51,7 +52,7 @@ NETWORKS = {
 @pytest.fixture(scope="module", params=NETWORKS)
 def pipeline(request):
     network, ii = NETWORKS[request.param]
-    return create_pipeline(network(), Settings(clock_mhz=300.0, ii=ii))
+    return create_pipeline(network(), Settings(effort="fast", clock_mhz=300.0, ii=ii))
 
 
 def test_each_layer_says_which_form_it_took_and_why(pipeline):
@@ -86,7 +87,7 @@ def test_each_layer_says_which_form_it_took_and_why(pipeline):
 
 
 def test_what_does_not_hold_the_interval_is_named_with_what_it_takes():
-    forms = create_pipeline(test_engine.network(), Settings(clock_mhz=300.0, ii=5)).forms
+    forms = create_pipeline(test_engine.network(), Settings(effort="fast", clock_mhz=300.0, ii=5)).forms
     said = {form.name: form.reason for form in forms["first"]}
     late = [name for name in ("digits of 1 bit", "steps") if name in said]
     assert late
@@ -100,7 +101,7 @@ def test_weights_of_several_bits_have_no_other_form():
     weights = frozen_array(np.random.default_rng(1).integers(-5, 6, (6, 4)))
     nodes = (Input("x", 6, FixedPoint(True, 5, 0), Interval(-16, 15)),)
     nodes += (Linear("wide", ("x",), weights, frozen_array(np.zeros(4, dtype=np.int64)), 0),)
-    (form,) = create_pipeline(Graph("several", nodes, ("wide",)), Settings(ii=9)).forms["wide"]
+    (form,) = create_pipeline(Graph("several", nodes, ("wide",)), Settings(effort="fast", ii=9)).forms["wide"]
     assert (form.name, form.chosen) == ("unrolled", True)
     assert form.reason == "its weights are not 0 and plus or minus one power of two"
 
@@ -120,7 +121,7 @@ def test_held_numbers_are_said_to_be_the_reason():
 
 
 def test_an_event_a_clock_leaves_no_choice(tmp_path):
-    pipeline = create_pipeline(test_engine.network(), Settings(clock_mhz=300.0))
+    pipeline = create_pipeline(test_engine.network(), Settings(effort="fast", clock_mhz=300.0))
     assert pipeline.forms == {}
     report = make_report(pipeline, Settings(), None)
     assert all("forms" not in layer for layer in report_json(report)["layers"])
@@ -157,7 +158,7 @@ def test_the_schema_knows_every_form_grade_and_reference(root):
 
 
 def test_a_build_counts_them_again(tmp_path):
-    built = build_of(create_pipeline(test_engine.network(), Settings(clock_mhz=360.0, ii=9)), tmp_path)
+    built = build_of(create_pipeline(test_engine.network(), Settings(effort="fast", clock_mhz=360.0, ii=9)), tmp_path)
     report = make_report(built.pipeline, built.settings, None)
     again = load_build(tmp_path)
     assert again.pipeline.forms == built.pipeline.forms
@@ -188,8 +189,10 @@ def test_the_cheapest_cycle_comes_first():
     assert hastened(ways, latency, 5) == ({"b": "fast", "a": "fast"}, 30)
 
 
-def slowest(network, **settings):
-    return create_pipeline(network(), Settings(clock_mhz=360.0, **settings)).latency_cycles
+@cache
+def unhurried(network, ii, port="whole"):
+    """The pipeline of the cheapest forms."""
+    return create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0, ii=ii, port=port))
 
 
 @pytest.mark.parametrize(
@@ -202,11 +205,11 @@ def slowest(network, **settings):
     ],
 )
 def test_a_latency_is_kept_with_the_forms_that_cost_least(network, ii, port):
-    most = slowest(network, ii=ii, port=port)
-    cheapest = create_pipeline(network(), Settings(clock_mhz=360.0, ii=ii, port=port))
+    cheapest = unhurried(network, ii, port)
+    most = cheapest.latency_cycles
     luts, refused = [], False
     for latency in (most, 2 * most // 3, most // 3, 2):
-        settings = Settings(clock_mhz=360.0, ii=ii, port=port, latency_cycles=latency)
+        settings = Settings(effort="fast", clock_mhz=360.0, ii=ii, port=port, latency_cycles=latency)
         try:
             made = create_pipeline(network(), settings)
         except ConfigError as error:
@@ -227,8 +230,8 @@ def test_a_latency_is_kept_with_the_forms_that_cost_least(network, ii, port):
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory):
-    most = slowest(test_engine.network, ii=40)
-    settings = Settings(clock_mhz=360.0, ii=40, latency_cycles=most // 2)
+    most = unhurried(test_engine.network, 40).latency_cycles
+    settings = Settings(effort="fast", clock_mhz=360.0, ii=40, latency_cycles=most // 2)
     pipeline = create_pipeline(test_engine.network(), settings)
     assert pipeline.ii == 40
     assert pipeline.chosen
@@ -251,11 +254,11 @@ def test_it_is_proven_and_read_again(hasty):
 
 
 def test_everything_unrolled_holds_any_interval(tmp_path):
-    flat = create_pipeline(test_engine.network(), Settings(clock_mhz=360.0))
+    flat = create_pipeline(test_engine.network(), Settings(effort="fast", clock_mhz=360.0))
     with pytest.raises(ConfigError, match=r"takes at least (\d+)") as refused:
-        create_pipeline(test_engine.network(), Settings(clock_mhz=360.0, ii=40, latency_cycles=1))
+        create_pipeline(test_engine.network(), Settings(effort="fast", clock_mhz=360.0, ii=40, latency_cycles=1))
     least = int(str(refused.value).split("at least ")[1].split(";")[0])
-    settings = Settings(clock_mhz=360.0, ii=40, latency_cycles=least)
+    settings = Settings(effort="fast", clock_mhz=360.0, ii=40, latency_cycles=least)
     made = create_pipeline(test_engine.network(), settings)
     assert (made.latency_cycles, made.ii) == (least, 1)
     assert least <= flat.latency_cycles
