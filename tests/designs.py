@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
+from bittrigger.compile.digit_sums import with_digit_sums
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
@@ -229,3 +230,37 @@ def disagreements(build, executors, codes):
     """The errors of those of ``executors`` that do not give the oracle's bits for ``codes`` `(events, n_inputs)`."""
     outcomes = run_executors(build, executors, codes, look_into=False)
     return [str(outcome.error) for outcome in outcomes if not outcome.agrees]
+
+
+def scaled(factors, offsets, shift, limits, *, port="x", copies=1):
+    """The nodes of a scale and of the requantiser behind it."""
+    weights = frozen_array(np.diag(factors))
+    names = (f"{port}_scale", f"{port}_codes")
+    return (
+        Linear(names[0], (port,), weights, frozen_array(np.array(offsets)), shift, copies),
+        Requantize(names[1], (names[0],), copies * len(factors), shift, Rounding.TRN, *limits, 0, copies=copies),
+    )
+
+
+def normalisations():
+    """Scales of several widths, signs and limits, and a channel that is a constant."""
+    ports = {
+        "x": (FixedPoint(True, 14, 0), Interval(-8192, 8191)),
+        "y": (FixedPoint(False, 9, 0), Interval(0, 500)),
+        "z": (FixedPoint(True, 10, 0), Interval(-512, 511)),
+    }
+    parts = {
+        "x": ((2811, -1777, 6131, 0), (71111, -5000, 123, 1 << 20), 16, (-128, 127)),
+        "y": ((11213, -9077), (-131072, 1 << 21), 16, (0, 63)),
+        "z": ((23173, 30011), (-99, 3 << 16), 16, (-500, 500)),
+    }
+    inputs = (Input(name, len(parts[name][0]), *kind) for name, kind in ports.items())
+    nodes = (*inputs, *(node for name, part in parts.items() for node in scaled(*part, port=name)))
+    graph = Graph("norms", nodes, tuple(f"{name}_codes" for name in ports))
+    verify(graph)
+    return graph
+
+
+def digit_sums():
+    """``normalisations`` as sums of tables; 480 MHz leave 1.7 ns, so that registers stand between the additions."""
+    return with_digit_sums(normalisations(), Settings(clock_mhz=360.0))

@@ -15,7 +15,7 @@ from bittrigger.device.cost_model import estimate
 from bittrigger.device.timing import part_delays_ns, usable_ns
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.forms.table import Form, form_of, level_count, search_bits, search_of
+from bittrigger.ir.forms.table import Form, form_of, level_bits, level_count, search_of
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, frozen_array
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
@@ -55,7 +55,7 @@ def test_forms_and_stages(built):
     deep = modules["deep"]
     assert level_count(deep.node, deep.source) == len(deep.stages) == 4
     assert (deep.start, deep.stages, deep.stop) == (0, (0, 0, 1, 1), 2)
-    assert search_bits(deep.node, deep.source) == (24, 24 + 2, 24 + 4, 24 + 6 + 2, 8 + 4)
+    assert level_bits(deep.node, deep.source) == (24, 24 + 2, 24 + 4, 24 + 6 + 2, 8 + 4)
     assert modules["narrow"].stages == ()
     usable = usable_ns(360.0)
     assert all(max(part_delays_ns(m.node, m.source)) < usable for n, m in modules.items() if n != "narrow")

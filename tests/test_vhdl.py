@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from designs import build_of, places, products, scales, solved, tables
+from designs import build_of, digit_sums, places, products, scales, solved, tables
 from hypothesis import Phase, given, settings
 from library import analysed, yosys
 from strategies import graphs
@@ -42,6 +42,7 @@ DESIGNS = {
     "block floating point": lambda: create_pipeline(scales(4), Settings(clock_mhz=360.0)),
     "copies and wires": lambda: create_pipeline(places(), Settings(clock_mhz=360.0)),
     "tables": lambda: create_pipeline(tables(), Settings(clock_mhz=360.0)),
+    "sums of tables": lambda: create_pipeline(digit_sums(), Settings(clock_mhz=480.0)),
     "products": lambda: create_pipeline(products(), Settings(clock_mhz=360.0)),
     "folded": lambda: create_pipeline(folding_net(), Settings(clock_mhz=300.0, ii=3)),
     "step by step": lambda: create_pipeline(network(), Settings(clock_mhz=300.0, ii=40)),

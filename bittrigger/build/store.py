@@ -20,6 +20,7 @@ from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.nodes.digit_sum import MAX_SUMMED_BITS, DigitSum
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.nodes.product import Product
@@ -71,13 +72,17 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
                 "copies": node.copies,
             }
         case Lookup():
-            return head | {
-                "inputs": node.inputs,
-                "frac": node.frac,
-                "starts": node.starts,
-                "values": node.values,
-                "copies": node.copies,
-            }
+            return (
+                head
+                | {
+                    "inputs": node.inputs,
+                    "frac": node.frac,
+                    "starts": node.starts,
+                    "values": node.values,
+                    "copies": node.copies,
+                }
+                | ({"sums": [_sum_to_json(digits) for digits in node.sums]} if node.sums else {})
+            )
         case Wire():
             return head | {"inputs": node.inputs, "frac": node.frac, "indices": node.indices.tolist()}
         case Product():
@@ -90,6 +95,21 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
             return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
         case _:
             assert_never(node)
+
+
+def _sum_to_json(digits: DigitSum | None) -> Json | None:
+    if digits is None:
+        return None
+    return {"span": [digits.span.lo, digits.span.hi], "shift": digits.shift, "tables": digits.tables}
+
+
+def _sum_from_json(data: Json | None) -> DigitSum | None:
+    if data is None:
+        return None
+    span = Interval(*map(_int, data["span"]))
+    if span.width > MAX_SUMMED_BITS:
+        raise ConfigError(f"a sum of tables for codes of {span.width} bits; allowed are {MAX_SUMMED_BITS}")
+    return DigitSum(span, _int(data["shift"], 0, MAX_WIDTH), _table(data["tables"]))
 
 
 def _held_to_json(node: Weigh | Hold) -> Json:
@@ -156,7 +176,8 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
             return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, offset, _copies(data))
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
-            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac, _copies(data))
+            sums = tuple(map(_sum_from_json, data.get("sums", ())))
+            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac, _copies(data), sums)
         case "Wire":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Wire(name, inputs, _array(data["indices"]), frac)

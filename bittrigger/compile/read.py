@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bittrigger.compile.digit_sums import with_digit_sums
 from bittrigger.compile.scales import with_cheap_scales
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.basis import Measured
@@ -205,12 +206,14 @@ def read_model_graph(
 
 
 def simplified(graph: Graph, settings: Settings, watch: Callable[[str, Graph], None] = nothing) -> Graph:
-    """``graph`` after all passes, and with the cheapest scales where all numbers are constants."""
+    """``graph`` after all passes, and with the cheapest scales, as adders or tables, where all numbers are constants."""
     held = holding(settings)
     simple = simplify(graph, held=held, watch=watch)
     if held is None:
         simple = with_cheap_scales(simple)
         watch("with_cheap_scales", simple)
+        simple = with_digit_sums(simple, settings)
+        watch("with_digit_sums", simple)
     return simple
 
 

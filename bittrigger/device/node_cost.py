@@ -9,8 +9,8 @@ from operator import mul
 
 from bittrigger.device.cost import LUT_INPUTS, Cost
 from bittrigger.ir.fixed import Interval, Rounding
-from bittrigger.ir.forms.table import in_parts, searches
-from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.forms.table import Form, form_of, searches
+from bittrigger.ir.graph import Lookup, Requantize, floor_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.nodes.product import Product, booth
@@ -65,9 +65,12 @@ def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
 
 
 def lookup_cost(module: Module, node: Lookup) -> Cost:
-    """A table over the bits of a code, comparisons with where its steps start, or a search: whichever the emitter builds."""
-    if in_parts(node, module.source):
+    """A table over the bits of a code, comparisons with where its steps start, a search or a sum, as the emitter builds it."""
+    form = form_of(node, module.source)
+    if form is Form.SEARCH:
         return _search(module, node)
+    if form is Form.SUMS:
+        return _digit_sums(module, node)
     lut = ff = 0
     channels = zip(node.starts, module.source, module.result, strict=True)
     for starts, source, result in channels:
@@ -90,6 +93,16 @@ def _search(module: Module, node: Lookup) -> Cost:
                 places = (1 << found) - 1
                 lut += places * (_table_luts(known, source.width) + -(-source.width // 2)) + (found > 1)
             lut += _table_luts(search.bits, result.width)
+    return Cost(lut, _part_registers(module, node))
+
+
+def _digit_sums(module: Module, node: Lookup) -> Cost:
+    """A LUT for each bit of the first table and of each sum, and the limits."""
+    lut = 0
+    for k, (digits, out) in enumerate(zip(node.sums, module.result, strict=True)):
+        if digits:
+            lut += sum(span.width for span in digits.ranges)
+            lut += _clip_luts(floor_of(node, digits, k), digits.ranges[-1], out.width)
     return Cost(lut, _part_registers(module, node))
 
 

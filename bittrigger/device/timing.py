@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.forms.table import Form, form_of, searches
-from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.graph import Lookup, Requantize, floor_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.nodes.held import Hold, Weigh
@@ -96,6 +96,18 @@ def _search_delays_ns(node: Lookup, source: tuple[Interval, ...], model: DelayMo
     return (*levels, model.logic_ns * table_levels(max(search.bits for search in found)))
 
 
+def _sum_delays_ns(node: Lookup, model: DelayModel) -> tuple[float, ...]:
+    """Of the first table, of each addition of a further one, and of the limits."""
+    sums = [digits for digits in node.sums if digits]
+    floors = (
+        node_delay_ns(floor_of(node, digits, k), digits.ranges[-1:], model)
+        for k, digits in enumerate(node.sums)
+        if digits
+    )
+    additions = max(len(digits.tables) for digits in sums) - 1
+    return (model.logic_ns, *(model.adder_ns,) * additions, max(floors))
+
+
 def part_delays_ns(
     node: Lookup | Extremum | Product | MagnitudeOr | ShiftDown | ShiftUp,
     source: tuple[Interval, ...],
@@ -103,7 +115,8 @@ def part_delays_ns(
 ) -> tuple[float, ...]:
     """Delays of the parts of a node, one behind the other, between which registers may stand."""
     if isinstance(node, Lookup):
-        return _search_delays_ns(node, source, model)
+        sums = form_of(node, source) is Form.SUMS
+        return _sum_delays_ns(node, model) if sums else _search_delays_ns(node, source, model)
     if isinstance(node, Extremum):
         return (model.compare_ns + model.logic_ns,) * (len(tournament(node, source)) - 1)
     if isinstance(node, Product):

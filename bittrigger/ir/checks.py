@@ -85,6 +85,7 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
                 len(s) == len(v) > 0 and list(s) == sorted(set(s))
                 for s, v in zip(node.starts, node.values, strict=True)
             )
+            good = good and (not node.sums or (len(node.sums) == n_in and _are_equal(node)))
         case Extremum():
             good = n_in > 1
         case Product():
@@ -104,6 +105,21 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
         case _:
             assert_never(node)
     return good
+
+
+def _are_equal(node: Lookup) -> bool:
+    """Whether every sum of tables gives the values of its channel."""
+    for starts, values, digits in zip(node.starts, node.values, node.sums, strict=True):
+        if digits is None:
+            continue
+        if not digits.is_well_formed or starts[0] > digits.span.lo:
+            return False
+        codes = np.arange(digits.span.lo, digits.span.hi + 1, dtype=np.int64)
+        found = np.clip(digits.value_of(codes), min(values), max(values))
+        wanted = np.asarray(values, dtype=np.int64)[np.searchsorted(starts, codes, side="right") - 1]
+        if not np.array_equal(found, wanted):
+            return False
+    return True
 
 
 def _are_held(node: Weigh | Hold) -> bool:

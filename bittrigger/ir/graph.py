@@ -22,6 +22,7 @@ from bittrigger.ir.nodes.block_floating_point import (
     evaluate_scaling,
     scaling_intervals,
 )
+from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.nodes.held import Hold, Weigh, evaluate_held, held_intervals
 from bittrigger.ir.nodes.product import Product, evaluate_product, product_interval
@@ -43,6 +44,7 @@ __all__ = [
     "evaluate",
     "evaluate_node",
     "evaluate_nodes",
+    "floor_of",
     "frozen_array",
     "input_intervals",
     "intervals",
@@ -156,6 +158,12 @@ def before_clip(node: Requantize, source: Interval, rounding: Rounding | None = 
     ends = np.array([source.lo, source.hi], dtype=object) + node.offset  # no shift can wrap
     lo, hi = shift_round(ends, node.shift, rounding or node.rounding)
     return Interval(int(lo), int(hi))
+
+
+def floor_of(node: Lookup, digits: DigitSum, channel: int) -> Requantize:
+    """What makes the values of a channel of ``node`` from its sum of tables."""
+    values = node.values[channel]
+    return Requantize(node.name, node.inputs, 1, digits.shift, Rounding.TRN, min(values), max(values), node.frac)
 
 
 def node_intervals(node: Node, source: Intervals) -> Intervals:

@@ -44,7 +44,7 @@ class Module:
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
             which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` or a ``Product`` that of each
-            round or row but the last; for a ``Lookup`` that is searched that of each level.
+            round or row but the last; for a ``Lookup`` that is searched, or a sum of tables, that of each level.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
         queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
         window: how the queue reads operands that overlap, if it holds each of their codes one time.
@@ -94,7 +94,7 @@ class Module:
             case Requantize():
                 kind = "requantize"
             case Lookup():
-                kind = "lookup"
+                kind = "scale" if self.node.sums else "lookup"
             case Extremum():
                 kind = self.node.word
             case Product():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.ir.fixed import Interval, Rounding
-from bittrigger.ir.forms.table import search_bits
+from bittrigger.ir.forms.table import level_bits
 from bittrigger.ir.graph import Intervals, Lookup, Requantize
 from bittrigger.ir.nodes.block_floating_point import Scaling, operand_bits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
@@ -32,7 +32,7 @@ def vector_bits(codes: Intervals) -> int:
 def part_bits(node: Lookup | Scaling | Extremum | Product, source: Intervals, result: Intervals) -> tuple[int, ...]:
     """Bits of a register in front of each part of the logic of one copy of ``node``: what that part reads."""
     if isinstance(node, Lookup):
-        return search_bits(node, source)
+        return level_bits(node, source)
     if isinstance(node, Extremum):
         return tuple(vector_bits(left) for left in tournament(node, source)[:-1])
     if isinstance(node, Product):

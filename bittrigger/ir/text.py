@@ -46,7 +46,8 @@ def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901, PLR0912 - on
             what = ["requantize", f"{each}, {shifted} {node.rounding.name.lower()}, clip {node.lo}..{node.hi}"]
         case Lookup():
             counts = sorted({len(starts) for starts in node.starts})
-            what = ["lookup", f"{each}, {'/'.join(map(str, counts))} segments"]
+            summed = ", sums of tables" if node.sums else ""
+            what = ["lookup", f"{each}, {'/'.join(map(str, counts))} segments{summed}"]
         case Wire():
             what = ["wire", f"{node.size} of {len(set(node.indices.tolist()))} codes"]
         case Extremum():

@@ -15,6 +15,8 @@ _REMEDIES = {
     "linear": "it has weights of several bits; a ternary kernel (BitLinear, or QDense with ternary()) takes about one adder a "
     "weight and no more, and a BatchNormalization folds into the layer before it only if its scales are powers of two",
     "lookup": "its table is wider than its input needs; fewer bits of the activation before it halve the table each",
+    "scale": "it scales each channel by itself, with a table for five bits of the code each; scales that are powers of two cost "
+    "nothing, and fewer bits of its input (--input-precision) or of the quantiser behind it take less",
     "requantize": "saturation and rounding are paid for each output; a ReLU that clips at a power of two, or fewer outputs, "
     "takes less",
     "bitlinear": "fewer non-zero weights (a larger threshold, or --cost-strength in training), fewer input bits or a longer "

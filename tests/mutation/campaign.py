@@ -44,6 +44,7 @@ SCOPE = {
     "bittrigger/ir/nodes/product.py": TARGETS,
     "bittrigger/ir/routes.py": TARGETS,
     "bittrigger/ir/nodes/extremum.py": TARGETS,
+    "bittrigger/ir/nodes/digit_sum.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
     "bittrigger/ir/waiting.py": ("verilog",),
     "bittrigger/ir/register_bits.py": ("verilog",),

@@ -13,8 +13,8 @@ import test_folding
 import test_rtl
 import test_stream_port
 import test_tally
+from designs import digit_sums, places, products, scales
 from designs import graph as ternary_graph
-from designs import places, products, scales
 
 from bittrigger.build.store import save_design
 from bittrigger.compile.pipeline import serial_adders
@@ -39,6 +39,7 @@ ORDER = (
     "loops",
     "places",
     "products",
+    "sums",
     "held",
     "words",
     "digits",
@@ -78,6 +79,7 @@ def write_designs(folder: Path, names: Container[str] = ORDER) -> None:
         "scales": (scales(), {}, 480.0, {}, 1),
         "places": (places(), {}, 300.0, {}, 1),
         "products": (products(), {}, 300.0, {}, 1),
+        "sums": (digit_sums(), {}, 480.0, {}, 1),
         "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
         "turns": (test_tally.network(), {}, 240.0, {}, 4),
         "steps": (test_engine.network(), {}, 360.0, {}, 40),

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import test_engine
 import test_stream_port
 import test_tally
-from designs import build_of, digits, products, scales, solved, tables
+from designs import build_of, digit_sums, digits, products, scales, solved, tables
 from designs import graph as ternary_graph
 from test_folding import folding_net
 
@@ -40,6 +40,7 @@ from tamper.of_kinds import (
     scales_rtl_kinds,
     steps_netlist_kinds,
     steps_rtl_kinds,
+    sums_rtl_kinds,
     tables_rtl_kinds,
     turns_netlist_kinds,
     turns_rtl_kinds,
@@ -130,6 +131,7 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "steps": _steps,
     "turns": _turns,
     "tables": _of(tables(), 300.0),
+    "sums": _of(digit_sums(), 480.0),
     "products": _of(products(), 300.0),
     "scales": _of(scales(2), 480.0),
 }
@@ -170,6 +172,7 @@ def tamperings() -> Iterator[Tampering]:
         ("turns", ("rtl-fast",), turns_rtl_kinds()),
         ("turns", ("gates",), turns_netlist_kinds()),
         ("tables", ("rtl-fast",), tables_rtl_kinds()),
+        ("sums", ("rtl-fast",), sums_rtl_kinds()),
         ("products", ("rtl-fast",), products_rtl_kinds()),
         ("scales", ("rtl-fast",), scales_rtl_kinds()),
         *((build, ("gates",), flipped_kinds(build)) for build in FLIPPED),

@@ -1,4 +1,4 @@
-"""Tamperings of the other kinds of modules: step by step, sums in turns, tables, products, scales; and bits of INIT of all of them."""
+"""Tamperings of the other kinds of modules: step by step, sums in turns, tables and sums of them, products, scales; and bits of INIT of all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 from tamper.edits import Rows, cell_of, cleared, flip, netlist, register, swap, text
 
-STEPS, TURNS, TABLES, PRODUCTS, SCALES = "stepwise", "summed", "tables", "products", "scales"
+STEPS, TURNS, TABLES, SUMS, PRODUCTS, SCALES = "stepwise", "summed", "tables", "norms", "products", "scales"
 
 
 def steps_rtl_kinds() -> dict[str, Rows]:
@@ -88,6 +88,23 @@ def tables_rtl_kinds() -> dict[str, Rows]:
     }  # fmt: skip
 
 
+def sums_rtl_kinds() -> dict[str, Rows]:
+    """Of scales that are sums of tables."""
+    wide, narrow = f"rtl/{SUMS}_scale_x_codes.sv", f"rtl/{SUMS}_scale_y_codes.sv"
+    return {
+        "rtl: sums of tables": (
+            ("an entry", text(wide, r"code\[0\] \? 7'd(\d+) : 7'd(\d+)", r"code[0] ? 7'd\2 : 7'd\1")),
+            ("another digit", text(wide, r"x0_d1\[13:9\]", "x0_d1[12:8]")),
+            ("another table", text(wide, r"table1\(x0", "table4(x0")),
+            ("a table is taken off", text(narrow, r" \+ table1\(", " - table1(")),
+            ("a bit of a sum is left out", text(wide, r"12'\(s0\)", "12'(s0[5:0])")),
+            ("a sum of another channel", text(wide, r"16'\(s1_d1\)", "16'(s4_d1)")),
+            ("a bit more is dropped", text(narrow, r"s1_d1 >>> (\d+)", r"s1_d1 >>> 1\1")),
+            ("a limit", text(wide, r"above0 = ~r0\[8\]", "above0 = r0[8]")),
+        ),
+    }  # fmt: skip
+
+
 def products_rtl_kinds() -> dict[str, Rows]:
     """Of products of two codes."""
     product = f"rtl/{PRODUCTS}_product_s8_u6.sv"
@@ -126,6 +143,7 @@ FLIPPED = {
     "steps": ("stepwise_bitlinear_second", "stepwise_feed_first", "stepwise_lookup_steps"),
     "turns": ("summed_bitlinear_sum", "summed_queue_each"),
     "tables": ("tables_lookup_few", "tables_lookup_narrow"),
+    "sums": ("norms_scale_x_codes", "norms_scale_y_codes"),
     "products": ("products_product_s8_u6",),
     "scales": ("scales_shift_down_q1", "scales_magnitude_q1_peak"),
 }

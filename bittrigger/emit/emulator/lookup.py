@@ -1,4 +1,4 @@
-"""A look-up on vectors: compared step by step when short, else through a table, else searched."""
+"""A look-up on vectors: compared step by step when short, else through a table or the sum of several, else searched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from bittrigger.emit.emulator.lanes import signed_literal, unsigned_literal
+from bittrigger.ir.forms.table import Form, form_of
 from bittrigger.ir.graph import Intervals, Lookup
+from bittrigger.ir.nodes.digit_sum import DigitSum
 
 COMPARED_STEPS = 16
 """Steps up to which comparisons of whole vectors beat one table access an event."""
@@ -27,6 +29,8 @@ class Function:
         lowest: operand code of the first table entry.
         table: the values, for ``kind`` ``table`` one an operand code, for ``search`` one a step.
         starts: thresholds, for ``search``.
+        sums: for ``sum``, of each digit its lowest bit, the mask of its bits and its table; then the bits that are dropped, the
+            least and the largest value.
     """
 
     kind: str
@@ -36,6 +40,7 @@ class Function:
     lowest: str
     table: tuple[str, ...]
     starts: tuple[str, ...]
+    sums: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], int, str, str] | None = None
 
 
 def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, ...], bits: int) -> Function:
@@ -65,10 +70,35 @@ def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, .
     )
 
 
+def _sum(digits: DigitSum, values: tuple[int, ...], channels: tuple[int, ...]) -> Function:
+    """The sum of a table a digit."""
+    tables = tuple(
+        (low, (1 << high + 1 - low) - 1, tuple(map(signed_literal, table)))
+        for table, (low, high) in zip(digits.tables, digits.places, strict=True)
+    )
+    sums = (tables, digits.shift, signed_literal(min(values)), signed_literal(max(values)))
+    return Function("sum", channels, "", (), "", (), (), sums)
+
+
 def lookup_functions(node: Lookup, source: Intervals, bits: int) -> list[Function]:
     """The different functions of ``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
+    if form_of(node, source) is Form.SUMS:
+        return _sums(node, source, bits)
     channels: dict[tuple[tuple[tuple[int, int], ...], int], list[int]] = {}
     for j, interval in enumerate(source):
         (_, first), *others = node.segments(j, interval)
         channels.setdefault((((interval.lo, first), *others), interval.hi), []).append(j)
     return [_function(list(steps), highest, tuple(users), bits) for (steps, highest), users in channels.items()]
+
+
+def _sums(node: Lookup, source: Intervals, bits: int) -> list[Function]:
+    """The different functions of a node whose channels are sums of tables, or constants."""
+    channels: dict[tuple[DigitSum | None, tuple[int, ...]], list[int]] = {}
+    for j, (digits, values) in enumerate(zip(node.sums, node.values, strict=True)):
+        channels.setdefault((digits, values), []).append(j)
+    return [
+        _sum(digits, values, tuple(users))
+        if digits
+        else _function([(source[users[0]].lo, values[0])], source[users[0]].hi, tuple(users), bits)
+        for (digits, values), users in channels.items()
+    ]

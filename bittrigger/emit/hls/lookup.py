@@ -1,4 +1,4 @@
-"""A look-up in C++: a table over the bits of the code where that is small, a tree of comparisons otherwise."""
+"""A look-up in C++: a table over the bits of the code where that is small, a sum of tables, or a tree of comparisons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 
 from bittrigger.emit.hls.cpp import Operands, code_type, literal, native_type
 from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.forms.table import Form, form_of
 from bittrigger.ir.graph import Intervals, Lookup
+from bittrigger.ir.nodes.digit_sum import DigitSum
 
 MAX_COMPARED = 16
 """Segments up to which comparisons are cheaper than a table."""
@@ -25,7 +27,7 @@ class Function:
 
     Attributes:
         operand_type: the type of its argument.
-        statements: the comparisons, or None for a table.
+        statements: the comparisons or the sum, or None for a table.
         entry_type: the built-in type of the table's entries.
         rows: the entries of the table, one for each pattern of the operand's bits, in rows.
     """
@@ -68,10 +70,40 @@ def _table(segments: Segments, source: Interval) -> tuple[str, tuple[str, ...]]:
     return native_type(Interval(int(entries.min()), int(entries.max()))), tuple(rows)
 
 
+def _sum(digits: DigitSum, values: Interval) -> list[str]:
+    """The sum of an entry for each digit, without its lower bits, within ``values``."""
+    kind = native_type(digits.ranges[-1].union(digits.ranges[0]))
+    wide = "long long" if kind == "long long" else "int"
+    lines = [f"const int code = x;  // {len(digits.tables)} digits"]
+    for number, table in enumerate(digits.tables):
+        entries = native_type(Interval(min(table), max(table)))
+        lines.append(f"static const {entries} table{number}[] = {{")
+        rows = [", ".join(map(literal, table[k : k + 16])) for k in range(0, len(table), 16)]
+        lines += [*(f"    {row}," for row in rows), "};"]
+    reads = [
+        f"table{number}[(code >> {low}) & {(1 << high + 1 - low) - 1}]"
+        for number, (low, high) in enumerate(digits.places)
+    ]
+    lines.append(
+        f"const {wide} floor = ({' + '.join(f'{wide}({read})' if wide != 'int' else read for read in reads)}) >> {digits.shift};"
+    )
+    if digits.value.lo < values.lo:
+        lines.append(f"if (floor < {literal(values.lo)}) return {literal(values.lo)};")
+    if digits.value.hi > values.hi:
+        lines.append(f"if (floor > {literal(values.hi)}) return {literal(values.hi)};")
+    return [*lines, "return floor;"]
+
+
 def _function(name: str, segments: Segments, source: Interval) -> Function:
     if len(segments) <= MAX_COMPARED or source.width > MAX_TABLE_BITS:
         return Function(name, code_type(source), tuple(_comparisons(segments)), "", ())
     return Function(name, code_type(source), None, *_table(segments, source))
+
+
+def hull_of(segments: Segments) -> Interval:
+    """The range of the values of ``segments``."""
+    values = [value for _, value in segments]
+    return Interval(min(values), max(values))
 
 
 def lookup_body(node: Lookup, source: Intervals, operands: Operands, name: str) -> LookupBody:
@@ -82,6 +114,7 @@ def lookup_body(node: Lookup, source: Intervals, operands: Operands, name: str) 
         name: the module's name; its helper functions bear it.
     """
     functions: dict[tuple[Segments, str], Function] = {}
+    summed = form_of(node, source) is Form.SUMS
     lines = []
     for j, span in enumerate(source):
         segments = node.segments(j, span)
@@ -90,6 +123,11 @@ def lookup_body(node: Lookup, source: Intervals, operands: Operands, name: str) 
             continue
         key = segments, code_type(span)
         if key not in functions:
-            functions[key] = _function(f"{name}_function_{len(functions)}", segments, span)
+            called, digits = f"{name}_function_{len(functions)}", node.sums[j] if summed else None
+            functions[key] = (
+                Function(called, code_type(span), tuple(_sum(digits, hull_of(segments))), "", ())
+                if digits
+                else _function(called, segments, span)
+            )
         lines.append(f"y[{j}] = {functions[key].name}({operands.elements[j]});")
     return LookupBody(tuple(functions.values()), tuple(lines))

@@ -1,12 +1,13 @@
 """A ``Lookup`` node: comparators with constants and a tree of multiplexers, or a table over bits; one function a distinct table.
 
-One that is searched stands in ``search``.
+One that is searched stands in ``search``, and a sum of tables in ``digit_sum``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bittrigger.emit.verilog.digit_sum import digit_sum_body
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.search import search_body
 from bittrigger.emit.verilog.tables import function, selected
@@ -59,6 +60,8 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
     form = form_of(node, module.source)
     if form is Form.SEARCH:
         return search_body(module, node, operands, result)
+    if form is Form.SUMS:
+        return digit_sum_body(module, node, operands, result)
     signals = operands.signals
     tables: dict[_Table, str] = {}
     wires: list[Wire] = []

@@ -101,7 +101,7 @@ def _below(r: str, span: Interval, lo: int) -> str:
     return f"{r} < {literal(lo, span.width, signed=span.signed)}"
 
 
-def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
+def channel_wires(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
     """The wires of one channel; the last is its result ``y<k>``."""
     wires: list[Wire | Clip] = []
     reached = before_clip(node, span)
@@ -115,7 +115,7 @@ def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) ->
     return [*wires, *_limited(k, low, node, out, sign=f"{x}[{span.width - 1}]" if relu else None)]
 
 
-def _leaves_bits_out(span: Interval, node: Requantize) -> bool:
+def leaves_bits_out(span: Interval, node: Requantize) -> bool:
     """Whether the wires of a channel may name some bits of its code only; a code that is shifted counts as read whole."""
     if not node.clears_ties:
         return node.shift <= 0 or node.offset != 0
@@ -181,8 +181,8 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
         if out.lo == out.hi:
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
-        wires += _channel(k, signals.read(name, module.stop), span, node, out)
-        if _leaves_bits_out(span, node):
+        wires += channel_wires(k, signals.read(name, module.stop), span, node, out)
+        if leaves_bits_out(span, node):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     return Body(

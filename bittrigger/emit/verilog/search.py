@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bittrigger.emit.verilog.operands import Operands
-from bittrigger.emit.verilog.tables import function, selected
-from bittrigger.emit.verilog.views import Body, Wire, literal, vector, vector_of
+from bittrigger.emit.verilog.tables import Tables
+from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.forms.table import Search, level_count, searches
 from bittrigger.ir.graph import Lookup
@@ -16,29 +16,9 @@ from bittrigger.ir.pipeline import Module
 _BIT = Interval(0, 1)
 
 
-@dataclass
-class _Tables:
-    """The functions of a module, by what they hold."""
-
-    names: dict[tuple[tuple[int, ...], Interval], str] = field(default_factory=dict)
-
-    def read(self, entries: tuple[int, ...], kind: Interval, bits: list[str]) -> str:
-        """The entry that ``bits`` number, the highest first; entries are as wide and as signed as ``kind``."""
-        if len(set(entries)) == 1:
-            return literal(entries[0], kind.width, signed=kind.signed)
-        name = self.names.setdefault((entries, kind), f"table{len(self.names)}")
-        return f"{name}({{{', '.join(bits)}}})" if len(bits) > 1 else f"{name}({bits[0]})"
-
-    def functions(self) -> tuple[tuple[str, ...], ...]:
-        """All of them."""
-        return tuple(_function(name, entries, kind) for (entries, kind), name in self.names.items())
-
-
-def _function(name: str, entries: tuple[int, ...], kind: Interval) -> tuple[str, ...]:
-    values = [literal(entry, kind.width, signed=kind.signed) for entry in entries]
-    bits = (len(entries) - 1).bit_length()
-    argument = f"input logic {vector(bits, signed=False).strip()} code"
-    return function(name, vector_of(kind), argument, selected("code", values))
+def _number(bits: list[str]) -> str:
+    """The bits, the highest first, as a number."""
+    return f"{{{', '.join(bits)}}}" if len(bits) > 1 else "".join(bits)
 
 
 @dataclass
@@ -54,7 +34,7 @@ class _Channel:
         """The names of the first bits of the number of the segment, the highest first."""
         return [f"n{self.number}_{k}" for k in range(count)]
 
-    def level(self, level: int, stage: int, operands: Operands, tables: _Tables) -> list[Wire]:
+    def level(self, level: int, stage: int, operands: Operands, tables: Tables) -> list[Wire]:
         """The wires of a level: comparisons, and the bits that they find."""
         signals = operands.signals
         known, found = self.search.levels[level]
@@ -64,7 +44,7 @@ class _Channel:
         wires = []
         for place, name in enumerate(names):
             entries = self.search.compared(level, place)
-            least = tables.read(entries, self.span, before)
+            least = tables.read(entries, self.span, _number(before))
             wires.append(Wire(vector_of(_BIT), name, f"{code} >= {least}" if max(entries) > self.span.lo else "1'd1"))
         middle = names[len(names) // 2]
         made = self.bits(known + found)[known:]
@@ -77,7 +57,7 @@ class _Channel:
 
 def search_body(module: Module, node: Lookup, operands: Operands, result: Bus) -> Body:
     """A search a channel, its levels in the stages of ``module``; channels of fewer levels begin later."""
-    signals, tables = operands.signals, _Tables()
+    signals, tables = operands.signals, Tables()
     wires: dict[int, list[Wire]] = {stage: [] for stage in range(module.start, module.stop + 1)}
     found = searches(node, module.source)
     channels = [
@@ -97,7 +77,7 @@ def search_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
             results.append(literal(value, result.element.width, signed=result.element.signed))
             continue
         bits = [signals.read(bit, module.stop) for bit in channel.bits(channel.search.bits)]
-        wires[module.stop].append(Wire(vector_of(out), f"y{k}", tables.read(channel.search.values, out, bits)))
+        wires[module.stop].append(Wire(vector_of(out), f"y{k}", tables.read(channel.search.values, out, _number(bits))))
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     return Body(
         summary=f"piecewise constant function of each of {node.size} channels, searched in {count} levels",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bittrigger.emit.verilog.views import literal, vector, vector_of
+from bittrigger.ir.fixed import Interval
 
 _INDENT = "    "
 
@@ -50,3 +54,27 @@ def function(name: str, kind: str, argument: str, lines: Sequence[str]) -> tuple
         f"{last};",
         "endfunction",
     )
+
+
+@dataclass
+class Tables:
+    """The tables of a module, by what they hold."""
+
+    names: dict[tuple[tuple[int, ...], Interval], str] = field(default_factory=dict)
+
+    def read(self, entries: tuple[int, ...], kind: Interval, number: str) -> str:
+        """The entry of that number, an expression of as many bits as it takes; entries are as wide and as signed as ``kind``."""
+        if len(set(entries)) == 1:
+            return literal(entries[0], kind.width, signed=kind.signed)
+        return f"{self.names.setdefault((entries, kind), f'table{len(self.names)}')}({number})"
+
+    def functions(self) -> tuple[tuple[str, ...], ...]:
+        """All of them."""
+        return tuple(_table(name, entries, kind) for (entries, kind), name in self.names.items())
+
+
+def _table(name: str, entries: tuple[int, ...], kind: Interval) -> tuple[str, ...]:
+    values = [literal(entry, kind.width, signed=kind.signed) for entry in entries]
+    bits = (len(entries) - 1).bit_length()
+    argument = f"input logic {vector(bits, signed=False).strip()} code"
+    return function(name, vector_of(kind), argument, selected("code", values))

@@ -1,8 +1,11 @@
-"""How a ``Lookup`` is built: comparisons side by side, a table over the bits of the code, or a search through its steps.
+"""How a ``Lookup`` is built: comparisons side by side, a table over the bits of the code, a search, or a sum of tables.
 
 A search finds the segment of a code by two bits of its number at a time: three thresholds, chosen by the bits found so far, are
 compared with the code. It takes logic for a few comparisons, where a tree has one for every step, and registers may stand between
 its levels. Behind the last level a table over the number gives the value.
+
+What a scale and a requantiser do may be a sum of tables (``ir/nodes/digit_sum``): the first table, then an addition for each
+further one, then the limits.
 """
 
 from __future__ import annotations
@@ -29,10 +32,13 @@ class Form(enum.Enum):
     TREE = "tree"
     TABLE = "table"
     SEARCH = "search"
+    SUMS = "sums"
 
 
 def form_of(node: Lookup, source: Ranges) -> Form:
     """The form of ``node``, for operand codes of one copy in ``source``."""
+    if node.sums and all(sums is None or sums.span == span for sums, span in zip(node.sums, source, strict=True)):
+        return Form.SUMS
     steps = max(len(node.segments(k, span)) for k, span in enumerate(source)) - 1
     if steps <= COMPARED_STEPS:
         return Form.TREE
@@ -41,7 +47,7 @@ def form_of(node: Lookup, source: Ranges) -> Form:
 
 def in_parts(node: object, source: Ranges) -> bool:
     """Whether ``node`` is a table whose logic falls into parts, between which registers may stand."""
-    return isinstance(node, Lookup) and form_of(node, source) is Form.SEARCH
+    return isinstance(node, Lookup) and form_of(node, source) in (Form.SEARCH, Form.SUMS)
 
 
 @dataclass(frozen=True)
@@ -94,13 +100,17 @@ def searches(node: Lookup, source: Ranges) -> tuple[Search | None, ...]:
 
 
 def level_count(node: Lookup, source: Ranges) -> int:
-    """Levels of the deepest channel; those of the others end with it."""
+    """Levels of the deepest channel, or tables of the one of the most; those of the others end with it."""
+    if form_of(node, source) is Form.SUMS:
+        return max(len(sums.tables) for sums in node.sums if sums)
     return max(len(search.levels) for search in searches(node, source) if search)
 
 
-def search_bits(node: Lookup, source: Ranges) -> tuple[int, ...]:
-    """Bits of a register in front of each level, and of one in front of the table of values, of all channels."""
+def level_bits(node: Lookup, source: Ranges) -> tuple[int, ...]:
+    """Bits of a register in front of each level, and of one in front of the table of values or the limits, of all channels."""
     count = level_count(node, source)
+    if form_of(node, source) is Form.SUMS:
+        return _sum_bits(node, count)
     totals = [0] * (count + 1)
     for search, span in zip(searches(node, source), source, strict=True):
         if search:
@@ -109,4 +119,17 @@ def search_bits(node: Lookup, source: Ranges) -> tuple[int, ...]:
                 known = search.levels[level - waits][0] if level >= waits else 0
                 totals[level] += span.width + known
             totals[count] += search.bits
+    return tuple(totals)
+
+
+def _sum_bits(node: Lookup, count: int) -> tuple[int, ...]:
+    """Bits of a register in front of each table, which is a digit and all above it beside the sum so far, and of the limits."""
+    totals = [0] * (count + 1)
+    for sums in filter(None, node.sums):
+        waits = count - len(sums.tables)
+        for level in range(waits + 1):
+            totals[level] += sums.span.width
+        for level, (low, _) in enumerate(sums.places[1:], 1):
+            totals[waits + level] += sums.ranges[level - 1].width + sums.span.width - low
+        totals[count] += max(sums.ranges[-1].width - sums.shift, 1)
     return tuple(totals)

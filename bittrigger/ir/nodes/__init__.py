@@ -28,6 +28,7 @@ import numpy as np
 
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.nodes.block_floating_point import Scaling
+from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Held
 from bittrigger.ir.nodes.product import Product
@@ -133,6 +134,10 @@ class Lookup:
 
     Channel `j` gives ``values[j][k]`` for the largest `k` with ``starts[j][k] <= code``; ``starts[j]`` ascends and
     ``starts[j][0]`` is not above the lowest code that can occur. Channels are those of one of ``copies`` parts of the operand.
+
+    Attributes:
+        sums: nothing, or for each channel the same function as a sum of tables, limited to the values that occur; None where it
+            is a constant.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Lookup:
     values: tuple[tuple[int, ...], ...]
     frac: int
     copies: int = 1
+    sums: tuple[DigitSum | None, ...] = ()
 
     @property
     def size(self) -> int:

@@ -1,0 +1,248 @@
+"""Scales in front of requantisers as sums of tables, where these take fewer LUTs than adders and are no later.
+
+Which entries will do is a system of inequalities: for every code the sum has to lie between two bounds, of which one is missing
+where the requantiser limits. For two tables these are differences of unknowns, for which Bellman and Ford's algorithm finds
+integers or shows that there are none. A third one is tried: multiples of the scale, rounded up or down. There are about as
+many unknowns as bounds that are close, so sums of few bits will do: seven or eight behind the point for nine in front of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.errors import InternalError
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.checks import verify
+from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Rounding
+from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals
+from bittrigger.ir.nodes.digit_sum import MAX_SUMMED_BITS, DigitSum, digit_places
+from bittrigger.passes.rewrite import private_layer, readers
+from bittrigger.schedule.engine import copy_luts
+from bittrigger.schedule.moments import Moment, place_adders, place_parts
+from bittrigger.settings import Settings
+from bittrigger.solver import solve_blocks
+
+BoolArray = npt.NDArray[np.bool_]
+
+MOST_VALUES = 1 << 12
+"""Most values of a channel: all of them are written out."""
+
+MOST_SHIFT = 20
+"""Most bits behind the point that are tried."""
+
+TRIED = 24
+"""Ways to round the entries of the upper tables."""
+
+_FREE = 1 << 40
+"""A bound that is none."""
+
+
+def with_digit_sums(graph: Graph, settings: Settings) -> Graph:
+    """``graph`` with sums of tables in the place of scales and the requantisers that alone read them; equal on every code."""
+    read, ranges = readers(graph), intervals(graph)
+    gone: set[str] = set()
+    made: dict[str, Lookup] = {}
+    for node in graph.nodes:
+        if isinstance(node, Requantize) and node.rounding is Rounding.TRN and node.shift > 0 and not node.offset:
+            layer = private_layer(graph, node, read)
+            if layer is not None and _is_diagonal(layer) and node.hi - node.lo < MOST_VALUES:
+                table = _summed(layer, node, copy_operand(layer, ranges))
+                if table is not None and _is_better(graph, layer, node, table, settings):
+                    made[node.name] = table
+                    gone.add(layer.name)
+    if not made:
+        return graph
+    found = replace(graph, nodes=tuple(made.get(n.name, n) for n in graph.nodes if n.name not in gone))
+    verify(found)
+    return found
+
+
+def _is_diagonal(layer: Linear) -> bool:
+    """Whether channel `k` of the result is a multiple of channel `k` of the operand, and nothing else."""
+    rows, columns = layer.weights.shape
+    return rows == columns and not (layer.weights - np.diag(np.diag(layer.weights))).any() and bool(layer.weights.any())
+
+
+def _is_better(graph: Graph, layer: Linear, node: Requantize, table: Lookup, settings: Settings) -> bool:
+    """Whether ``table`` takes fewer LUTs than ``layer`` and ``node``, by the cost model, and is there no later."""
+    ranges = intervals(graph)
+    source, scaled = copy_operand(layer, ranges), copy_operand(replace(node, copies=layer.copies), ranges)
+    adders = solve_blocks(layer.weights, layer.bias, source, settings.solver, apart=layer.copies > 1)
+    luts = copy_luts(graph, layer, {layer.name: adders}, ranges)
+    luts += copy_luts(graph, replace(node, copies=layer.copies), {}, ranges)
+    if copy_luts(graph, table, {}, ranges) >= luts:
+        return False
+    budget = usable_ns(settings.clock_mhz)
+    return _end_of_sums(table, source, budget) <= _end_of_adders(adders, node, scaled, budget)
+
+
+def _end_of_adders(adders: AdderGraph, node: Requantize, scaled: tuple[Interval, ...], budget_ns: float) -> Moment:
+    _, end = place_adders(adders, Moment(0, 0.0), budget_ns)
+    return end.after(node_delay_ns(node, scaled), budget_ns)
+
+
+def _end_of_sums(table: Lookup, source: tuple[Interval, ...], budget_ns: float) -> Moment:
+    return place_parts(part_delays_ns(table, source), Moment(0, 0.0), budget_ns)[-1]
+
+
+def _summed(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> Lookup | None:
+    """Both as one table, whose channels are sums; None if one of them is none."""
+    starts: list[tuple[int, ...]] = []
+    values: list[tuple[int, ...]] = []
+    sums: list[DigitSum | None] = []
+    found: dict[tuple[int, int, Interval], DigitSum | None] = {}
+    for factor, bias, span in zip(np.diag(layer.weights).tolist(), layer.bias.tolist(), source, strict=True):
+        if span.width > MAX_SUMMED_BITS:
+            return None
+        codes = np.arange(span.lo, span.hi + 1, dtype=np.int64)
+        results = np.clip((codes * factor + bias) >> node.shift, node.lo, node.hi)
+        steps = np.r_[0, np.flatnonzero(np.diff(results)) + 1]
+        starts.append(tuple(codes[steps].tolist()))
+        values.append(tuple(results[steps].tolist()))
+        if len(steps) == 1:
+            sums.append(None)
+            continue
+        key = (factor, bias, span)
+        if key not in found:
+            found[key] = digit_sum(Wanted(span, results, factor / (1 << node.shift), node.lo, node.hi))
+        if found[key] is None:
+            return None
+        sums.append(found[key])
+    if not any(sums):
+        return None
+    return Lookup(node.name, layer.inputs, tuple(starts), tuple(values), node.frac, layer.copies, tuple(sums))
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a channel gives.
+
+    Attributes:
+        results: for each code of ``span``.
+        slope: of the line that is rounded down to them.
+        lo: of the limits, below which a sum may lie where it is the result.
+        hi: the same above.
+    """
+
+    span: Interval
+    results: IntArray
+    slope: float
+    lo: int
+    hi: int
+
+    def padded(self, values: IntArray, filling: int) -> IntArray:
+        """``values`` for each pattern of a code's bits, in the order of the codes; ``filling`` for those that do not come."""
+        kind = FixedPoint.holding(self.span, 0).interval
+        found = np.full(kind.hi - kind.lo + 1, filling, dtype=np.int64)
+        found[self.span.lo - kind.lo : self.span.hi - kind.lo + 1] = values
+        return found
+
+    def bounds(self, shift: int) -> tuple[IntArray, IntArray]:
+        """The least and the largest sum for each pattern."""
+        least = np.where(self.results > self.lo, self.results << shift, -_FREE)
+        most = np.where(self.results < self.hi, (self.results + 1 << shift) - 1, _FREE)
+        return self.padded(least, -_FREE), self.padded(most, _FREE)
+
+
+def digit_sum(wanted: Wanted) -> DigitSum | None:
+    """Tables of the fewest bits behind the point that were found; None if there are no two of them, or none were found."""
+    if len(digit_places(wanted.span.width)) < 2:
+        return None
+    guess = max((len(wanted.results) - 1).bit_length() - MAX_SUMMED_BITS // 2, 0)
+    found = _with_shift(wanted, guess)
+    if found is None:
+        return next(filter(None, (_with_shift(wanted, shift) for shift in range(guess + 1, MOST_SHIFT))), None)
+    for shift in range(guess - 1, -1, -1):
+        fewer = _with_shift(wanted, shift)
+        if fewer is None:
+            break
+        found = fewer
+    return found
+
+
+def _with_shift(wanted: Wanted, shift: int) -> DigitSum | None:
+    """Tables of ``shift`` bits behind the point."""
+    lows = digit_places(wanted.span.width)
+    least, most = (bound.reshape(-1, 1 << lows[-1]) for bound in wanted.bounds(shift))
+    inner = (least > -_FREE).any(axis=1) & (most < _FREE).any(axis=1)
+    if len(lows) == 2:
+        pair = _differences(least[inner], most[inner])
+        found = None if pair is None else ([pair[1]], pair[0])
+    else:
+        kind = FixedPoint.holding(wanted.span, 0).interval
+        line = wanted.slope * (1 << shift) * (kind.lo + least.shape[1] * np.flatnonzero(inner))
+        found = _of_three(line, least[inner], most[inner], 1 << lows[1])
+    if found is None:
+        return None
+    lower, top = found
+    bases = [int(table.min()) for table in lower]
+    lower = [table - base for table, base in zip(lower, bases, strict=True)]
+    sums = lower[0] if len(lower) == 1 else (lower[1][:, None] + lower[0]).ravel()
+    highest = _all_rows(top + sum(bases), inner, least - sums, most - sums)
+    if wanted.span.signed:
+        highest = np.roll(highest, len(highest) // 2)
+    return _checked(wanted, DigitSum(wanted.span, shift, tuple(tuple(table.tolist()) for table in (*lower, highest))))
+
+
+def _of_three(line: FloatArray, least: IntArray, most: IntArray, size: int) -> tuple[list[IntArray], IntArray] | None:
+    """The lower two of three tables, and the entries of the third one.
+
+    Args:
+        line: what the entries of the third one are about.
+        least: of a sum, by its entry and what is below.
+        most: as ``least``.
+        size: entries of the lowest table.
+    """
+    generator = np.random.default_rng(0)
+    for trial in range(TRIED):
+        spread = 0.0 if trial < TRIED // 4 else 0.3
+        top = np.floor(line + generator.random() + generator.uniform(-spread, spread, line.size)).astype(np.int64)
+        low = (least - top[:, None]).max(axis=0, initial=-_FREE).reshape(-1, size)
+        high = (most - top[:, None]).min(axis=0, initial=_FREE).reshape(-1, size)
+        pair = None if (low > high).any() else _differences(low, high)
+        if pair is not None:
+            return [pair[1], pair[0]], top
+    return None
+
+
+def _differences(least: IntArray, most: IntArray) -> tuple[IntArray, IntArray] | None:
+    """Integers of each row and of each column whose sums lie within ``least`` and ``most``; None if there are none.
+
+    The distances in a graph of rows and columns, in which each bound is the length of an edge (Bellman and Ford).
+    """
+    rows, columns = (np.zeros(size, dtype=np.int64) for size in least.shape)
+    for _ in range(sum(least.shape) + 1):
+        nearer_rows = np.minimum(rows, (most + columns).min(axis=1, initial=_FREE))
+        nearer = np.minimum(columns, (nearer_rows[:, None] - least).min(axis=0, initial=_FREE))
+        if np.array_equal(nearer_rows, rows) and np.array_equal(nearer, columns):
+            return rows, -columns
+        rows, columns = nearer_rows, nearer
+    return None
+
+
+def _all_rows(top: IntArray, inner: BoolArray, least: IntArray, most: IntArray) -> IntArray:
+    """The entries of the highest table: ``top`` in ``inner`` rows; where all is limited as near to that as the sums below allow.
+
+    Args:
+        least: of an entry, by its row and what is below.
+        most: as ``least``.
+    """
+    floor, ceiling = least.max(axis=1), most.min(axis=1)
+    entries = np.where(ceiling < _FREE // 2, ceiling, floor)
+    entries[inner] = top
+    comes = np.flatnonzero(inner | (ceiling < _FREE // 2) | (floor > -_FREE // 2))
+    nearest = np.abs(np.arange(len(entries))[:, None] - comes).argmin(axis=1)
+    found: IntArray = entries[comes[nearest]]
+    return found
+
+
+def _checked(wanted: Wanted, digits: DigitSum) -> DigitSum:
+    """``digits``, which give what is wanted for every code."""
+    codes = np.arange(wanted.span.lo, wanted.span.hi + 1, dtype=np.int64)
+    if not np.array_equal(np.clip(digits.value_of(codes), wanted.results.min(), wanted.results.max()), wanted.results):
+        raise InternalError("a sum of tables differs from the scale that it stands for")
+    return digits
