@@ -11,12 +11,15 @@ from model_recipes import MODELS, load_recipe
 
 from bittrigger.data import load_quark_gluon, pad
 from bittrigger.errors import ConfigError
+from bittrigger.train import calibrate
 from bittrigger.train.recipes import predict
 
 FOLDER = MODELS / "quark_gluon"
 qg_recipe = load_recipe("quark_gluon")
 pdat_recipe = load_recipe("quark_gluon", "pdat_recipe")
+architectures = load_recipe("quark_gluon", "architectures_recipe")
 
+import attention_nets  # noqa: E402
 import deep_sets  # noqa: E402
 import pdat  # noqa: E402
 import pdat_inputs  # noqa: E402
@@ -121,6 +124,82 @@ def test_nearest_mean_by_hand():
     rows = tf.constant([[[0.0], [1.0], [10.0]]])
     found = pdat.nearest_mean(rows, tf.constant([[[1.0], [3.0], [100.0]]]), 2)
     assert found.numpy()[0, :, 0].tolist() == [2.0, 2.0, 51.5]
+
+
+# --- what passes between constituents ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", attention_nets.FLOAT_KINDS)
+def test_the_order_of_the_constituents_counts_for_the_mixer_alone(kind):
+    tf.keras.utils.set_random_seed(2)
+    model = attention_nets.build(kind, ternary=False, constituents=4)
+    x = np.random.default_rng(0).normal(size=(50, 4, 5)).astype(np.float32)
+    same = np.abs(predict(model, x) - predict(model, x[:, [2, 0, 3, 1]])).max() < 1e-5
+    assert same == (kind != attention_nets.MIXER)
+
+
+@pytest.mark.parametrize("kind", [attention_nets.JEDI_LINEAR, attention_nets.MIXER])
+def test_what_passes_between_constituents_reaches_the_firmware(tmp_path, kind):
+    """Ternary: converted, which compares Keras and the integers on every bit; and a constituent changes what others give."""
+    tf.keras.utils.set_random_seed(2)
+    model = attention_nets.build(kind, ternary=True, constituents=4)
+    x = np.random.default_rng(0).normal(size=(200, 4, 5)).astype(np.float32)
+    calibrate(model, x)
+    model.save(tmp_path / "model.h5", include_optimizer=False)
+    assert architectures.firmware_cost(tmp_path / "model.h5", synthesize=False).luts.value > 0
+    others = tf.keras.Model(model.input, model.get_layer("sum").output)
+    changed = x.copy()
+    changed[:, 1] += 1
+    assert (predict(others, x) != predict(others, changed))[:, [0, 2, 3]].any()
+
+
+def test_a_softmax_has_no_integers():
+    with pytest.raises(ConfigError, match="a ternary network with a softmax: it has no integers"):
+        attention_nets.build(attention_nets.SOFTMAX, ternary=True)
+
+
+def test_further_jets_stand_behind_those_of_the_data(tmp_path):
+    paths = [write_jets(tmp_path / f"{seed}.npz", 240, seed=seed) for seed in range(3)]
+    jets = qg_jets.load(paths[0], paths[1], paths[2])
+    assert str(jets) == "432 train, 48 validation, 240 test"
+    one, other = (load_quark_gluon(path) for path in (paths[0], paths[2]))
+    x = deep_sets.constituent_features(jets.known, 4)
+    assert np.array_equal(x, np.concatenate([deep_sets.constituent_features(part, 4) for part in (one, other)]))
+    with pytest.raises(ConfigError, match=r"1\.npz and .*1\.npz: both hold the same jets"):
+        qg_jets.load(paths[0], paths[1], paths[1])
+
+
+def test_differences_have_the_error_of_jets_and_of_seeds():
+    areas = architectures.Areas(
+        {
+            ("a", 1): np.array([0.80, 0.80, 0.80]),
+            ("a", 2): np.array([0.82, 0.82, 0.82]),
+            ("b", 1): np.array([0.79, 0.79, 0.79]),
+            ("b", 2): np.array([0.79, 0.79, 0.79]),
+        }
+    )
+    assert areas.difference("a", "b") == "+2.00 ± 1.00"  # 1 and 3 points; no spread of the draws
+    jets_alone = architectures.Areas({("a", 1): np.array([0.8, 0.8, 0.82]), ("b", 1): np.array([0.8, 0.8, 0.8])})
+    assert jets_alone.difference("a", "b") == "+0.00 ± 1.00"
+
+
+def test_the_comparison_goes_from_data_to_card_and_looks_at_the_test_jets_last(tmp_path, monkeypatch):
+    from bittrigger.train.recipes import RecipeOptions
+
+    monkeypatch.setattr(architectures, "CONSTITUENTS", 4)
+    monkeypatch.setattr(architectures, "BOOTSTRAPS", 3)
+    monkeypatch.setattr(architectures, "FLOAT_KINDS", ("DeepSets", "softmax-attention"))
+    monkeypatch.setattr(architectures, "TERNARY_KINDS", ("DeepSets",))
+    monkeypatch.setattr(architectures, "prepare_tensorflow", lambda _seed: None)  # once a process only
+    data, more, test = (write_jets(tmp_path / f"{seed}.npz", 240, seed=seed) for seed in range(3))
+    options = RecipeOptions(data, (1, 2), 1, tmp_path / "out", tmp_path / "work", test, {"more": more})
+    architectures.run(options)
+    results = list(options.work.rglob("result.json"))
+    assert len(results) == 6
+    assert all("validation AUC" in path.read_text() and "accuracy" not in path.read_text() for path in results)
+    card = (options.out / "architectures.md").read_text()
+    assert "| softmax-attention-float |" in card
+    assert "--data 0.npz --test 2.npz --more 1.npz --seed 1 2 --epochs 1" in card
 
 
 # --- inputs --------------------------------------------------------------------------------------

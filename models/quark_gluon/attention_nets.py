@@ -1,6 +1,9 @@
-"""Quark-gluon taggers on few constituents, with and without attention between them: float, and in integers.
+"""Quark-gluon taggers on few constituents that differ in what passes between these: float, and in integers.
 
 The same layers stand in all of them, named alike, so that a float network gives the ternary one its first weights.
+
+Source: JEDI-linear, arXiv:2508.15468: sums over pairs as matrices of a constituent and of the mean; MLP-Mixer on jets,
+arXiv:2503.03103.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 from deep_sets import FEATURES, INPUT
 
+from bittrigger.errors import ConfigError
 from bittrigger.layers import (
     AttentionSettings,
     BitActivation,
@@ -26,25 +30,42 @@ BITS = 5
 """Of an activation."""
 
 SETTINGS = AttentionSettings(heads=1, key_units=4, value_units=8, code_bits=4, weight_bits=3)
-DEEP_SETS, ATTENTION = "DeepSets", "attention"
+DEEP_SETS, ATTENTION, SOFTMAX, JEDI_LINEAR, MIXER = "DeepSets", "attention", "softmax-attention", "JEDI-linear", "Mixer"
+"""What stands between the constituents: nothing, `bit_attention`, the same with a softmax (float alone), a matrix of their mean,
+two layers along them."""
+
+FLOAT_KINDS = (DEEP_SETS, JEDI_LINEAR, MIXER, ATTENTION, SOFTMAX)
+TERNARY_KINDS = FLOAT_KINDS[:-1]
+
+MEAN = StaticQuantizer(bits=8, signed=False, integer=2)
+"""Of a mean over constituents."""
 
 
-def build(kind: str, *, ternary: bool) -> Model:
-    """Return a network: layers on each constituent, for `ATTENTION` the block between them, their mean, two layers, a logit.
-
-    In `DEEP_SETS` a layer of as many units stands in the place of the block, beside the same skip.
-    """
-    jet = tf.keras.Input((CONSTITUENTS, len(FEATURES)), name="jet")
+def build(kind: str, *, ternary: bool, constituents: int = CONSTITUENTS) -> Model:
+    """Return a network: a layer on each constituent, what `kind` has between them beside a skip, their mean, two layers."""
+    jet = tf.keras.Input((constituents, len(FEATURES)), name="jet")
     net = _Bits() if ternary else _Floats()
     tensor = net.relu(net.linear(jet, UNITS, "each_1", INPUT), "each_relu")
-    between = net.attention(tensor) if kind == ATTENTION else net.linear(tensor, UNITS, "each_2")
-    tensor = tf.keras.layers.Add(name="sum")([between, net.linear(tensor, UNITS, "skip")])
+    tensor = tf.keras.layers.Add(name="sum")([_between(net, kind, tensor), net.linear(tensor, UNITS, "skip")])
     tensor = net.relu(tensor, "sum_relu")
     tensor = tf.keras.layers.GlobalAveragePooling1D(name="mean")(tensor)
-    mean = StaticQuantizer(bits=8, signed=False, integer=2)
-    tensor = net.relu(net.linear(tensor, UNITS, "mean_1", mean), "mean_relu")
-    name = f"quark_gluon_{'attention' if kind == ATTENTION else 'deep_sets'}"
-    return tf.keras.Model(jet, net.linear(tensor, 1, "logit"), name=name)
+    tensor = net.relu(net.linear(tensor, UNITS, "mean_1", MEAN), "mean_relu")
+    return tf.keras.Model(jet, net.linear(tensor, 1, "logit"), name=f"quark_gluon_{kind.lower().replace('-', '_')}")
+
+
+def _between(net: _Bits | _Floats, kind: str, tensor: Any) -> Any:  # noqa: ANN401
+    """What a constituent gets besides its own layer, `(events, constituents, UNITS)`."""
+    constituents, layers = tensor.shape[1], tf.keras.layers
+    if kind == JEDI_LINEAR:
+        mean = layers.GlobalAveragePooling1D(name="others")(tensor)
+        return layers.RepeatVector(constituents, name="repeat")(net.linear(mean, UNITS, "each_2", MEAN))
+    if kind == MIXER:
+        along = net.linear(layers.Permute((2, 1), name="turn")(tensor), constituents, "along_1")
+        along = net.linear(net.relu(along, "along_relu"), constituents, "along_2")
+        return layers.Permute((2, 1), name="turn_back")(along)
+    if kind in (ATTENTION, SOFTMAX):
+        return net.attention(tensor, softmax=kind == SOFTMAX)
+    return net.linear(tensor, UNITS, "each_2")
 
 
 def take_weights(model: Model, twin: Model) -> None:
@@ -65,7 +86,9 @@ class _Bits:
     def relu(self, tensor: Any, name: str) -> Any:  # noqa: ANN401
         return BitActivation(StaticQuantizer(bits=BITS, signed=False, integer=2), name=name)(tensor)
 
-    def attention(self, tensor: Any) -> Any:  # noqa: ANN401
+    def attention(self, tensor: Any, *, softmax: bool) -> Any:  # noqa: ANN401
+        if softmax:
+            raise ConfigError("a ternary network with a softmax: it has no integers; expected one of float")
         return bit_attention(tensor, UNITS, SETTINGS)
 
 
@@ -78,11 +101,15 @@ class _Floats:
     def relu(self, tensor: Any, name: str) -> Any:  # noqa: ANN401
         return tf.keras.layers.ReLU(name=name)(tensor)
 
-    def attention(self, tensor: Any) -> Any:  # noqa: ANN401
+    def attention(self, tensor: Any, *, softmax: bool) -> Any:  # noqa: ANN401
         sizes = {"q0": SETTINGS.key_units, "k0": SETTINGS.key_units, "v0": SETTINGS.value_units}
         maps = {what: self.linear(tensor, size, f"attention_{what}") for what, size in sizes.items()}
         scores = tf.keras.layers.Dot(axes=(2, 2), name="attention_scores0")([maps["q0"], maps["k0"]])
-        weights = tf.keras.layers.ReLU(name="attention_weights0")(scores)
-        mean = tf.keras.layers.Rescaling(1 / CONSTITUENTS, name="attention_mean")(weights)
+        if softmax:
+            even = tf.keras.layers.Rescaling(SETTINGS.key_units**-0.5, name="attention_even")(scores)
+            mean = tf.keras.layers.Softmax(name="attention_weights0")(even)
+        else:
+            weights = tf.keras.layers.ReLU(name="attention_weights0")(scores)
+            mean = tf.keras.layers.Rescaling(1 / tensor.shape[1], name="attention_mean")(weights)
         taken = tf.keras.layers.Dot(axes=(2, 1), name="attention_taken0")([mean, maps["v0"]])
         return self.linear(taken, UNITS, "attention_out")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -47,26 +48,34 @@ class Jets:
         return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.fresh.y)} test"
 
 
-def load(data: Path, test: Path | None) -> Jets:
-    """Return the jets; those of `data` are split in the same way for each seed of a training.
+def load(data: Path, test: Path | None, more: Path | None = None) -> Jets:
+    """Return the jets; those of `data`, and of `more` behind them, are split in the same way for each seed of a training.
 
     Raises:
         ConfigError: there is no such file, it is not of quark and gluon jets, holds too few, or both are of one seed.
     """
     if test is None:
         raise ConfigError("no test file: expected jets of another seed than --data; give them with --test")
-    known, fresh = (_read(path) for path in (data, test))
-    for path, sample in ((data, known), (test, fresh)):
+    files = {path: _read(path) for path in (data, test, more) if path is not None}
+    for path, sample in files.items():
         if len(sample.y) < FEWEST_JETS:
             raise ConfigError(
                 f"data file {path}: {len(sample.y)} jets; expected at least {FEWEST_JETS}; make more with "
                 "`bittrigger data make`"
             )
-    if np.array_equal(known.momenta[:FEWEST_JETS], fresh.momenta[:FEWEST_JETS]):
-        raise ConfigError(f"--data {data} and --test {test}: both hold the same jets; expected files of two seeds")
+    for one, other in combinations((data, test, *([] if more is None else [more])), 2):
+        if np.array_equal(files[one].momenta[:FEWEST_JETS], files[other].momenta[:FEWEST_JETS]):
+            raise ConfigError(f"{one} and {other}: both hold the same jets; expected files of two seeds")
+    known, fresh = files[data] if more is None else _joined(files[data], files[more]), files[test]
     rows = np.random.default_rng(SPLIT_SEED).permutation(len(known.y))
     held = round(VALIDATION_FRACTION * len(rows))
     return Jets(known, fresh, rows[held:], rows[:held])
+
+
+def _joined(one: Constituents, other: Constituents) -> Constituents:
+    """The jets of two files, one after the other."""
+    names = ("momenta", "pid", "counts", "jet", "y")
+    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names})
 
 
 def _read(path: Path) -> Constituents:
