@@ -80,8 +80,8 @@ def network(bits: int, strength: float, seed: int, *, learned: bool) -> Model:
     return tf.keras.Model(inputs, tensor, name=f"jets_{bits}_{strength:g}")
 
 
-def run(model: Model, jets: Jets, settings: FitSettings, folder: Path) -> list[str]:
-    """Train, and return the cells of the line: bits, accuracy and macro AUC on the test jets, LUTs."""
+def train(model: Model, jets: Jets, settings: FitSettings, folder: Path) -> None:
+    """Train on the training jets; keep the epoch with the best accuracy on the validation jets."""
     import tensorflow as tf
 
     from bittrigger.train import calibrate
@@ -96,6 +96,12 @@ def run(model: Model, jets: Jets, settings: FitSettings, folder: Path) -> list[s
         score=lambda net: accuracy(predict(net, x[split.validation]), y[split.validation]),
         folder=folder,
     )
+
+
+def run(model: Model, jets: Jets, settings: FitSettings, folder: Path) -> list[str]:
+    """Train, and return the cells of the line: bits, accuracy and macro AUC on the test jets, LUTs."""
+    x, y, split = jets.x, jets.y, jets.split
+    train(model, jets, settings, folder)
     scores = predict(model, x[split.test])
     bits = [str(layer.quantizer_now().bits) for layer in model.layers if hasattr(layer, "quantizer_now")]
     right, auc = accuracy(scores, y[split.test]), one_vs_rest_auc(scores, y[split.test]).mean()
