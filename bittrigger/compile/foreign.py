@@ -37,8 +37,9 @@ def foreign_graph(source: Path | Any, settings: Settings, inputs: FloatArray | N
         return source
     if not isinstance(source, Path) or not is_foreign(source):
         return None
-    _check_outputs(str(source), settings)
-    if source.suffix.lower() == ONNX:
+    onnx = source.suffix.lower() == ONNX
+    _check_outputs(str(source), settings, typed=onnx)
+    if onnx:
         return _of_onnx(source, settings, inputs)
     if settings.input_precision not in (None, AUTO) or settings.output_precision != AUTO:
         raise ConfigError(
@@ -60,18 +61,22 @@ def _of_onnx(path: Path, settings: Settings, inputs: FloatArray | None) -> Graph
     from bittrigger.compile.onnx_agreement import check_onnx
     from bittrigger.frontend.qonnx.file import read_onnx
     from bittrigger.frontend.qonnx.read import lower_onnx
+    from bittrigger.frontend.qonnx.typed import as_declared, distance_text
 
-    model = read_onnx(path)
-    graph = lower_onnx(model, design_name(path, settings.name), settings, inputs)
+    given = read_onnx(path)
+    model, said = as_declared(given, settings.declared)
+    chosen = (f"{'; '.join(said)}; {distance_text(given, model, inputs)}",) if said else ()
+    graph = lower_onnx(model, design_name(path, settings.name), settings, inputs, chosen)
     return measured_graph(graph, check_onnx(model, graph, settings, inputs))
 
 
-def _check_outputs(name: str, settings: Settings) -> None:
+def _check_outputs(name: str, settings: Settings, *, typed: bool = False) -> None:
+    """Refuse options for models of Keras; those that declare types are for ONNX too, where ``typed``."""
     given = {
         "--log-odds": settings.log_odds,
         "--head-bits": settings.head_bits,
-        "--weight-precision": settings.weight_precision,
-        "--layer-precision": settings.layer_precision,
+        "--weight-precision": settings.weight_precision and not typed,
+        "--layer-precision": settings.layer_precision and not typed,
     }
     option = next((option for option, value in given.items() if value), None)
     if option is not None:

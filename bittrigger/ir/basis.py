@@ -28,6 +28,8 @@ class Reference(enum.Enum):
     HLS4ML = "hls4ml"
     PYTORCH = "pytorch"
     QONNX = "qonnx"
+    TYPED_QONNX = "typed-qonnx"
+    """The ONNX graph with the types that the user declared for it."""
 
 
 _EXACT = {
@@ -36,6 +38,7 @@ _EXACT = {
     Reference.HLS4ML: "every bit of the C++ that hls4ml wrote",
     Reference.PYTORCH: "every bit of PyTorch's own float32 result",
     Reference.QONNX: "every bit of the ONNX graph's own float32 result",
+    Reference.TYPED_QONNX: "every bit of the float32 result of the ONNX graph with the types declared for it",
 }
 
 
@@ -43,7 +46,7 @@ def promise_of(grade: Grade, reference: Reference) -> str:
     """What every bit equals, in words that reports and firmware share."""
     if grade is Grade.EXACT:
         return _EXACT[reference]
-    typed = " with the types declared for it" if reference is Reference.TYPED else ""
+    typed = " with the types declared for it" if reference in (Reference.TYPED, Reference.TYPED_QONNX) else ""
     return f"every bit of the model's definition{typed} in exact arithmetic, where float32 itself rounds"
 
 

@@ -84,7 +84,9 @@ def lower_with_map(
         reference: whose bits an exact design gives; by default those of Keras.
     """
     project = name if name is not None else str(model_graph.config.get_project_name() or "model")
-    account = Account(settings.require == "exact", "ONNX" if reference is Reference.QONNX else "Keras")
+    account = Account(
+        settings.require == "exact", "ONNX" if reference in (Reference.QONNX, Reference.TYPED_QONNX) else "Keras"
+    )
     for sentence in chosen:
         account.choose(sentence)
     walk = Walk(model_graph, Builder(identifier(project), account), settings, inputs)

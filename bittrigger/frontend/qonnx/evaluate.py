@@ -223,6 +223,11 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return total / x.dtype.type(len(rest) + 1) if node.kind == "Mean" else total
         case "Cast":
             return x
+        case "LayerNormalization":
+            wide = x.astype(np.float64)
+            apart = wide - wide.mean(axis=-1, keepdims=True)
+            deviation = np.sqrt((apart**2).mean(axis=-1, keepdims=True) + real(node, "epsilon", 1e-5))
+            return (apart / deviation * rest[0] + (rest[1] if len(rest) > 1 else 0)).astype(x.dtype)
         case "Neg":
             return -x
         case "Pow":

@@ -94,7 +94,11 @@ def _summed(  # noqa: PLR0917
     name = walk.name(node)
     if scale is None and (common_fraction_bits(values) + int(np.frexp(np.abs(values).max())[1])) >= FLOAT32_BITS - 1:
         raise refused(
-            node, "its kernel is float", "allowed are kernels behind a Quant or BipolarQuant; quantise the model"
+            node,
+            "its kernel is float",
+            "allowed are kernels behind a Quant or BipolarQuant; round them with --weight-precision 'fixed<8,2>' and what nodes "
+            "deliver with --layer-precision 'fixed<16,6>' (--inputs tell the loss), or quantise the model, for example by "
+            "quantize_static of onnxruntime",
         )
     own = {attributes.KERNEL: values, attributes.QUANTIZER: "Quant", attributes.BIAS: np.zeros(values.shape[1], "f4")}
     if scale is not None and not is_power_of_two(scale):
@@ -201,3 +205,23 @@ def normalised(walk: Walk, node: OnnxNode) -> Tensor:
     if isinstance(source, Tensor) and len(source.shape) == 1:
         return normalisation(walk, node, source)
     return channels_first(normalisation, walk, node)
+
+
+def layer_normalised(walk: Walk, node: OnnxNode) -> Tensor:
+    """A LayerNormalization along the last axis, exactly rounded to the type of the quantiser behind it, or of the output."""
+    source = walk.plain(node, walk.operand(node))
+    axis, rank = whole(node, "axis", -1), len(source.shape) + 1
+    size = source.shape[-1]
+    arrays = [walk.values[name] for name in node.inputs[1:] if name]
+    parts = [np.asarray(part.values, dtype=np.float32) for part in arrays if isinstance(part, Constant)]
+    if axis not in (-1, rank - 1) or len(parts) < len(arrays) or any(part.shape != (size,) for part in parts):
+        raise refused(node, f"axis {axis} of {rank} axes, or parameters of another shape", "allowed is the last axis")
+    if whole(node, "stash_type", 1) != 1:
+        raise refused(node, "its stash_type is no float", "allowed is 1")
+    source = walk.ordered(node, source)
+    facts = {
+        attributes.PARAMETERS: parts if len(parts) == 2 else [*parts, np.zeros(size, dtype=np.float32)],
+        attributes.EPSILON: real(node, "epsilon", 1e-5),
+        attributes.CENTRED: True,
+    }
+    return walk.made(node, "lengths", [source], source, **facts)

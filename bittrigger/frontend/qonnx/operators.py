@@ -118,6 +118,7 @@ _SUMS = {
     "Gemm": _op(linear.gemm, 2, 3, "alpha beta transA transB"),
     "Conv": _op(_convolution, 2, 3, f"{_WINDOWS} group"),
     "BatchNormalization": _op(linear.normalised, 5, 5, "epsilon momentum training_mode spatial"),
+    "LayerNormalization": _op(linear.layer_normalised, 2, 3, "axis epsilon stash_type"),
     "MaxPool": _op(_pooling, 1, 1, f"{_WINDOWS} ceil_mode storage_order"),
     "AveragePool": _op(_pooling, 1, 1, f"{_WINDOWS} ceil_mode count_include_pad"),
 }

@@ -38,12 +38,17 @@ def read_qonnx(path: Path, name: str, settings: Settings, inputs: FloatArray | N
     return lower_onnx(read_onnx(path), name, settings, inputs)
 
 
-def lower_onnx(model: OnnxModel, name: str, settings: Settings, inputs: FloatArray | None = None) -> Graph:
-    """The integer graph of a model; arguments and errors as in ``read_qonnx``."""
+def lower_onnx(
+    model: OnnxModel, name: str, settings: Settings, inputs: FloatArray | None = None, chosen: tuple[str, ...] = ()
+) -> Graph:
+    """The integer graph of a model; arguments and errors as in ``read_qonnx``, and what was declared for it before."""
+    reference = Reference.TYPED_QONNX if settings.declared.is_any else Reference.QONNX
     with np.errstate(all="ignore"):  # what is not finite is refused
         layers = layers_of(model, typed=settings.input_precision is None)
     try:
-        return lower_with_map(layers, settings, name=identifier(name), inputs=inputs, reference=Reference.QONNX).graph
+        return lower_with_map(
+            layers, settings, name=identifier(name), inputs=inputs, chosen=chosen, reference=reference
+        ).graph
     except Float32RoundsError as error:
         raise Float32RoundsError(str(error).replace("Keras", "ONNX")) from error
     except UnsupportedModelError as error:

@@ -57,10 +57,10 @@ REFUSED: Sequence[tuple[str, str, str]] = (
         "allowed are Relu, Clip, Max, Min and Quant; a comparison with a constant is a BipolarQuant or a MultiThreshold",
     ),
     (
-        "LayerNormalization RMSNormalization InstanceNormalization GroupNormalization LpNormalization MeanVarianceNormalization "
+        "RMSNormalization InstanceNormalization GroupNormalization LpNormalization MeanVarianceNormalization "
         "LRN SimplifiedLayerNormalization",
         "it divides by what each event's own values give",
-        "allowed is BatchNormalization; LayerNormalization is read from files of Keras",
+        "allowed are BatchNormalization and LayerNormalization",
     ),
     (
         "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare GlobalLpPool LpPool",
