@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-qkeras3 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-pquant test-qkeras3 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -60,10 +60,17 @@ test-hgq1:
 test-hgq2: $(READING)/installed
 	$(PYTHON) -m venv .venv-hgq2
 	.venv-hgq2/bin/pip install --quiet --editable '.[test]' HGQ2==0.2.0 'hls4ml==1.3.*' tensorflow==2.20.0
-	.venv-hgq2/bin/pytest tests/test_hgq2.py
+	.venv-hgq2/bin/pytest tests/test_hgq2.py tests/test_hgq2_quantisers.py
 	mkdir -p build/hgq2
 	.venv-hgq2/bin/python tests/hgq2_models.py build/hgq2
 	HGQ2_MODELS=build/hgq2 $(READING)/bin/pytest tests/test_hgq2_files.py
+
+test-pquant: $(READING)/installed
+	$(PYTHON) -m venv .venv-pquant
+	.venv-pquant/bin/pip install --quiet pquant-ml==0.1.0 tensorflow==2.20.0
+	mkdir -p build/pquant
+	.venv-pquant/bin/python tests/pquant_models.py build/pquant
+	PQUANT_MODELS=build/pquant $(READING)/bin/pytest tests/test_pquant_files.py
 
 # QKeras v3 writes and predicts its models in an environment of its own; they are read where QKeras 0.9 is
 test-qkeras3: $(READING)/installed
@@ -110,7 +117,7 @@ faults: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign --record build/faults.jsonl
 
 # make hostile N=2000: hostile models and builds by hand, and so many damaged files of every kind
-HOSTILE = hostile_models hostile_fronts keras_file keras_3_files hgq2_files untrusted_builds arrays apart confined recount wrapping
+HOSTILE = hostile_models hostile_fronts keras_file keras_3_files hgq2_files pquant_files untrusted_builds arrays apart confined recount wrapping
 hostile: .venv/installed
 	$(BIN)/pytest $(HOSTILE:%=tests/test_%.py)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.readers --count $(or $(N),500)

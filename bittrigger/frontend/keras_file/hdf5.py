@@ -337,6 +337,8 @@ def _kind(content: bytes) -> _Kind:
         return _Kind(size, None, fixed_text=True)
     if kind == 9 and bits & 15 == 1 and size == 16:
         return _Kind(size, None)
+    if kind == 8 and size == 1:  # truth values, whose names are not looked at
+        return _Kind(size, np.dtype("i1"))
     order = ">" if bits & 1 else "<"
     if kind == 0 and size in (1, 2, 4, 8) and _unpack("<8xHH", content) == (0, 8 * size):
         return _Kind(size, np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}"))

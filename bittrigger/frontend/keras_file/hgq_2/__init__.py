@@ -15,6 +15,7 @@ from bittrigger.frontend.keras_file.hgq_2.einsum import einsum
 from bittrigger.frontend.keras_file.hgq_2.layers import SIMPLE, simple
 from bittrigger.frontend.keras_file.hgq_2.net import call_of, tensor_of
 from bittrigger.frontend.keras_file.hgq_2.parts import WAY_OUT, Arrays, Part
+from bittrigger.frontend.keras_file.hgq_2.pquant import PQUANT, is_pquant, pquant
 from bittrigger.frontend.keras_file.hgq_2.types import MAX_BITS
 from bittrigger.frontend.keras_file.keras_3 import is_operator, layers_of, place_of
 
@@ -58,7 +59,11 @@ def _functional(config: Mapping[str, Json]) -> Mapping[str, Json]:
     """A Sequential model with layers of HGQ2 as a functional one, since these become several that read each other."""
     layers = layers_of(config)
     sound = all(isinstance(layer, dict) and isinstance(layer.get("config"), dict) for layer in layers)
-    if config.get("class_name") != "Sequential" or not sound or not any(map(is_hgq, layers)):
+    if (
+        config.get("class_name") != "Sequential"
+        or not sound
+        or not any(is_hgq(layer) or is_pquant(layer) for layer in layers)
+    ):
         return config
     if layers[0].get("class_name") != "InputLayer":
         return config
@@ -91,7 +96,7 @@ def _model(where: str, config: Mapping[str, Json], place: str, weights: Arrays, 
         own = place_of(place, layer, counts)
         if layer.get("class_name") in MODELS and place.count("/") < 2 * MAX_BITS:
             made.append(_model(where, layer, own, weights, masked=masked))
-        elif is_hgq(layer):
+        elif is_hgq(layer) or is_pquant(layer):
             made += _stages(Part(where, layer, own, weights), masked=masked)
         else:
             made.append(layer)
@@ -115,6 +120,12 @@ def _stages(part: Part, *, masked: bool) -> list[Json]:
             return softmax(part)
         if part.kind == "QEinsum":
             return einsum(part)
+        if part.kind in PQUANT:
+            return pquant(part)
     except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
         raise part.refused(f"its settings and arrays do not fit ({str(error)[:120]})", "save it again") from error
+    if is_pquant(part.entry):
+        raise part.refused(
+            f"{part.kind[:40]} of PQuant is not read", f"allowed are {', '.join(PQUANT)}; use one of these"
+        )
     raise part.refused(f"{part.kind[:40]} of HGQ2 is not read; allowed are {', '.join(sorted(KINDS))}", WAY_OUT)

@@ -121,19 +121,19 @@ def _kernel(part: Part) -> list[Array]:
     biased = part.config.get("bias_axes") is not None if "Einsum" in part.kind else bool(part.config.get("use_bias"))
     if part.kind == "QBatchNormDense":
         made = _fused_before(part)
-        _check_sizes(part, made[0].shape)
+        check_sizes(part, made[0].shape)
         return made
     if part.kind == "QEinsumDenseBatchnorm":
         kernel, bias = _fused(part)
     else:
         kernel, *rest = part.own(1 + biased)
         bias = rest[0] if rest else np.zeros(0, np.float32)
-    _check_sizes(part, kernel.shape)
+    check_sizes(part, kernel.shape)
     made = [part.quantised(kernel, "kq")]
     return [*made, part.quantised(bias, "bq")] if biased else made
 
 
-def _check_sizes(part: Part, shape: tuple[int, ...]) -> None:
+def check_sizes(part: Part, shape: tuple[int, ...]) -> None:
     """Refuse settings that ask for another kernel than the file holds, before anything of that size is made.
 
     Raises:

@@ -58,7 +58,8 @@ def read_types(conf: Json, arrays: list[Array]) -> Types:
     settings = conf.get("config") if isinstance(conf, dict) else None
     if not isinstance(settings, dict) or settings.get("q_type") not in ("kif", "kbi"):
         raise ValueError(f"it is {str(settings or conf)[:60]}; allowed are q_type 'kif' and 'kbi'")
-    rounding, overflow = str(settings.get("round_mode")).removeprefix("S_"), str(settings.get("overflow_mode"))
+    rounding, overflow = (str(settings.get(mode)).upper() for mode in ("round_mode", "overflow_mode"))
+    rounding = rounding.removeprefix("S_")
     odd = [key for key in ("scaler", "affine", "bw_mapper") if settings.get(key) is not None]
     if odd or rounding not in ROUNDINGS or overflow not in OVERFLOWS:
         raise ValueError(
