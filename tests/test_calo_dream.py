@@ -1,5 +1,7 @@
 """CaloDREAM: parameters of the authors' sizes and shares, paths that end where they must, a recipe from data to card."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from calo_showers import write_showers
@@ -86,6 +88,19 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "parts", stop=True)
     assert np.array_equal(train(tmp_path / "parts"), whole)
+
+
+def test_the_energy_network_is_traced_and_trained():
+    """As people train it; the recipe below runs call by call."""
+    model = recipe.Matching(energy.EnergyNet(replace(SMALL_ENERGY, ternary=True), 1), 1, "traced")
+    rows = np.random.default_rng(1).normal(size=(16, 6)).astype(np.float32)
+    model(rows)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.compile("adam", lambda _, found: tf.reduce_mean(found))
+    model.train_on_batch(rows, np.zeros((16, 1), np.float32))
+    after = [weight.numpy() for weight in model.trainable_weights]
+    assert not all(map(np.array_equal, before, after))
+    assert all(np.isfinite(weight).all() for weight in after)
 
 
 @pytest.mark.usefixtures("call_by_call")

@@ -110,6 +110,18 @@ def test_showers_come_back_from_what_the_flow_sees(tmp_path):
     assert separation(total, total + 1e9) == pytest.approx(1)
 
 
+def test_a_flow_is_traced_and_trained():
+    """As people train it; the recipe below runs call by call."""
+    model = flow.built(flow.FlowSettings(dims=5, blocks=2, width=4, layers=2, bins=3, variant="All"))
+    rows = np.random.default_rng(1).normal(size=(16, 6)).astype(np.float32)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.compile("adam", lambda _, found: tf.reduce_mean(found))
+    model.train_on_batch(rows, np.zeros(16, np.float32))
+    after = [weight.numpy() for weight in model.trainable_weights]
+    assert not all(map(np.array_equal, before, after))
+    assert all(np.isfinite(weight).all() for weight in after)
+
+
 @pytest.mark.usefixtures("call_by_call")
 def test_the_recipe_goes_from_data_to_card(tmp_path, monkeypatch):
     recipe = load_recipe("calo_inn")

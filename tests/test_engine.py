@@ -71,14 +71,14 @@ def test_an_interval_that_cannot_be_met_is_refused_with_the_least_that_can(monke
     nodes += (Linear("wide", ("x",), weights, frozen_array(np.zeros(9, dtype=np.int64)), 0),)
     wide = Graph("wide_net", nodes, ("wide",))
     with pytest.raises(ConfigError, match="layer 'wide' of 64 x 9 at an event every 9 cycles.*give --ii 10, or more"):
-        create_pipeline(wide, Settings(ii=9))
+        create_pipeline(wide, Settings(effort="fast", ii=9))
     monkeypatch.setattr("bittrigger.ir.forms.engine.MAX_UNROLLED", 100)
-    assert create_pipeline(wide, Settings(ii=10)).modules[0].engine
+    assert create_pipeline(wide, Settings(effort="fast", ii=10)).modules[0].engine
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))
+    pipeline = create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0, ii=II))
     return build_of(pipeline, tmp_path_factory.mktemp("stepwise"), synth=True)
 
 
@@ -103,7 +103,7 @@ def test_a_layer_takes_the_cheapest_form_that_holds_the_interval(built):
         for follower in followers(pipeline.graph, name):
             assert modules[follower.name].lanes == engine.lanes
             assert modules[follower.name].pace == engine.period
-    flat = create_pipeline(network(), Settings(clock_mhz=360.0))
+    flat = create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0))
     assert flat.ii == 1
     assert not any(module.engine for module in flat.modules)
     assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
@@ -227,7 +227,7 @@ def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
 def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     """Also in software, and in the stored design."""
     monkeypatch.setattr("bittrigger.ir.forms.engine.MAX_UNROLLED", 100)
-    pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))
+    pipeline = create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0, ii=II))
     modules = {module.node.name: module for module in pipeline.modules}
     assert modules["first"].adders is None
     assert modules["last"].adders is not None
@@ -238,7 +238,7 @@ def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
 
 def test_solve_takes_an_interval_too():
     weights = np.random.default_rng(4).integers(-1, 2, (24, 20))
-    settings = Settings(ii=30)
+    settings = Settings(effort="fast", ii=30)
     solution = solve_matrix(matrix_graph("m", weights, bits=6, signed=True), settings)
     facts = solution.facts
     assert (facts["form"], facts["ii_cycles"]) == ("accumulated", 30)
@@ -281,7 +281,9 @@ def test_any_network_step_by_step(tmp_path, seed, monkeypatch):
     real = copy_luts
     dear = "bittrigger.schedule.engine.copy_luts"
     monkeypatch.setattr(dear, lambda *of: 10**6 if isinstance(of[1], Linear) else real(*of))
-    settings = Settings(ii=int(rng.integers(8, 70)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0])))
+    settings = Settings(
+        effort="fast", ii=int(rng.integers(8, 70)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0]))
+    )
     build = build_of(create_pipeline(random_network(rng), settings), tmp_path)
     assert any(module.engine for module in build.pipeline.modules)
     assert disagreements(build, ["rtl-fast"], codes_for(build.graph)) == []
@@ -294,7 +296,9 @@ def test_large_tables_are_mapped_on_their_own_and_proven(tmp_path):
     weights = frozen_array(random.integers(-1, 2, (128, 64)))
     nodes = (Input("x", 128, FixedPoint(True, 2, 0), Interval(-2, 1)),)
     nodes += (Linear("wide", ("x",), weights, frozen_array(random.integers(-9, 9, 64)), 0),)
-    build = build_of(create_pipeline(Graph("wide_net", nodes, ("wide",)), Settings(ii=18)), tmp_path, synth=True)
+    build = build_of(
+        create_pipeline(Graph("wide_net", nodes, ("wide",)), Settings(effort="fast", ii=18)), tmp_path, synth=True
+    )
     assert TABLES in (tmp_path / "synth" / "wide_net_feed_wide.ys").read_text().splitlines()
     assert TABLES not in (tmp_path / "synth" / "wide_net_bitlinear_wide.ys").read_text()
     assert failures(prove(build)) == []

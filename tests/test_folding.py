@@ -63,7 +63,7 @@ def folding_net():
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pipeline = create_pipeline(folding_net(), Settings(clock_mhz=300.0, ii=3))
+    pipeline = create_pipeline(folding_net(), Settings(effort="fast", clock_mhz=300.0, ii=3))
     return build_of(pipeline, tmp_path_factory.mktemp("folded"), synth=True)
 
 
@@ -86,7 +86,7 @@ def test_chains_are_folded_where_it_pays(built):
     }
     each = modules["each"]
     assert (each.copies, each.instances, each.phases, each.done, each.reads) == (7, 3, 3, each.stop + 2, 0)
-    flat = create_pipeline(folding_net(), Settings(clock_mhz=300.0))
+    flat = create_pipeline(folding_net(), Settings(effort="fast", clock_mhz=300.0))
     assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
     assert pipeline.latency_cycles <= flat.latency_cycles + 3 * (3 + 3)
 
@@ -161,7 +161,7 @@ def test_a_reset_ends_the_wait():
 
 @pytest.mark.parametrize("ii", [2, 3, 8, 9])
 def test_the_guard_of_every_interval_is_proven(tmp_path, ii):
-    pipeline = replace(create_pipeline(folding_net(), Settings(ii=3)), ii=ii)
+    pipeline = replace(create_pipeline(folding_net(), Settings(effort="fast", ii=3)), ii=ii)
     emit_verilog(pipeline, tmp_path / "rtl")
     rtl = read_rtl(pipeline, sorted((tmp_path / "rtl").glob("*.sv")), tmp_path / "work")
     guard = rtl.module("folded_interval")
@@ -213,14 +213,14 @@ def test_nothing_is_folded_that_does_not_repeat():
     graph = folding_net()
     dense = Linear("all", ("x",), frozen_array(np.eye(21)), frozen_array(np.ones(21)), 0)
     plain = Graph("plain", (graph.nodes[0], dense), ("all",))
-    pipeline = create_pipeline(plain, Settings(ii=9))
+    pipeline = create_pipeline(plain, Settings(effort="fast", ii=9))
     assert (pipeline.ii, pipeline.latency_cycles) == (1, create_pipeline(plain, Settings()).latency_cycles)
 
 
 def test_one_copy_at_a_time(monkeypatch):
     """As many cycles as copies: one instance, no loop; nothing digit by digit, which has lanes of its own."""
     monkeypatch.setattr("bittrigger.compile.pipeline.serial_layers", lambda *_: [])
-    pipeline = create_pipeline(folding_net(), Settings(ii=20))
+    pipeline = create_pipeline(folding_net(), Settings(effort="fast", ii=20))
     assert {module.lanes for module in pipeline.modules if module.is_folded} == {1}
     again = Schedule(360.0, latency_cycles=pipeline.latency_cycles + 2, ii=20)
     adders = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}

@@ -23,7 +23,7 @@ from bittrigger.synth.yosys import synthesize
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pipeline = create_pipeline(products(), Settings(clock_mhz=300.0))
+    pipeline = create_pipeline(products(), Settings(effort="fast", clock_mhz=300.0))
     return build_of(pipeline, tmp_path_factory.mktemp("products"), synth=True)
 
 
@@ -119,7 +119,7 @@ def test_it_is_counted_about_as_yosys_counts_it(built):
 
 
 def test_rows_are_split_over_stages_at_a_fast_clock():
-    pipeline = create_pipeline(products(), Settings(clock_mhz=360.0))
+    pipeline = create_pipeline(products(), Settings(effort="fast", clock_mhz=360.0))
     (wide,) = (module for module in pipeline.modules if module.node.name == "s13_s13")
     assert len(wide.stages) == len(booth(wide.source).rows) - 1
     assert all(a <= b for a, b in pairwise((wide.start, *wide.stages, wide.stop)))

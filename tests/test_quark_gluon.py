@@ -111,6 +111,7 @@ def test_a_gelu_stands_between_the_two_layers_behind_each_attention(part):
         assert node.outbound_layer.get_config()["function"] == "nn.gelu"
 
 
+@pytest.mark.usefixtures("call_by_call")
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_p_dat_is_saved_and_read(sample, tmp_path, suffix):
     model = p_dat(ternary=True)

@@ -113,7 +113,7 @@ def events(graph, count=400):
 
 @pytest.fixture(scope="module", params=[200.0, 480.0])
 def built(request, tmp_path_factory):
-    folder, options = tmp_path_factory.mktemp("scales"), Settings(clock_mhz=request.param)
+    folder, options = tmp_path_factory.mktemp("scales"), Settings(effort="fast", clock_mhz=request.param)
     pipeline = create_pipeline(scales(), options)
     write_firmware(pipeline, folder, options)
     made = synthesize(pipeline, folder / "rtl", folder / "synth")
@@ -168,7 +168,7 @@ def test_the_estimate_is_near_synthesis(built):
     ],
 )
 def test_broken_verilog_is_refuted(tmp_path, file, pattern, replacement):
-    pipeline = create_pipeline(scales(3), Settings(clock_mhz=200.0))
+    pipeline = create_pipeline(scales(3), Settings(effort="fast", clock_mhz=200.0))
     build = build_of(pipeline, tmp_path)
     file = f"{build.graph.name}_{file}"
     path = tmp_path / "rtl" / f"{file}.sv"

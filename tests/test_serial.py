@@ -64,7 +64,7 @@ def built(tmp_path_factory, request):
     """
     with pytest.MonkeyPatch.context() as patch:
         steps_are_dear(patch)
-        pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=request.param))
+        pipeline = create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0, ii=request.param))
         return build_of(pipeline, tmp_path_factory.mktemp("digits"), synth=True)
 
 
@@ -88,7 +88,7 @@ def test_digits_hold_the_interval(built):
         assert module.stop == module.start + plan.delay + plan.period
         assert module.done == module.start + plan.delay + plan.cycles
         assert module.instances == 1
-    flat = create_pipeline(network(), Settings(clock_mhz=360.0))
+    flat = create_pipeline(network(), Settings(effort="fast", clock_mhz=360.0))
     assert not any(module.serial for module in flat.modules)
     assert pipeline.latency_cycles - flat.latency_cycles <= len(plans) * (pipeline.ii + 3)
 
@@ -244,7 +244,7 @@ def test_a_bias_holds_all_constants(built):
 def test_a_matrix_on_its_own():
     rng = np.random.default_rng(7)
     weights = rng.integers(-1, 2, (48, 24))
-    facts = solve_matrix(matrix_graph("m", weights, bits=6, signed=True), Settings(ii=12)).facts
+    facts = solve_matrix(matrix_graph("m", weights, bits=6, signed=True), Settings(effort="fast", ii=12)).facts
     assert (facts["form"], facts["ii_cycles"]) == ("serial", 12)
     assert facts["digit_bits"] * 12 >= 6
     assert facts["passes"] == 1
@@ -255,7 +255,9 @@ def test_a_matrix_on_its_own():
 def test_any_network_digit_by_digit(tmp_path, seed, monkeypatch):
     rng = np.random.default_rng([21, seed])
     steps_are_dear(monkeypatch)
-    settings = Settings(ii=int(rng.integers(4, 60)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0])))
+    settings = Settings(
+        effort="fast", ii=int(rng.integers(4, 60)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0]))
+    )
     build = build_of(create_pipeline(random_network(rng), settings), tmp_path)
     assert disagreements(build, ["rtl-fast"], codes_for(build.graph)) == []
     assert failures(prove(build, netlist=False)) == []
@@ -266,7 +268,7 @@ def test_any_network_digit_by_digit(tmp_path, seed, monkeypatch):
 @pytest.mark.parametrize("ii", [4, 9])
 def test_sums_over_positions_are_left_to_those_that_add_them_as_they_come(ii):
     assert "sum" not in [layer.name for layer in serial_layers(test_tally.network(), ii)]
-    pipeline = create_pipeline(test_tally.network(), Settings(clock_mhz=240.0, ii=ii))
+    pipeline = create_pipeline(test_tally.network(), Settings(effort="fast", clock_mhz=240.0, ii=ii))
     assert next(module for module in pipeline.modules if module.node.name == "sum").tally
 
 
@@ -278,7 +280,7 @@ def test_biases_of_nothing_leave_no_signal_unread(tmp_path, ii, monkeypatch):
     weights = frozen_array(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]]))
     layer = Linear("sums", ("x",), weights, frozen_array(np.zeros(3, dtype=np.int64)), 0)
     graph = Graph("plain", (Input("x", 3, kind, kind.interval), layer), ("sums",))
-    build = build_of(create_pipeline(graph, Settings(ii=ii)), tmp_path)
+    build = build_of(create_pipeline(graph, Settings(effort="fast", ii=ii)), tmp_path)
     assert build.pipeline.modules[0].serial
     sources = sorted((tmp_path / "rtl").glob("*.sv"))
     (tmp_path / "all.f").write_text("".join(f"{path}\n" for path in sources))

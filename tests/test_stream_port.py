@@ -68,7 +68,9 @@ def constituent_net(ends: tuple[str, ...] = ("head", "first")) -> Graph:
 def built(request, tmp_path_factory):
     """With two positions a word, the last one half empty, and with one."""
     verify(constituent_net())
-    pipeline = create_pipeline(constituent_net(), Settings(clock_mhz=300.0, ii=request.param, port="stream"))
+    pipeline = create_pipeline(
+        constituent_net(), Settings(effort="fast", clock_mhz=300.0, ii=request.param, port="stream")
+    )
     return build_of(pipeline, tmp_path_factory.mktemp("stream"), synth=True)
 
 
@@ -79,7 +81,7 @@ def test_what_follows_the_words_has_no_queue(built):
     assert not any(module.queue for module in modules.values())
     assert {modules[name].lanes for name in ("each", "each_q", "again", "again_q")} == {lanes}
     assert modules["each"].start == 0
-    whole = create_pipeline(constituent_net(), Settings(clock_mhz=300.0, ii=built.pipeline.ii))
+    whole = create_pipeline(constituent_net(), Settings(effort="fast", clock_mhz=300.0, ii=built.pipeline.ii))
     assert estimate(built.pipeline)[1].lut < estimate(whole)[1].lut
     assert built.pipeline.latency_cycles < whole.latency_cycles
 
@@ -94,7 +96,7 @@ def test_every_executor_agrees_and_everything_is_proven(built):
 
 
 def test_the_vhdl_is_equal(tmp_path):
-    pipeline = create_pipeline(constituent_net(), Settings(clock_mhz=300.0, ii=4, port="stream"))
+    pipeline = create_pipeline(constituent_net(), Settings(effort="fast", clock_mhz=300.0, ii=4, port="stream"))
     build = build_of(pipeline, tmp_path, hdl="vhdl")
     (*_, outcome) = run_executors(build, ["vhdl"], corner_codes(build.graph)[:9], look_into=False)
     assert outcome.agrees
@@ -143,7 +145,7 @@ def test_the_words_of_an_event_are_its_positions_in_order():
 
 @pytest.mark.parametrize(("ii", "words"), [(2, 2), (4, 4), (9, 7), (9, 8)])
 def test_the_guard_of_words_is_proven(tmp_path, ii, words):
-    pipeline = create_pipeline(constituent_net(), Settings(clock_mhz=300.0, ii=7, port="stream"))
+    pipeline = create_pipeline(constituent_net(), Settings(effort="fast", clock_mhz=300.0, ii=7, port="stream"))
     guarded = replace(pipeline, ii=ii, arrival=Arrival(words, 1, ()))
     emit_verilog(pipeline, tmp_path / "rtl")
     text = _guard_text(guarded, "stream_interval", "")
@@ -196,7 +198,7 @@ def test_a_build_is_read_as_it_was_made(built):
 )
 def test_a_port_that_cannot_be_is_refused(values, text):
     with pytest.raises(ConfigError, match=re.escape(text)):
-        Settings(**{"port": "stream", **values})
+        Settings(effort="fast", **{"port": "stream", **values})
 
 
 def test_a_network_without_positions_has_no_stream():
@@ -207,7 +209,7 @@ def test_a_network_without_positions_has_no_stream():
         ("l",),
     )
     with pytest.raises(ConfigError, match="no layer reads an input position by position"):
-        create_pipeline(flat, Settings(ii=4, port="stream"))
+        create_pipeline(flat, Settings(effort="fast", ii=4, port="stream"))
 
 
 def test_words_of_a_network_in_which_nothing_takes_turns(tmp_path):
@@ -216,7 +218,7 @@ def test_words_of_a_network_in_which_nothing_takes_turns(tmp_path):
     each = Linear("each", ("jet",), frozen_array(random.integers(-1, 2, (1, 2))), frozen_array(np.array([3, -1])), 2, 4)
     graph = Graph("pair", (Input("jet", 4, FixedPoint(True, 3, 2), Interval(-4, 3)), each), ("each",))
     held = simplify(graph, held=Holding(weights=False, bias=True))
-    pipeline = create_pipeline(held, Settings(clock_mhz=160.0, ii=2, port="stream"))
+    pipeline = create_pipeline(held, Settings(effort="fast", clock_mhz=160.0, ii=2, port="stream"))
     assert not any(module.is_folded for module in pipeline.modules)
     assert pipeline.ii == pipeline.arrival.words == 2
     assert min(module.start for module in pipeline.modules) == 1

@@ -29,7 +29,7 @@ FORMS = {"deep": Form.SEARCH, "few": Form.SEARCH, "flat": Form.SEARCH, "narrow":
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pipeline = create_pipeline(tables(), Settings(clock_mhz=360.0))
+    pipeline = create_pipeline(tables(), Settings(effort="fast", clock_mhz=360.0))
     return build_of(pipeline, tmp_path_factory.mktemp("tables"), synth=True)
 
 
@@ -63,7 +63,9 @@ def test_forms_and_stages(built):
 
 
 def test_a_slow_clock_takes_fewer_cycles():
-    quick, slow = (create_pipeline(tables(), Settings(clock_mhz=mhz)).latency_cycles for mhz in (360.0, 120.0))
+    quick, slow = (
+        create_pipeline(tables(), Settings(effort="fast", clock_mhz=mhz)).latency_cycles for mhz in (360.0, 120.0)
+    )
     assert slow == 1 < quick
 
 
@@ -71,7 +73,7 @@ def test_a_search_takes_a_fraction_of_a_tree():
     starts = tuple(range(0, 60000, 100))
     table = Lookup("t", ("x",), (starts,), (tuple(k * k % 512 for k in range(600)),), 0)
     graph = Graph("one", (Input("x", 1, FixedPoint(False, 16, 0), Interval(0, 65535)), table), ("t",))
-    modules, _ = estimate(create_pipeline(graph, Settings()))
+    modules, _ = estimate(create_pipeline(graph, Settings(effort="fast")))
     assert modules["one_lookup_t"].lut < 600  # of a tree about five LUTs a step
 
 
@@ -107,7 +109,7 @@ def test_a_search_in_a_folded_layer(ii, clock_mhz, tmp_path):
     )
     graph = Graph("folded", nodes, ("c",))
     verify(graph)
-    build = build_of(create_pipeline(graph, Settings(clock_mhz=clock_mhz, ii=ii)), tmp_path)
+    build = build_of(create_pipeline(graph, Settings(effort="fast", clock_mhz=clock_mhz, ii=ii)), tmp_path)
     (table,) = (module for module in build.pipeline.modules if module.node.name == "t")
     assert table.is_folded
     assert len(table.stages) == 3

@@ -59,7 +59,7 @@ def network():
 
 @pytest.fixture(scope="module", params=[4, 9])
 def built(tmp_path_factory, request):
-    pipeline = create_pipeline(network(), Settings(clock_mhz=240.0, ii=request.param))
+    pipeline = create_pipeline(network(), Settings(effort="fast", clock_mhz=240.0, ii=request.param))
     return build_of(pipeline, tmp_path_factory.mktemp("summed"), synth=True)
 
 
@@ -76,7 +76,7 @@ def test_positions_are_added_up_as_they_come(built):
     assert total.instances == FEATURES
     assert total.stop == total.start + POSITIONS // lanes
     assert before.stop <= total.start <= before.stop + 1
-    flat = create_pipeline(network(), Settings(clock_mhz=240.0))
+    flat = create_pipeline(network(), Settings(effort="fast", clock_mhz=240.0))
     assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
     layer = next(item for item in make_report(pipeline, built.settings, None).layers if item.name == "sum")
     assert (layer.form, layer.instances, layer.turns) == ("accumulated", FEATURES, POSITIONS // lanes)
@@ -153,13 +153,13 @@ def test_a_schedule_that_reads_results_in_another_cycle_is_refuted(name, tmp_pat
     exec(source.replace(right, wrong), names)  # noqa: S102 - the scheduler, with one fault
     monkeypatch.setattr(Schedule, "_soonest", names["_soonest"])
     graph = network() if ii == 4 else stepwise()
-    build = build_of(create_pipeline(graph, Settings(clock_mhz=240.0, ii=ii)), tmp_path)
+    build = build_of(create_pipeline(graph, Settings(effort="fast", clock_mhz=240.0, ii=ii)), tmp_path)
     details = [claim.detail for claim in failures(prove(build, netlist=False))]
     assert any("cycles after its start; it takes" in detail for detail in details), details
 
 
 def test_turns_that_take_longer_than_an_event_may_are_refuted(tmp_path):
-    pipeline = create_pipeline(network(), Settings(clock_mhz=240.0, ii=4))
+    pipeline = create_pipeline(network(), Settings(effort="fast", clock_mhz=240.0, ii=4))
     build = build_of(pipeline, tmp_path)
     sooner = replace(build, pipeline=replace(build.pipeline, ii=3))
     rtl = read_rtl(build.pipeline, sorted((tmp_path / "rtl").glob("*.sv")), tmp_path / "work")

@@ -39,14 +39,14 @@ needs_ghdl = pytest.mark.skipif(shutil.which("ghdl") is None, reason="GHDL is no
 
 DESIGNS = {
     "shared adders": lambda: solved([12, 9, 4]),
-    "block floating point": lambda: create_pipeline(scales(4), Settings(clock_mhz=360.0)),
-    "copies and wires": lambda: create_pipeline(places(), Settings(clock_mhz=360.0)),
-    "tables": lambda: create_pipeline(tables(), Settings(clock_mhz=360.0)),
-    "sums of tables": lambda: create_pipeline(digit_sums(), Settings(clock_mhz=480.0)),
-    "products": lambda: create_pipeline(products(), Settings(clock_mhz=360.0)),
-    "folded": lambda: create_pipeline(folding_net(), Settings(clock_mhz=300.0, ii=3)),
-    "step by step": lambda: create_pipeline(network(), Settings(clock_mhz=300.0, ii=40)),
-    "sums over positions": lambda: create_pipeline(network_of_sums(), Settings(clock_mhz=300.0, ii=6)),
+    "block floating point": lambda: create_pipeline(scales(4), Settings(effort="fast", clock_mhz=360.0)),
+    "copies and wires": lambda: create_pipeline(places(), Settings(effort="fast", clock_mhz=360.0)),
+    "tables": lambda: create_pipeline(tables(), Settings(effort="fast", clock_mhz=360.0)),
+    "sums of tables": lambda: create_pipeline(digit_sums(), Settings(effort="fast", clock_mhz=480.0)),
+    "products": lambda: create_pipeline(products(), Settings(effort="fast", clock_mhz=360.0)),
+    "folded": lambda: create_pipeline(folding_net(), Settings(effort="fast", clock_mhz=300.0, ii=3)),
+    "step by step": lambda: create_pipeline(network(), Settings(effort="fast", clock_mhz=300.0, ii=40)),
+    "sums over positions": lambda: create_pipeline(network_of_sums(), Settings(effort="fast", clock_mhz=300.0, ii=6)),
 }
 NETS = Names({"a": Shape(8, True), "b": Shape(5, False), "c": Shape(1, False), "s": Shape(12, True)}, spelled)
 

@@ -109,7 +109,7 @@ def image_net() -> Graph:
 @pytest.fixture(scope="module", params=[6, 12])
 def built(request, tmp_path_factory):
     verify(image_net())
-    pipeline = create_pipeline(image_net(), Settings(clock_mhz=300.0, ii=request.param))
+    pipeline = create_pipeline(image_net(), Settings(effort="fast", clock_mhz=300.0, ii=request.param))
     return build_of(pipeline, tmp_path_factory.mktemp("images"), synth=True)
 
 
@@ -117,7 +117,7 @@ def test_windows_are_fed_from_cells(built):
     modules = {module.node.name: module for module in built.pipeline.modules}
     assert modules["conv"].window
     assert modules["conv"].lanes == {6: 8, 12: 4}[built.pipeline.ii]
-    flat = create_pipeline(image_net(), Settings(clock_mhz=300.0))
+    flat = create_pipeline(image_net(), Settings(effort="fast", clock_mhz=300.0))
     assert estimate(built.pipeline)[1].lut < 0.6 * estimate(flat)[1].lut
     assert window_cost(modules["conv"].window, 5).lut < queue_cost(48, modules["conv"].lanes, 45).lut
 
@@ -131,7 +131,9 @@ def test_it_is_proven(built):
 
 
 def test_the_vhdl_is_equal(tmp_path):
-    build = build_of(create_pipeline(image_net(), Settings(clock_mhz=300.0, ii=12)), tmp_path, hdl="vhdl")
+    build = build_of(
+        create_pipeline(image_net(), Settings(effort="fast", clock_mhz=300.0, ii=12)), tmp_path, hdl="vhdl"
+    )
     assert failures(prove(build, netlist=False)) == []
 
 
