@@ -161,7 +161,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path, seed):
         ("  - quantize: ufixed<6,3>\n", "", "layer 'second': nothing quantises its inputs"),
         ("linear: second", "linear: third", "there is no matrix third.weight; the file holds first.bias, first.weight"),
         ("output:", "outputs:", "'outputs' is unknown"),
-        ("relu", "gelu", "layer 'gelu'; allowed are linear, relu and quantize"),
+        ("relu", "gelu", "layer 'gelu' is not read: a function of values"),
         ("fixed<6,3>\nnet", "fixed<6;3>\nnet", "is not a fixed-point type"),
     ],
 )
@@ -190,3 +190,48 @@ def test_what_convert_reads_can_be_explored_and_compared(tmp_path):
     assert [point["refusal"] for point in points] == [None, None]
     cli(["diff", str(first), str(other), "--json", str(tmp_path / "diff.json")], standalone_mode=False)
     assert json.loads((tmp_path / "diff.json").read_text())["weights"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("gelu", "layer 'gelu' is not read: a function of values, .*torch.onnx.export"),
+        ("{layernorm: norm}", "layer 'layernorm' is not read: it divides by what the values of each event give"),
+        ("{rmsnorm: norm}", "layer 'rmsnorm' is not read"),
+        ("{add: [first, second]}", "layer 'add' is not read: a description is a chain"),
+        ("batchnorm", "fold it into the linear layer before it"),
+        ("softmax", "leave it out: the design delivers the logits"),
+        ("sequential", "list its layers; their names are those in the file"),
+        ("nothing", "allowed are linear, relu, dropout and quantize"),
+    ],
+)
+def test_layers_that_are_no_line_of_a_chain_are_refused_by_name(tmp_path, line, message):
+    network = NETWORK.replace("  - relu\n", f"  - relu\n  - {line}\n")
+    with pytest.raises(UnsupportedModelError, match=message):
+        read_pytorch(saved(tmp_path, network=network), "net")
+
+
+def test_a_dropout_does_nothing(tmp_path):
+    plain = read_pytorch(saved(tmp_path), "net")
+    dropped = read_pytorch(
+        saved(tmp_path, network=NETWORK.replace("  - relu\n", "  - relu\n  - dropout\n  - identity\n")), "net"
+    )
+    codes = np.random.default_rng(1).integers(-32, 32, size=(50, 5))
+    assert np.array_equal(evaluate(plain, codes), evaluate(dropped, codes))
+
+
+def test_a_norm_within_a_layer_is_not_passed_over(tmp_path):
+    """BitLinear of BitNet normalises its operand; without that norm it would be another network."""
+    values = tensors() | {"second.norm.weight": np.ones(7, dtype=np.float32)}
+    with pytest.raises(
+        UnsupportedModelError, match=r"layer 'second.norm': it has 'second.norm.weight' too, .*put a quantize"
+    ):
+        read_pytorch(saved(tmp_path, values), "net")
+
+
+def test_what_the_description_leaves_out_is_said(tmp_path):
+    values = tensors() | {"bn.running_mean": np.ones(7), "third.weight": np.ones((2, 2))}
+    assert read_pytorch(saved(tmp_path, values), "net").basis.chosen == (
+        "of the file, bn, third are not part of the network that its description has",
+    )
+    assert not read_pytorch(saved(tmp_path), "net").basis.chosen

@@ -5,6 +5,7 @@ network:
   - linear: fc1                # reads fc1.weight, and fc1.bias if it is there
     weights: bithep            # float, bithep, bithep-binary, bitnet, or brevitas
   - relu
+  - dropout                    # nothing, at inference
   - quantize: ufixed<8,2>      # half to even, saturating
   - linear: fc2
     weights: brevitas
@@ -54,6 +55,30 @@ class Quantize:
     threshold: str | None
 
 
+INERT = ("dropout", "identity")
+"""What does nothing at inference."""
+
+_EXPORT = "torch.onnx.export(model, ...), and convert model.onnx with --weight-precision and --layer-precision"
+_CHAIN = f"a description is a chain, in which each layer reads the one before; export the network instead: {_EXPORT}"
+_TABLE = f"a function of values, which a description has no table for; export the network instead: {_EXPORT}"
+_LENGTH = f"it divides by what the values of each event give; export the network instead: {_EXPORT}"
+REFUSED = {
+    **dict.fromkeys(("gelu", "silu", "swish", "mish", "elu", "selu", "celu", "softplus", "softsign", "tanh"), _TABLE),
+    **dict.fromkeys(("sigmoid", "hardswish", "hardsigmoid", "hardtanh", "relu6", "leaky_relu", "prelu"), _TABLE),
+    **dict.fromkeys(("layernorm", "layer_norm", "rmsnorm", "rms_norm"), _LENGTH),
+    **dict.fromkeys(("add", "residual", "skip", "mul", "concat", "cat", "mean", "sum", "flatten", "attention"), _CHAIN),
+    **dict.fromkeys(("conv", "conv1d", "conv2d", "maxpool", "avgpool", "embedding", "lstm", "gru"), _CHAIN),
+    **dict.fromkeys(
+        ("batchnorm", "batch_norm", "batchnorm1d"),
+        "fold it into the linear layer before it (torch.nn.utils.fusion.fuse_linear_bn_eval), and save that",
+    ),
+    **dict.fromkeys(
+        ("softmax", "log_softmax"), "leave it out: the design delivers the logits, whose order is the same"
+    ),
+    "sequential": "list its layers; their names are those in the file, such as model.0",
+}
+"""Layers of PyTorch that are no line of a description, and what to do instead."""
+
 Layer = LinearLayer | Relu | Quantize
 
 
@@ -98,7 +123,7 @@ def _description(values: Any) -> Description:
     unknown = sorted(set(values) - {"input", "network", "output"})
     if unknown:
         raise ValueError(f"{unknown[0]!r} is unknown")
-    layers = tuple(map(_layer, values["network"]))
+    layers = tuple(_layer(item) for item in values["network"] if item not in INERT)
     if not 0 < len(layers) <= MAX_LAYERS:
         raise ValueError(f"{len(layers)} layers; allowed are 1 to {MAX_LAYERS}")
     output = values.get("output")
@@ -108,6 +133,9 @@ def _description(values: Any) -> Description:
 def _layer(item: Any) -> Layer:
     if item == "relu":
         return Relu()
+    name = str(item if isinstance(item, str) else next(iter(item), "")).lower()
+    if name in REFUSED:
+        raise ValueError(f"layer {name!r} is not read: {REFUSED[name]}")
     if "linear" in item:
         unknown = sorted(set(item) - {"linear", "weights", "bits"})
         form = item.get("weights", "float")
@@ -117,7 +145,7 @@ def _layer(item: Any) -> Layer:
             )
         return LinearLayer(str(item["linear"]), form, _bits(item.get("bits", 8)))
     if set(item) != {"quantize"}:
-        raise ValueError(f"layer {str(item)[:80]!r}; allowed are linear, relu and quantize")
+        raise ValueError(f"layer {str(item)[:80]!r}; allowed are linear, relu, dropout and quantize")
     return _quantize(item["quantize"])
 
 

@@ -31,6 +31,9 @@ from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint
 from bittrigger.ir.graph import Graph, Linear, frozen_array
 from bittrigger.ir.naming import identifier
 
+MOST_NAMES = 8
+"""Names of unused parts that a sentence holds."""
+
 MAX_STEPS = 1 << 20
 """Most steps of a layer that are written out."""
 
@@ -77,6 +80,7 @@ def lower_pytorch(tensors: dict[str, Array], description: Description, name: str
             case Quantize():
                 walk.quantize(layer)
     walk.finish(description.output)
+    walk.account_for_all(description)
     if exactly and walk.rounds:
         raise UnsupportedModelError(f"{walk.rounds[0]}; allowed with --require exact are scales that are powers of two")
     basis = Basis(tuple(walk.rounds), tuple(walk.chosen), reference=Reference.PYTORCH)
@@ -94,6 +98,29 @@ class _Walk:
         self.rounds: list[str] = []
         self.chosen: list[str] = []
         self.count = 0
+        self.used: set[str] = set()
+
+    def account_for_all(self, description: Description) -> None:
+        """Say which tensors of the file are not part of the network; those of a layer that is have a meaning that is not known.
+
+        Raises:
+            UnsupportedModelError: if such a layer has others than a weight and a bias.
+        """
+        left = sorted(set(self.tensors) - self.used)
+        for layer in description.layers:
+            own = [name for name in left if isinstance(layer, LinearLayer) and name.startswith(f"{layer.name}.")]
+            if own:
+                raise UnsupportedModelError(
+                    f"layer {own[0].rsplit('.', 1)[0]!r}: it has {own[0]!r} too, which no linear layer of this form has; "
+                    "allowed are a weight and a bias; a normalisation or quantiser within a layer is another network: export that with "
+                    "torch.onnx.export, or put a quantize before it"
+                )
+        modules = sorted({name.rpartition(".")[0] or name for name in left})
+        if modules:
+            more = f" and {len(modules) - MOST_NAMES} more" if len(modules) > MOST_NAMES else ""
+            self.chosen.append(
+                f"of the file, {', '.join(modules[:MOST_NAMES])}{more} are not part of the network that its description has"
+            )
 
     def start(self, description: Description) -> None:
         """The port."""
@@ -125,6 +152,7 @@ class _Walk:
         source = self.builder[self.tensor.node]
         if weight.shape[1] != source.size:
             raise UnsupportedModelError(f"{owner}: it reads {weight.shape[1]} values, and {source.size} are there")
+        self.used |= {f"{layer.name}.weight", f"{layer.name}.bias"}
         codes, scale = quantized_kernel(weight, layer.form, layer.bits, owner)
         bias = self.tensors.get(f"{layer.name}.bias", np.zeros(len(codes)))
         if bias.shape != (len(codes),) or not np.isfinite(bias.astype(np.float64)).all():
@@ -171,6 +199,7 @@ class _Walk:
 
     def _threshold(self, layer: Quantize, name: str) -> Fraction:
         found = self.tensors.get(str(layer.threshold))
+        self.used.add(str(layer.threshold))
         if found is None or found.size != 1 or not np.isfinite(found.astype(np.float64)).all() or not found.any():
             raise UnsupportedModelError(
                 f"layer {name!r}: its threshold {layer.threshold!r} is no single finite number of the file"
