@@ -112,8 +112,8 @@ class _Walk:
             if own:
                 raise UnsupportedModelError(
                     f"layer {own[0].rsplit('.', 1)[0]!r}: it has {own[0]!r} too, which no linear layer of this form has; "
-                    "allowed are a weight and a bias; a normalisation or quantiser within a layer is another network: export that "
-                    "with torch.onnx.export, or put a quantize before it"
+                    "allowed are a weight and a bias; a normalisation or quantiser within a layer is another network: export "
+                    "that with torch.onnx.export, or put a quantize before it"
                 )
         modules = sorted({name.rpartition(".")[0] or name for name in left})
         if modules:
