@@ -34,9 +34,6 @@ REFUSED = {
     "kernel quantized_linear(4,1)": "quantized_linear with bits=4 and alpha=auto_po2",
     "kernel quantized_linear(4,1,alpha='auto_po2')": "quantized_linear with bits=4 and alpha=auto_po2",
     "kernel quantized_linear(3,0,0)": "quantized_linear with bits=3 and alpha=auto_po2",
-    "activation hard_sigmoid": "'hard_sigmoid' of Keras 3",
-    "activation hard_tanh": "'hard_tanh' of Keras 3",
-    "function hard_sigmoid": "'hard_sigmoid' of Keras 3",
     "function gelu": "'gelu' of Keras 3",
     "simple rnn unquantised": "so that Keras itself rounds its products",
 }

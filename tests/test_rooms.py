@@ -51,7 +51,7 @@ WITHIN = {
         "elementwise": "kernels",
         "keras_layers": "attributes elementwise flat kernels refusals",
         "keras_model": "attributes elementwise flat kernels keras_layers refusals",
-        "keras_file": "attributes keras_layers keras_model refusals",
+        "keras_file": "attributes elementwise keras_layers keras_model refusals",
         "nodes": "elementwise kernels",
         "lower": "attributes elementwise kernels keras_layers nodes refusals",
         "hls4ml_project": "elementwise nodes",

@@ -86,6 +86,11 @@ REFUSED = {
         "layer 'd': kernel quantizer bernoulli draws random numbers at inference too; ",
         chain(lambda: dense("binary(alpha=1, use_01=True)")),
     ),
+    "a kernel of fewer than no bits before the point": Refused(
+        chain(lambda: dense("quantized_bits(4,-1,alpha=1)")),
+        "layer 'd': kernel quantizer quantized_bits with integer=-1; ",
+        chain(lambda: dense("quantized_bits(5,0,alpha=1)")),
+    ),
     "a random activation": Refused(
         chain(lambda: QActivation("bernoulli(alpha=1)", name="a")),
         "layer 'a': activation 'bernoulli' is not supported; ",

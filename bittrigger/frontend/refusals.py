@@ -14,6 +14,12 @@ MASK_WAY_OUT = (
 )
 """What to do about a layer that looks at a mask."""
 
+NEGATIVE_WAY_OUT = (
+    "allowed are 0 and more, as QKeras 0.9 has no others; use integer=0 and as many bits more, which hold the same values, and "
+    "train again"
+)
+"""What to do about a quantiser of fewer than no bits before the point."""
+
 SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 """Classes of layers that convert."""
 
@@ -31,6 +37,11 @@ _WAYS = {
     ): "leave it out of the model that is converted, if it does something in training alone",
 }
 """What to do, for words in the name of a class."""
+
+
+def is_below_zero(integer: object) -> bool:
+    """Whether a quantiser has fewer than no bits before the point; QKeras 0.9 itself fails on it with an error of TensorFlow."""
+    return isinstance(integer, int | float) and integer < 0
 
 
 def way_out(kind: str) -> str:

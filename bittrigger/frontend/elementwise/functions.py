@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import onnx, ternary_tanh
+from bittrigger.frontend.elementwise import onnx
 from bittrigger.frontend.elementwise.grids import Grid, Spec, is_plain, quantizer_grid
+from bittrigger.frontend.elementwise.own_functions import GRIDS, OWN
+from bittrigger.frontend.elementwise.own_functions import RATIONAL as RATIONAL_OWN
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.casts import Cast, cast_codes
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, decode
@@ -115,8 +117,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
         return _quantizer(layer, name, config)
     if module == "hgq":
         return _table(config)
-    if module == "bittrigger" and name in (STATIC, ternary_tanh.NAME):
-        return _static_quantizer(config) if name == STATIC else _ternary_tanh()
+    if module == "bittrigger" and name in (STATIC, *OWN):
+        return _static_quantizer(config) if name == STATIC else _own(name)
     if module == "onnx":
         return _of_onnx(name, config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
@@ -301,8 +303,8 @@ def _static_quantizer(config: Spec) -> Function:
     return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
 
 
-def _ternary_tanh() -> Function:
-    return Function(ternary_tanh.NAME, *_calls(ternary_tanh.ternary_tanh), Grid(0, -1, 1), rational=True)
+def _own(name: str) -> Function:
+    return Function(name, *_calls(OWN[name]), GRIDS.get(name), rational=name in RATIONAL_OWN)
 
 
 def _of_onnx(name: str, config: Spec) -> Function:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, MASKED, MODELS, RECURRENT, WRAPPERS
-from bittrigger.frontend.refusals import MASK_WAY_OUT
+from bittrigger.frontend.elementwise.own_functions import OWN
+from bittrigger.frontend.refusals import MASK_WAY_OUT, NEGATIVE_WAY_OUT, is_below_zero
 
 Json = Any
 
@@ -40,6 +41,9 @@ _DEFAULTS = {
 
 _OF_QKERAS = ("hard_sigmoid", "hard_tanh")
 """Functions of QKeras whose names Keras 3 has for others: a QActivation that is loaded gets those of Keras."""
+
+_IN_LAYERS = ("Activation", "QActivation")
+"""Layers that are such a function alone, and may bear that of Keras 3 in Keras 2."""
 
 _TWO_ANSWERS = ("gelu",)
 """Functions of which ``predict`` gives other bits with XLA than without."""
@@ -250,6 +254,8 @@ def _single(where: str, layer: Mapping[str, Json], depth: int) -> dict[str, Json
     if held(layer) is None:
         _check_home(where, layer, kind)
     made = dict(_settings(where, owner, kind, config))
+    if isinstance(made.get("activation"), str) and made["activation"] in OWN:
+        kind, made = "Activation", {key: made[key] for key in ("name", "activation", "dtype") if key in made}
     if kind in (*WRAPPERS, *BIDIRECTIONAL):
         if depth > _DEPTH:
             raise UnsupportedModelError(f"model file {where}: layers within layers deeper than {_DEPTH}; save it again")
@@ -328,9 +334,11 @@ def _function(where: str, owner: Json, kind: str, value: Json) -> Json:
         return _quantizer(where, owner, value)
     name = value.get("config") if isinstance(value, dict) else value
     if name in _OF_QKERAS and (isinstance(value, dict) or not kind.startswith("Q")):
+        if kind in _IN_LAYERS:
+            return f"keras_3_{name}"
         raise refused(
             where, owner, f"function {name!r} of Keras 3, which is another one than that of QKeras",
-            f"allowed are quantisers; use quantized_{name[5:]}",
+            f"allowed is it in an Activation, or a quantiser; put it into a layer behind this one, or use quantized_{name[5:]}",
         )  # fmt: skip
     if name in _TWO_ANSWERS:
         raise refused(
@@ -350,6 +358,8 @@ def _quantizer(where: str, owner: Json, value: Json) -> Json:
             where, owner, f"quantiser {str(kind)[:40]!r} of module {str(value.get('module'))[:60]!r}",
             "allowed are those of QKeras v3; use one of these",
         )  # fmt: skip
+    if is_below_zero(config.get("integer")):
+        raise refused(where, owner, f"{kind} with integer={str(config['integer'])[:20]}", NEGATIVE_WAY_OUT)
     if config.pop("post_training_scale", None) is not None:
         raise refused(where, owner, f"{kind} with post_training_scale", "allowed is None; give alpha instead")
     if kind == "quantized_linear":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIDIRECTIONAL, HGQ, HGQ_PACKAGE, WRAPPERS
+from bittrigger.frontend.elementwise.own_functions import OWN
 from bittrigger.layers.names import OURS, PACKAGE, TRAINING_ONLY
 from bittrigger.system.legacy_keras import PACKAGES as KERAS_2
 
@@ -73,7 +74,7 @@ FUNCTIONS = frozenset(
         "smooth_tanh",
         "binary_tanh",
         "binary_sigmoid",
-        "ternary_tanh",
+        *OWN,
     ]
 )
 HELPERS = frozenset(

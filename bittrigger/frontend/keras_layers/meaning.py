@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
-from bittrigger.frontend.elementwise.ternary_tanh import NAME, ternary_tanh
+from bittrigger.frontend.elementwise.own_functions import OWN
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
 from bittrigger.frontend.refusals import unsupported_layer
@@ -196,9 +196,9 @@ def function_spec(layer: str, function: Any) -> Facts:
         spec = {"module": "qkeras", "class_name": kind.__name__, "config": _plain(function.get_config())}
         check_saved_settings(layer, function)
         return spec
-    if function is ternary_tanh:
-        return {"module": "bittrigger", "class_name": NAME, "config": {}}
     name = str(getattr(function, "__name__", function))
+    if OWN.get(name) is function:
+        return {"module": "bittrigger", "class_name": name, "config": {}}
     if name in _OPERATORS and function is getattr(tf.nn, name):
         return {
             "module": "tensorflow",

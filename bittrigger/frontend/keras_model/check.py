@@ -7,11 +7,11 @@ from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE
-from bittrigger.frontend.elementwise.ternary_tanh import NAME
+from bittrigger.frontend.elementwise.own_functions import OWN
 from bittrigger.frontend.flat.calls import Call, FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.keras_layers.options import check_options
-from bittrigger.frontend.refusals import unsupported_layer
+from bittrigger.frontend.refusals import NEGATIVE_WAY_OUT, is_below_zero, unsupported_layer
 from bittrigger.layers.names import PACKAGE
 
 
@@ -79,7 +79,7 @@ def _check_activation(call: Call) -> None:
     """Refuse an activation that has no one meaning."""
     activation = call.config.get("activation")
     kind = activation["class_name"] if isinstance(activation, dict) else str(activation).split("(", maxsplit=1)[0]
-    known = kind == "function" and activation["config"] == NAME if isinstance(activation, dict) else False
+    known = kind == "function" and activation["config"] in OWN if isinstance(activation, dict) else False
     if call.class_name == "Activation" and isinstance(activation, dict) and not (call.is_activation or known):
         raise UnsupportedModelError(f"layer {call.name!r}: an Activation with the {_called(kind)}")
 
@@ -93,9 +93,16 @@ def _called(kind: str) -> str:
 
 def _check_weights(name: str, config: Mapping[str, Any]) -> None:
     """Refuse a quantiser of weights that gives other values at each call; hls4ml calls it while it parses."""
-    for what in ("kernel", "bias", "depthwise", "pointwise"):
+    for what in ("kernel", "bias", "depthwise", "pointwise", "recurrent"):
         quantizer = config.get(f"{what}_quantizer")
-        if isinstance(quantizer, Mapping) and quantizer.get("class_name") == "bernoulli":
+        if not isinstance(quantizer, Mapping):
+            continue
+        kind, inner = quantizer.get("class_name"), quantizer.get("config")
+        if isinstance(inner, Mapping) and is_below_zero(inner.get("integer")):
+            raise UnsupportedModelError(
+                f"layer {name!r}: {what} quantizer {kind} with integer={inner['integer']}; {NEGATIVE_WAY_OUT}"
+            )
+        if kind == "bernoulli":
             raise UnsupportedModelError(
                 f"layer {name!r}: {what} quantizer bernoulli draws random numbers at inference too; allowed are "
                 "deterministic quantisers; use binary(alpha=1, use_01=True)"

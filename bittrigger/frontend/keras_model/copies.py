@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from bittrigger.frontend.elementwise.ternary_tanh import NAME, ternary_tanh
+from bittrigger.frontend.elementwise.own_functions import OWN
 from bittrigger.frontend.keras_model.hgq import hgq_layers
 from bittrigger.frontend.keras_model.quiet import without_autograph
 
@@ -35,7 +35,7 @@ def known_classes() -> dict[str, Any]:
 
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     utils._add_supported_quantized_objects(known)  # QKeras offers no public list of its classes
-    return known | hgq_layers() | {"QActivation": QActivationReader, NAME: ternary_tanh}
+    return known | hgq_layers() | OWN | {"QActivation": QActivationReader}
 
 
 def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *, weights: bool = True) -> Any:
