@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from battery.parts import Case, Cases, L, QDense, act, dense, of, tf
 from battery.shapes import pruned
+from bittrigger.frontend.elementwise.own_functions import OWN
 
 ROUNDED = {"weight_precision": {"*": "fixed<8,2>"}}
 EVERY = {"*": "fixed<10,4>"}
@@ -58,5 +59,13 @@ WAYS_OUT: Cases = {
     "channels first, a Permute before it": of((4, 8), *(lambda: L.Permute((2, 1)), lambda: L.Conv1D(6, 1)), **ROUNDED),
     "SeparableConv2D, weight_precision, and layer_precision between its kernels": of(
         (6, 6, 2), lambda: L.SeparableConv2D(3, 3, name="s"), **ROUNDED, layer_precision={"s.depthwise": "fixed<8,4>"}
+    ),
+    "mean over 10 of wide codes, layer_precision": Case(
+        lambda: tf.keras.Sequential([tf.keras.Input((10, 3)), L.GlobalAveragePooling1D(name="m")]),
+        {"input_precision": "fixed<24,8>", "layer_precision": {"m": "fixed<24,8,TRN,WRAP>"}},
+    ),
+    "hard_tanh and hard_sigmoid of Keras 3, quantised behind": of(
+        (8,),
+        *(lambda: L.Activation(OWN["keras_3_hard_tanh"]), act, lambda: L.Activation(OWN["keras_3_hard_sigmoid"]), act),
     ),
 }

@@ -88,6 +88,7 @@ class Function:
         line: slope and offset, if by its definition it rounds and clips ``slope * x + offset`` to its grid and does nothing else.
         rational: whether doubles hold its results without rounding.
         declared: whether it is no function of the model, but the type that was declared for an output.
+        cast: the type to which it assigns, if it does that and nothing else, with modes of its own.
     """
 
     text: str
@@ -101,6 +102,7 @@ class Function:
     line: tuple[float, float] | None = None
     rational: bool = False
     declared: bool = False
+    cast: Cast | None = None
 
 
 def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind
@@ -351,7 +353,7 @@ def assigning_to(kind: Cast) -> Function:
         return decode(cast_codes(values, kind), kind.frac)
 
     grid = Grid(kind.frac, kind.limits.lo, kind.limits.hi)
-    return Function(str(kind), _in_single(double), double, grid, rational=True)
+    return Function(str(kind), _in_single(double), double, grid, rational=True, cast=kind)
 
 
 def _on_grid(text: str, grid: Grid) -> Function:

@@ -30,6 +30,7 @@ from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.elementwise.thresholds import counted_floats, grid_of_counts, grid_of_step
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.builder import Builder, units
+from bittrigger.frontend.nodes.division import rounded_quotient
 from bittrigger.frontend.nodes.ideal import ideal_plan
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
@@ -117,6 +118,8 @@ def _ideally(builder: Builder, signal: Signal) -> Signal:
     try:
         return _emitted(builder, signal, ideal_plan(builder, signal).nodes)
     except UnsupportedModelError:
+        if (divided := rounded_quotient(builder, signal)) is not None:
+            return divided
         behind = affine_part(signal.steps) + 1
         if behind >= len(signal.steps) or not _is_relu(signal.steps[behind - 1]):
             raise
