@@ -217,6 +217,27 @@ def test_a_hint_names_the_option_for_a_normalisation_of_copies(report):
     assert "--layer-precision 'n=fixed<16,6>'" in said
 
 
+def test_a_scale_that_keeps_every_bit_is_told_what_to_declare(report):
+    layer = replace(report.layers[0], name="n", kind="linear", n_in=16, n_out=16, copies=20, zeros=0, non_zeros=320)
+    first = report.layers[0]
+    total = report.totals.synth if report.totals.synth.lut.value is not None else report.totals.estimate
+
+    def said(luts, after):
+        figures = {
+            field: replace(getattr(layer, field), lut=replace(getattr(layer, field).lut, value=luts))
+            for field in ("synth", "estimate")
+        }
+        whole = replace(total, lut=replace(total.lut, value=20000))
+        totals = replace(report.totals, synth=whole, estimate=whole)
+        return hints(replace(report, totals=totals, layers=(replace(layer, **figures), replace(first, kind=after))))
+
+    (wide,) = said(2100, "bitlinear")
+    assert wide.startswith("n takes 2,100 of 20,000 LUT")
+    assert "keeps every bit of its products" in wide
+    assert "--layer-precision 'n=fixed<12,6>'" in wide
+    assert said(2100, "requantize") == said(1900, "linear") == ()
+
+
 def test_a_hint_names_the_layer_that_takes_most(report):
     found = hints(report)
     assert found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bittrigger.device.timing import node_delay_ns, usable_ns
 from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import Lookup, Requantize
@@ -10,6 +12,9 @@ from bittrigger.report.model import Layer, Report
 
 LARGE_SHARE = 0.25
 """A layer with this part of all LUTs is worth a word."""
+
+WIDE_SHARE, WIDE_LUTS = 0.1, 2000
+"""A scale that keeps every bit of its products is worth one from this part and so many LUTs on: what reads it adds wide codes."""
 
 _REMEDIES = {
     "linear": "it has weights of several bits; a ternary kernel (BitLinear, or QDense with ternary()) takes about one adder a "
@@ -23,21 +28,31 @@ _REMEDIES = {
     "latency (--latency-cycles, more sharing) take less; see docs/training.md",
 }
 
+_ADDING = ("linear", "bitlinear")
+"""Kinds of layers that add up what they read."""
+
 
 def _luts(layer: Layer, *, synthesised: bool) -> float:
     return (layer.synth if synthesised else layer.estimate).lut.value or 0
 
 
 def hints(report: Report) -> tuple[str, ...]:
-    """One sentence for each layer with a quarter of the LUTs or more, the largest first."""
+    """One sentence for each layer with a quarter of the LUTs or more, or of products that keep every bit; the largest first."""
     synthesised = report.totals.synth.lut.value is not None
     used = report.totals.synth if synthesised else report.totals.estimate
     total = used.lut.value or 0
-    large = [layer for layer in report.layers if total and _luts(layer, synthesised=synthesised) >= LARGE_SHARE * total]
+    wide = {layer.name for layer, after in pairwise(report.layers) if _is_scale(layer) and after.kind in _ADDING}
+    large = []
+    for layer in report.layers:
+        count = _luts(layer, synthesised=synthesised)
+        if total and (
+            count >= LARGE_SHARE * total or (layer.name in wide and count >= max(WIDE_SHARE * total, WIDE_LUTS))
+        ):
+            large.append(layer)
     found = []
     for layer in sorted(large, key=lambda layer: -_luts(layer, synthesised=synthesised)):
         count = _luts(layer, synthesised=synthesised)
-        remedy = _remedy(layer)
+        remedy = _wide_remedy(layer) if layer.name in wide else _remedy(layer)
         said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
         found.append(f"{said}: {remedy}" if remedy else said)
     return tuple(found)
@@ -59,9 +74,23 @@ def late(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _remedy(layer: Layer) -> str:
+def _is_scale(layer: Layer) -> bool:
+    """Whether each code is multiplied by a factor of its own, and nothing is added up."""
     weights = layer.zeros + layer.non_zeros
-    if layer.kind == "linear" and layer.n_in == layer.n_out and weights == layer.copies * layer.n_in:
+    return layer.kind == "linear" and layer.n_in == layer.n_out and weights == layer.copies * layer.n_in
+
+
+def _wide_remedy(layer: Layer) -> str:
+    return (
+        "it scales each channel by itself (BatchNormalization or QBatchNormalization), and no quantiser follows: it keeps "
+        "every bit of its products, which the next layer adds up. --layer-precision "
+        f"'{layer.name}=fixed<12,6>' declares what it delivers (another model, whose distance --inputs tells): tables take "
+        "about half the LUTs of the products then, and the next layer adds narrower codes"
+    )
+
+
+def _remedy(layer: Layer) -> str:
+    if _is_scale(layer):
         return (
             "it scales each channel by itself (BatchNormalization or QBatchNormalization): scales that are powers of two cost "
             "nothing, and without it the layer before can carry the bias alone; where no quantiser follows, --layer-precision "
