@@ -234,7 +234,7 @@ def test_a_scale_that_keeps_every_bit_is_told_what_to_declare(report):
     (wide,) = said(2100, "bitlinear")
     assert wide.startswith("n takes 2,100 of 20,000 LUT")
     assert "keeps every bit of its products" in wide
-    assert "--layer-precision 'n=fixed<12,6>'" in wide
+    assert "--layer-precision 'n=fixed<16,6>'" in wide
     assert said(2100, "requantize") == said(1900, "linear") == ()
 
 

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.errors import InternalError
-from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals
@@ -28,8 +27,11 @@ from bittrigger.solver import solve_blocks
 
 BoolArray = npt.NDArray[np.bool_]
 
-MOST_VALUES = 1 << 12
-"""Most values of a channel: all of them are written out."""
+MOST_STEPS = 1 << 18
+"""Most steps of all channels of a layer: each of them is written out."""
+
+MOST_CHANNELS = 256
+"""Most channels of a layer: tables are sought for each, some hundredths of a second."""
 
 MOST_SHIFT = 20
 """Most bits behind the point that are tried."""
@@ -43,15 +45,15 @@ _FREE = 1 << 40
 
 def with_digit_sums(graph: Graph, settings: Settings) -> Graph:
     """``graph`` with sums of tables in the place of scales and the requantisers that alone read them; equal on every code."""
-    read, ranges = readers(graph), intervals(graph)
+    read = readers(graph)
     gone: set[str] = set()
     made: dict[str, Lookup] = {}
     for node in graph.nodes:
         if isinstance(node, Requantize) and node.rounding is Rounding.TRN and node.shift > 0 and not node.offset:
             layer = private_layer(graph, node, read)
-            if layer is not None and _is_diagonal(layer) and node.hi - node.lo < MOST_VALUES:
-                table = _summed(layer, node, copy_operand(layer, ranges))
-                if table is not None and _is_better(graph, layer, node, table, settings):
+            if layer is not None and _is_diagonal(layer):
+                table = _better(graph, layer, replace(node, copies=layer.copies), settings)
+                if table is not None:
                     made[node.name] = table
                     gone.add(layer.name)
     if not made:
@@ -67,54 +69,54 @@ def _is_diagonal(layer: Linear) -> bool:
     return rows == columns and not (layer.weights - np.diag(np.diag(layer.weights))).any() and bool(layer.weights.any())
 
 
-def _is_better(graph: Graph, layer: Linear, node: Requantize, table: Lookup, settings: Settings) -> bool:
-    """Whether ``table`` takes fewer LUTs than ``layer`` and ``node``, by the cost model, and is there no later."""
+def _better(graph: Graph, layer: Linear, node: Requantize, settings: Settings) -> Lookup | None:
+    """``layer`` and ``node`` as sums of tables, if these take fewer LUTs, by the cost model, and are there no later."""
     ranges = intervals(graph)
-    source, scaled = copy_operand(layer, ranges), copy_operand(replace(node, copies=layer.copies), ranges)
+    source, scaled = copy_operand(layer, ranges), copy_operand(node, ranges)
+    wanted = _channels(layer, node, source)
+    if wanted is None:
+        return None
     adders = solve_blocks(layer.weights, layer.bias, source, settings.solver, apart=layer.copies > 1)
-    luts = copy_luts(graph, layer, {layer.name: adders}, ranges)
-    luts += copy_luts(graph, replace(node, copies=layer.copies), {}, ranges)
-    if copy_luts(graph, table, {}, ranges) >= luts:
-        return False
-    budget = usable_ns(settings.clock_mhz)
-    return _end_of_sums(table, source, budget) <= _end_of_adders(adders, node, scaled, budget)
+    luts = copy_luts(graph, layer, {layer.name: adders}, ranges) + copy_luts(graph, node, {}, ranges)
+    if luts <= sum(int(channel.results.max() - channel.results.min()).bit_length() for channel in wanted):
+        return None  # no sum of tables takes as few
+    table = _summed(layer, node, wanted)
+    if table is None or copy_luts(graph, table, {}, ranges) >= luts:
+        return None
+    budget_ns = usable_ns(settings.clock_mhz)
+    end = place_adders(adders, Moment(0, 0.0), budget_ns)[1].after(node_delay_ns(node, scaled), budget_ns)
+    return table if place_parts(part_delays_ns(table, source), Moment(0, 0.0), budget_ns)[-1] <= end else None
 
 
-def _end_of_adders(adders: AdderGraph, node: Requantize, scaled: tuple[Interval, ...], budget_ns: float) -> Moment:
-    _, end = place_adders(adders, Moment(0, 0.0), budget_ns)
-    return end.after(node_delay_ns(node, scaled), budget_ns)
-
-
-def _end_of_sums(table: Lookup, source: tuple[Interval, ...], budget_ns: float) -> Moment:
-    return place_parts(part_delays_ns(table, source), Moment(0, 0.0), budget_ns)[-1]
-
-
-def _summed(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> Lookup | None:
-    """Both as one table, whose channels are sums; None if one of them is none."""
-    starts: list[tuple[int, ...]] = []
-    values: list[tuple[int, ...]] = []
-    sums: list[DigitSum | None] = []
-    found: dict[tuple[int, int, Interval], DigitSum | None] = {}
+def _channels(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> list[Wanted] | None:
+    """What each channel gives; None where codes are too wide, or all of it is too much."""
+    found: list[Wanted] = []
+    steps = 0
     for factor, bias, span in zip(np.diag(layer.weights).tolist(), layer.bias.tolist(), source, strict=True):
         if span.width > MAX_SUMMED_BITS:
             return None
         codes = np.arange(span.lo, span.hi + 1, dtype=np.int64)
         results = np.clip((codes * factor + bias) >> node.shift, node.lo, node.hi)
-        steps = np.r_[0, np.flatnonzero(np.diff(results)) + 1]
-        starts.append(tuple(codes[steps].tolist()))
-        values.append(tuple(results[steps].tolist()))
-        if len(steps) == 1:
-            sums.append(None)
-            continue
-        key = (factor, bias, span)
-        if key not in found:
-            found[key] = digit_sum(Wanted(span, results, factor / (1 << node.shift), node.lo, node.hi))
-        if found[key] is None:
+        found.append(Wanted(span, results, factor / (1 << node.shift), node.lo, node.hi))
+        steps += len(found[-1].firsts)
+        if steps > MOST_STEPS or len(found) > MOST_CHANNELS:
             return None
-        sums.append(found[key])
+    return found
+
+
+def _summed(layer: Linear, node: Requantize, wanted: list[Wanted]) -> Lookup | None:
+    """Both as one table, whose channels are sums or constants; None if one of them is neither."""
+    sums: list[DigitSum | None] = []
+    for channel in wanted:
+        digits = digit_sum(channel) if len(channel.firsts) > 1 else None
+        if digits is None and len(channel.firsts) > 1:
+            return None
+        sums.append(digits)
     if not any(sums):
         return None
-    return Lookup(node.name, layer.inputs, tuple(starts), tuple(values), node.frac, layer.copies, tuple(sums))
+    starts = tuple(tuple((channel.span.lo + channel.firsts).tolist()) for channel in wanted)
+    values = tuple(tuple(channel.results[channel.firsts].tolist()) for channel in wanted)
+    return Lookup(node.name, layer.inputs, starts, values, node.frac, layer.copies, tuple(sums))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,12 @@ class Wanted:
     slope: float
     lo: int
     hi: int
+
+    @property
+    def firsts(self) -> IntArray:
+        """Where in ``results`` each run of equal ones begins."""
+        firsts: IntArray = np.r_[0, np.flatnonzero(np.diff(self.results)) + 1]
+        return firsts
 
     def padded(self, values: IntArray, filling: int) -> IntArray:
         """``values`` for each pattern of a code's bits, in the order of the codes; ``filling`` for those that do not come."""

@@ -84,8 +84,8 @@ def _wide_remedy(layer: Layer) -> str:
     return (
         "it scales each channel by itself (BatchNormalization or QBatchNormalization), and no quantiser follows: it keeps "
         "every bit of its products, which the next layer adds up. --layer-precision "
-        f"'{layer.name}=fixed<12,6>' declares what it delivers (another model, whose distance --inputs tells): tables take "
-        "about half the LUTs of the products then, and the next layer adds narrower codes"
+        f"'{layer.name}=fixed<16,6>' declares what it delivers (another model, whose distance --inputs tells): tables take "
+        "about two thirds of the LUTs of the products then, and the next layer adds narrower codes"
     )
 
 
