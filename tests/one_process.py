@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUNNER = """
-import contextlib, io, json, sys
+import contextlib, io, json, logging, sys
 from bittrigger.cli import main
 results = []
 for words in json.loads(sys.argv[1]):
@@ -20,6 +20,7 @@ for words in json.loads(sys.argv[1]):
             code = 0
         except SystemExit as stop:
             code = stop.code
+    logging.getLogger().handlers.clear()  # they print to what this command printed to
     light = not any(name in sys.modules for name in ("tensorflow", "keras", "qkeras"))
     results.append([code or 0, out.getvalue(), err.getvalue(), light])
 print(json.dumps(results))

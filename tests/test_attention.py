@@ -60,5 +60,5 @@ def test_its_firmware_is_proven(tmp_path, interval):
     network(AttentionSettings(key_units=2, value_units=2, code_bits=3, weight_bits=2)).save(tmp_path / "model.h5")
     np.save(tmp_path / "x.npy", events().reshape(300, -1))
     words = ["convert", str(tmp_path / "model.h5"), "-o", str(tmp_path / "build"), "--inputs", str(tmp_path / "x.npy")]
-    main([*words, "--ii", interval, "--no-synth", "--prove"])
+    main([*words, "--ii", interval, "--effort", "fast", "--no-synth", "--prove"])
     main(["simulate", str(tmp_path / "build"), "--executor", "oracle", "emulator", "rtl-fast", "--events", "200"])

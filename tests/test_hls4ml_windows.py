@@ -240,7 +240,7 @@ def small_network():
 
 def test_a_small_network_agrees_in_every_executor_and_is_proven(tmp_path):
     graph = simplify(lowered(small_network()))
-    pipeline = create_pipeline(graph, Settings())
+    pipeline = create_pipeline(graph, Settings(effort="fast"))
     build = build_of(pipeline, tmp_path, synth=True)
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 100, 2)])
     assert disagreements(build, ["csim", "emulator", "rtl", "rtl-fast", "gates"], codes) == []

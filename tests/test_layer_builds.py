@@ -55,7 +55,7 @@ def network():
 def built(tmp_path_factory):
     graph = simplify(assert_exact(network()))
     assert sum(isinstance(node, Product) for node in graph.nodes) >= 2
-    pipeline = create_pipeline(graph, Settings(clock_mhz=300.0))
+    pipeline = create_pipeline(graph, Settings(effort="fast", clock_mhz=300.0))
     return build_of(pipeline, tmp_path_factory.mktemp("many"))
 
 

@@ -45,10 +45,10 @@ def test_every_emitted_file_says_what_it_was_made_by_and_from(tmp_path):
 
 KINDS = {
     "weights in registers": lambda: create_pipeline(held_graph("weights"), FAST),
-    "word by word": lambda: create_pipeline(constituent_net(), Settings(ii=9, port="stream")),
-    "step by step": lambda: create_pipeline(network(), Settings(ii=40)),
-    "digit by digit": lambda: create_pipeline(network(), Settings(ii=9)),
-    "sums over positions": lambda: create_pipeline(network_of_sums(), Settings(ii=6)),
+    "word by word": lambda: create_pipeline(constituent_net(), Settings(effort="fast", ii=9, port="stream")),
+    "step by step": lambda: create_pipeline(network(), Settings(effort="fast", ii=40)),
+    "digit by digit": lambda: create_pipeline(network(), Settings(effort="fast", ii=9)),
+    "sums over positions": lambda: create_pipeline(network_of_sums(), Settings(effort="fast", ii=6)),
     "block floating point": lambda: create_pipeline(scales(4), FAST),
 }
 

@@ -53,7 +53,7 @@ def test_the_wheel_carries_templates_firmware_and_testbench(wheel):
 
 def test_an_installed_wheel_converts_and_simulates(wheel, jet_tagger, tmp_path):
     site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--target", site, wheel]
     subprocess.run(install, check=True)
     script = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"

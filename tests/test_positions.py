@@ -62,7 +62,7 @@ def written_out(graph):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
-    pipeline = create_pipeline(places(), Settings(clock_mhz=300.0))
+    pipeline = create_pipeline(places(), Settings(effort="fast", clock_mhz=300.0))
     return build_of(pipeline, folder, synth=True)
 
 

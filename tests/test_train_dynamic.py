@@ -128,6 +128,7 @@ def test_a_wrong_dictionary_is_refused(config: dict[str, Any]) -> None:
 # --- layers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("call_by_call")
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_saved_loaded_and_cloned_it_is_the_same(tmp_path: Path, suffix: str) -> None:
     model = network(second=BOUNDED)

@@ -79,6 +79,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_bits(tmp_path: Pat
     ]
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_a_finished_run_is_not_trained_again_and_its_files_tell_what_happened(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_finished_run_is_not_trained_again_and_its_files_tell_what_happened(
     ]
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_another_seed_gives_another_run() -> None:
     first, second = model(), model()
     fit(first, (X, Y), SETTINGS, loss="mse", score=score)
@@ -143,6 +145,7 @@ def test_the_recipes_train_as_ever() -> None:
     assert all(map(np.array_equal, net.get_weights(), weights))
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_another_run_or_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     fit(model(), (X, Y), FitSettings(1, seed=7), loss="mse", score=score, folder=tmp_path)
 
@@ -191,6 +194,7 @@ def full_disk(largest: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_a_full_disk_keeps_the_epochs_before_it(tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         fit(model(), (X, Y), SETTINGS, loss="mse", score=stop_after(2), folder=tmp_path)
@@ -227,6 +231,7 @@ def test_rows_that_are_no_numbers_are_refused(what: str, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
     def loss(wanted: Any, found: Any) -> Any:
         return tf.math.log(tf.reduce_mean(wanted - found) * 0 - 1)

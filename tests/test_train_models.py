@@ -98,6 +98,7 @@ def test_fit_changes_every_trainable_weight(make: Any) -> None:
         assert not np.array_equal(weight.numpy(), old), weight.name
 
 
+@pytest.mark.usefixtures("call_by_call")
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 @pytest.mark.parametrize("read", [tf.keras.models.load_model, load_model])
 def test_models_are_saved_and_loaded(trained: Any, tmp_path: Path, suffix: str, read: Any) -> None:

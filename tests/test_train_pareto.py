@@ -121,6 +121,7 @@ def test_designs() -> None:
 # --- training -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_scales_of_the_inputs_are_trained_and_folded() -> None:
     """The folded scaler in front of the network is the network that was trained; the narrow feature gets a steeper scale."""
     labels = np.eye(3, dtype=np.float32)[SAMPLE.y]
@@ -157,6 +158,7 @@ def test_a_sweep_is_resumed_and_its_figures_are_those_of_the_files(tmp_path: Pat
         sweep(class_sample(X, Y, seed=2), designs, (1,), QUICK, tmp_path)
 
 
+@pytest.mark.usefixtures("call_by_call")
 def test_figures_of_firmware_are_made_once_a_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = sweep(SAMPLE, grid([(4,)]), (1,), QUICK, tmp_path)
     counted = add_firmware(runs, tmp_path / "luts", synthesize=False)

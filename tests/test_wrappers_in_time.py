@@ -24,8 +24,8 @@ from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.simulate.wrapper import Traffic, WrapperSim, play_boards, stream_beats
 
 DESIGNS = {
-    "whole": (folding_net, Settings(ii=9)),
-    "word by word": (constituent_net, Settings(clock_mhz=300.0, ii=4, port="stream")),
+    "whole": (folding_net, Settings(effort="fast", ii=9)),
+    "word by word": (constituent_net, Settings(effort="fast", clock_mhz=300.0, ii=4, port="stream")),
 }
 TRAFFIC = (Traffic(0, 0), Traffic(0.3, 0.5, 2), Traffic(0, 0.9, 3), Traffic(0.9, 0, 4))
 
@@ -157,7 +157,7 @@ def test_files_are_clean(made, streamed, tmp_path):
 
 
 def test_links_that_are_faster_than_the_design_are_refused(tmp_path):
-    pipeline = create_pipeline(folding_net(), Settings(ii=12))
+    pipeline = create_pipeline(folding_net(), Settings(effort="fast", ii=12))
     payload = make_payload(pipeline.graph, pipeline.latency_cycles, LinkOptions(tmux=1))
     with pytest.raises(ConfigError, match="every 12 cycles, and the links bring one every 9 frames.*--tmux"):
         emit_emp(pipeline, payload, tmp_path)
