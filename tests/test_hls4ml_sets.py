@@ -163,7 +163,7 @@ def test_a_matrix_of_all_positions_that_is_too_large_is_refused():
 
 def test_each_distinct_layer_is_solved_once():
     graph = lowered(deep_sets())
-    pipeline = create_pipeline(graph, Settings())
+    pipeline = create_pipeline(graph, Settings(effort="fast"))
     (module,) = (module for module in pipeline.modules if module.node.name == "phi_2")
     assert module.copies == 4
     node = graph["phi_2"]
