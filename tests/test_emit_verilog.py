@@ -112,7 +112,7 @@ def test_a_layer_reads_like_its_sums(tmp_path):
         (Interval(-100, 100), (0, 15), [".code(r0), .zero(x0[7]), .over(1'b0)"], ["above", "below"]),
         (Interval(-100, 127), (0, 7), [".code(r0[2:0]), .zero(x0[7]), .over(r0[3])"], ["below", "above", ">="]),
         (Interval(-128, 127), (-8, 7), ["~r0[4] & (|r0[3:3])", "r0[4] & ~(&r0[3:3])"], [" > ", " < "]),
-        (Interval(-128, 127), (-5, 9), ["r0 > 5'sd9", "r0 < -5'sd5"], []),
+        (Interval(-128, 127), (-5, 9), ["(r0[3:0] > 4'd9)", "(r0[2:0] < 3'd3)"], [" > 5", " < -"]),
         (Interval(-100, -1), (0, 15), ["1'd0"], ["?"]),
     ],
     ids=["cannot leave", "relu", "relu that saturates", "two-sided power of two", "comparisons", "constant"],

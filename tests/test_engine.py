@@ -13,7 +13,7 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.matrix import matrix_graph, solve_matrix
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
-from bittrigger.device.timing import DEFAULT_DELAYS
+from bittrigger.device.delay_model import DEFAULT_DELAYS
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.device.cost_model import estimate
-from bittrigger.device.timing import DEFAULT_DELAYS, adder_delay_ns, usable_ns
+from bittrigger.device.delay_model import DEFAULT_DELAYS
+from bittrigger.device.timing import adder_delay_ns, usable_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import fold_constants, live_values
 from bittrigger.passes.lower_trees import lower_graph_to_trees

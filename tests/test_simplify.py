@@ -11,6 +11,7 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
+from bittrigger.passes.join_layers import JoinLayers
 from bittrigger.passes.move_biases import MoveBiases
 from bittrigger.passes.simplify import PASSES, simplify
 
@@ -112,3 +113,49 @@ def test_a_bias_stays_where_it_is_delivered_or_not_the_same_for_all_copies():
         assert MoveBiases().apply(graph)["scale"].bias.any()
     wide = Linear("dense", ("scale",), frozen_array([[1 << 61], [0]]), frozen_array([0]), 0, 2)
     assert MoveBiases().apply(scaled_twice(wide))["scale"].bias.any()
+
+
+def joined(user, *, layer_copies=1, inputs=("dense",), weights=((1, -3), (2, 0))):
+    """Two codes through a layer, and what reads it."""
+    first = Linear("dense", ("x",), frozen_array(weights), frozen_array([5, -7]), 0, layer_copies)
+    port = Input("x", 2 * layer_copies, BYTE, BYTE.interval)
+    other = Input("z", 2, BYTE, BYTE.interval)
+    last = Linear("last", inputs, frozen_array(user), frozen_array(np.arange(len(user[0]))), 0, layer_copies)
+    nodes = (port, other, first, last) if "z" in inputs else (port, first, last)
+    return Graph("net", nodes, ("last",))
+
+
+@pytest.mark.parametrize("inputs", [("z", "dense"), ("dense", "z"), ("x", "dense"), ("dense", "x")])
+def test_a_sum_or_difference_is_multiplied_into_the_layer_before(inputs):
+    graph = joined([[1, 0], [0, 1], [-1, 0], [0, -1]], inputs=inputs)
+    made = JoinLayers().apply(graph)
+    assert [node.name for node in made.nodes if isinstance(node, Linear)] == ["last"]
+    codes = np.random.default_rng(3).integers(-128, 128, (200, graph.n_inputs))
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
+    assert len(set(made["last"].inputs)) == len(made["last"].inputs)
+
+
+def test_layers_that_take_more_adders_as_one_stay_two():
+    narrow = joined(np.resize([3, -5, 7], (2, 40)), weights=[[11, 13], [21, -19]])
+    assert JoinLayers().apply(narrow) is narrow
+    several = joined([[1, 0], [0, 1]], layer_copies=3)
+    made = JoinLayers().apply(several)
+    assert [node.copies for node in made.nodes if isinstance(node, Linear)] == [3]
+    codes = np.random.default_rng(4).integers(-128, 128, (200, 6))
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(several, codes))
+
+
+def test_a_layer_that_two_read_or_that_leaves_is_not_joined():
+    nodes = (*joined([[1, 0], [0, 1]]).nodes, layer("again", ("dense",), [[1], [1]], [0]))
+    twice = Graph("net", nodes, ("last", "again"))
+    assert JoinLayers().apply(twice) is twice
+    leaves = Graph("net", nodes[:-1], ("last", "dense"))
+    assert JoinLayers().apply(leaves) is leaves
+
+
+@given(graph=own.graphs(), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_outputs_stay_what_they_were_at_once(graph, data):
+    made = simplify(graph, at_once=True)
+    codes = data.draw(own.codes_of(graph))
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))

@@ -208,7 +208,7 @@ def read_model_graph(
 def simplified(graph: Graph, settings: Settings, watch: Callable[[str, Graph], None] = nothing) -> Graph:
     """``graph`` after all passes, and with the cheapest scales, as adders or tables, where all numbers are constants."""
     held = holding(settings)
-    simple = simplify(graph, held=held, watch=watch)
+    simple = simplify(graph, held=held, at_once=settings.ii == 1, watch=watch)
     if held is None:
         simple = with_cheap_scales(simple)
         watch("with_cheap_scales", simple)

@@ -1,37 +1,19 @@
-"""A delay model for pipelining UltraScale+ logic before any tool has seen it.
-
-The constants are read off public *routed* Vivado 2021.2 timing reports of an xczu3eg-1 (LUT 0.04-0.20 ns, CARRY8
-S->CO 0.20-0.24 ns, nets of fan-out 1 0.16-0.35 ns, FF clock-to-Q 0.10 ns, set-up 0.03 ns, clock uncertainty 0.035 ns),
-summed along one adder level. They place registers; they are no sign-off, and no report shows them as a clock frequency.
-"""
+"""Delays of adders and nodes by the delay model, for pipelining before any tool has seen the logic."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from bittrigger.device.delay_model import DEFAULT_DELAYS, DelayModel
+from bittrigger.device.requantizer_delay import requantizer_delay_ns
 from bittrigger.errors import ConfigError
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.forms.table import Form, form_of, searches
 from bittrigger.ir.graph import Lookup, Requantize, floor_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.product import Product, booth
-
-
-@dataclass(frozen=True)
-class DelayModel:
-    """Nanoseconds of each kind of operation, the net before it included."""
-
-    register_ns: float = 0.35
-    adder_ns: float = 0.80
-    three_input_ns: float = 1.00
-    logic_ns: float = 0.40
-    compare_ns: float = 0.50
-
-
-DEFAULT_DELAYS = DelayModel()
 
 
 def adder_delay_ns(operands: int, model: DelayModel = DEFAULT_DELAYS) -> float:
@@ -46,14 +28,7 @@ def node_delay_ns(node: Requantize | Lookup, source: tuple[Interval, ...], model
             return model.logic_ns * table_levels(max(span.width for span in source))
         steps = max(len(starts) for starts in node.starts)
         return model.compare_ns + model.logic_ns * max(1, (steps - 1).bit_length())
-    adds = node.shift > 0 and node.rounding is not Rounding.TRN and not node.clears_ties
-    adds |= node.offset != 0 and not node.clears_ties
-    factor = 2.0**-node.shift
-    saturates = any(i.hi * factor > node.hi for i in source)
-    floors = any(i.lo * factor < node.lo for i in source)
-    total = model.adder_ns if adds else 0.0
-    total += model.compare_ns if saturates or (floors and node.lo != 0) else 0.0
-    return total + (model.logic_ns if floors or saturates or node.clears_ties else 0.0)
+    return requantizer_delay_ns(node, source, model)
 
 
 def held_delay_ns(node: Weigh | Hold, model: DelayModel = DEFAULT_DELAYS) -> float:

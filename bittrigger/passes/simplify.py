@@ -11,6 +11,7 @@ from bittrigger.ir.graph import Graph
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.hold import FoldHeld, Holding
+from bittrigger.passes.join_layers import JoinLayers
 from bittrigger.passes.move_biases import MoveBiases
 
 
@@ -22,6 +23,8 @@ class Pass(Protocol):
 
 
 PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
+AT_ONCE: tuple[Pass, ...] = (DropUnread(), MoveBiases(), JoinLayers(), FoldRounding())
+"""Where all layers are built side by side; one that is multiplied in time takes the same form whatever is added behind it."""
 
 
 def pass_name(step: Pass) -> str:
@@ -34,18 +37,25 @@ def nothing(_name: str, _graph: Graph) -> None:
     """Watch nothing."""
 
 
-def simplify(graph: Graph, *, held: Holding | None = None, watch: Callable[[str, Graph], None] = nothing) -> Graph:
+def simplify(
+    graph: Graph,
+    *,
+    held: Holding | None = None,
+    at_once: bool = False,
+    watch: Callable[[str, Graph], None] = nothing,
+) -> Graph:
     """``graph`` after all passes: equal on every output code; codes inside may be other ones.
 
     Args:
         held: which numbers are no constants.
+        at_once: whether an event may come every clock, so that no layer is multiplied in time.
         watch: called with the graph as it comes (``lowered``) and after each pass, with that pass' name.
 
     Raises:
         InternalError: if a pass leaves a graph that is not well formed.
     """
     watch("lowered", graph)
-    for step in PASSES if held is None else (held, *PASSES, FoldHeld()):
+    for step in (AT_ONCE if at_once else PASSES) if held is None else (held, *PASSES, FoldHeld()):
         graph = step.apply(graph)
         verify(graph)
         watch(pass_name(step), graph)

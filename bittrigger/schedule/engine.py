@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from bittrigger.device.cost_model import module_cost
+from bittrigger.device.delay_model import DelayModel
 from bittrigger.device.feed_cost import engine_luts
 from bittrigger.device.serial_cost import serial_cost
-from bittrigger.device.timing import DelayModel
 from bittrigger.errors import ConfigError, InternalError, excerpt
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.engine import CLEARING, MAX_TERMS, SETTLING, Engine, common_shift

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.device.timing import DEFAULT_DELAYS, DelayModel, adder_delay_ns, node_delay_ns, part_delays_ns
+from bittrigger.device.delay_model import DEFAULT_DELAYS, DelayModel
+from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.forms.table import in_parts

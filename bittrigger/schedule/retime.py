@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.device.timing import DelayModel, adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns
+from bittrigger.device.delay_model import DelayModel
+from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.fixed import IntArray

@@ -7,12 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bittrigger.device.timing import (
-    DEFAULT_DELAYS,
-    DelayModel,
-    held_delay_ns,
-    usable_ns,
-)
+from bittrigger.device.delay_model import DEFAULT_DELAYS, DelayModel
+from bittrigger.device.timing import held_delay_ns, usable_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.arrival import Arrival, arrival_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bittrigger.device.timing import DelayModel
+from bittrigger.device.delay_model import DelayModel
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.engine import common_shift, may_go_without_adders
 from bittrigger.ir.forms.serial import (

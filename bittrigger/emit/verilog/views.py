@@ -47,7 +47,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Clip:
-    """A wire that a ``bittrigger_clip`` of the firmware library drives; its top bit may bypass the limiter.
+    """A wire that a ``bittrigger_clip`` of the firmware library drives; its top bit and its last may bypass the limiter.
 
     Attributes:
         width: bits of the limiter.
@@ -55,8 +55,8 @@ class Clip:
         zero: whether the result is all zeros.
         over: one or two bits; if one is set the result is all ones, unless it is all zeros.
         over_width: how many.
-        driven: the wire, or its bits below the bypass.
-        bypass: ``(bits of the wire, expression)``, or None.
+        driven: the wire, or its bits that do not bypass it.
+        bypass: those that do, each ``(bits of the wire, expression)``.
     """
 
     type: str
@@ -67,7 +67,7 @@ class Clip:
     over: str
     over_width: int
     driven: str
-    bypass: tuple[str, str] | None = None
+    bypass: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,11 @@ module anomaly_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y2 (
         .code(r2[5:0]), .zero(x2[11]), .over(r2[7:6]), .clipped(y2)
     );
-    wire        [ 6:0] r3 = {6'(x3 >>> 4), x3[3] & (|x3[2:0])};
+    wire        [ 5:0] r3 = 6'(x3 >>> 4);
     wire        [ 5:0] y3;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y3 (
-        .code(r3[5:0]), .zero(x3[11]), .over(r3[6]), .clipped(y3)
+    assign y3[0] = ~x3[11] & (r3[5] | (x3[3] & (|x3[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y3 (
+        .code(r3[4:0]), .zero(x3[11]), .over(r3[5]), .clipped(y3[5:1])
     );
     wire        [ 7:0] r4 = {7'(x4 >>> 4), x4[3] & (|x4[2:0])};
     wire        [ 5:0] y4;
@@ -85,20 +86,23 @@ module anomaly_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y6 (
         .code(r6[5:0]), .zero(x6[12]), .over(above6), .clipped(y6)
     );
-    wire        [ 6:0] r7 = {6'(x7 >>> 4), x7[3] & (|x7[2:0])};
+    wire        [ 5:0] r7 = 6'(x7 >>> 4);
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
-        .code(r7[5:0]), .zero(x7[12]), .over(r7[6]), .clipped(y7)
+    assign y7[0] = ~x7[12] & (r7[5] | (x7[3] & (|x7[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y7 (
+        .code(r7[4:0]), .zero(x7[12]), .over(r7[5]), .clipped(y7[5:1])
     );
-    wire        [ 6:0] r8 = {6'(x8 >>> 4), x8[3] & (|x8[2:0])};
+    wire        [ 5:0] r8 = 6'(x8 >>> 4);
     wire        [ 5:0] y8;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
-        .code(r8[5:0]), .zero(x8[11]), .over(r8[6]), .clipped(y8)
+    assign y8[0] = ~x8[11] & (r8[5] | (x8[3] & (|x8[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y8 (
+        .code(r8[4:0]), .zero(x8[11]), .over(r8[5]), .clipped(y8[5:1])
     );
-    wire        [ 6:0] r9 = {6'(x9 >>> 4), x9[3] & (|x9[2:0])};
+    wire        [ 5:0] r9 = 6'(x9 >>> 4);
     wire        [ 5:0] y9;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y9 (
-        .code(r9[5:0]), .zero(x9[11]), .over(r9[6]), .clipped(y9)
+    assign y9[0] = ~x9[11] & (r9[5] | (x9[3] & (|x9[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y9 (
+        .code(r9[4:0]), .zero(x9[11]), .over(r9[5]), .clipped(y9[5:1])
     );
     wire        [ 7:0] r10 = {7'(x10 >>> 4), x10[3] & (|x10[2:0])};
     wire        [ 5:0] y10;
@@ -120,10 +124,11 @@ module anomaly_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y13 (
         .code(r13[5:0]), .zero(x13[12]), .over(r13[7:6]), .clipped(y13)
     );
-    wire        [ 6:0] r14 = {6'(x14 >>> 4), x14[3] & (|x14[2:0])};
+    wire        [ 5:0] r14 = 6'(x14 >>> 4);
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
-        .code(r14[5:0]), .zero(x14[12]), .over(r14[6]), .clipped(y14)
+    assign y14[0] = ~x14[12] & (r14[5] | (x14[3] & (|x14[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y14 (
+        .code(r14[4:0]), .zero(x14[12]), .over(r14[5]), .clipped(y14[5:1])
     );
     wire        [ 7:0] r15 = {7'(x15 >>> 4), x15[3] & (|x15[2:0])};
     wire        [ 5:0] y15;
@@ -193,20 +198,22 @@ module anomaly_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y27 (
         .code(r27[5:0]), .zero(x27[12]), .over(above27), .clipped(y27)
     );
-    wire        [ 6:0] r28 = {6'(x28 >>> 4), x28[3] & (|x28[2:0])};
+    wire        [ 5:0] r28 = 6'(x28 >>> 4);
     wire        [ 5:0] y28;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y28 (
-        .code(r28[5:0]), .zero(x28[11]), .over(r28[6]), .clipped(y28)
+    assign y28[0] = ~x28[11] & (r28[5] | (x28[3] & (|x28[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y28 (
+        .code(r28[4:0]), .zero(x28[11]), .over(r28[5]), .clipped(y28[5:1])
     );
     wire        [ 7:0] r29 = {7'(x29 >>> 4), x29[3] & (|x29[2:0])};
     wire        [ 5:0] y29;
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y29 (
         .code(r29[5:0]), .zero(x29[11]), .over(r29[7:6]), .clipped(y29)
     );
-    wire        [ 6:0] r30 = {6'(x30 >>> 4), x30[3] & (|x30[2:0])};
+    wire        [ 5:0] r30 = 6'(x30 >>> 4);
     wire        [ 5:0] y30;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y30 (
-        .code(r30[5:0]), .zero(x30[12]), .over(r30[6]), .clipped(y30)
+    assign y30[0] = ~x30[12] & (r30[5] | (x30[3] & (|x30[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y30 (
+        .code(r30[4:0]), .zero(x30[12]), .over(r30[5]), .clipped(y30[5:1])
     );
     wire        [ 7:0] r31 = {7'(x31 >>> 4), x31[3] & (|x31[2:0])};
     wire        [ 5:0] y31;

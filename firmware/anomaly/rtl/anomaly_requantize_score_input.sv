@@ -27,10 +27,11 @@ module anomaly_requantize_score_input (
     wire signed [11:0] x15 = x[206:195];
 
     // stage 6
-    wire        [ 6:0] r1 = {6'(x1 >>> 4), x1[3] & (|x1[2:0])};
+    wire        [ 5:0] r1 = 6'(x1 >>> 4);
     wire        [ 5:0] y1;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
-        .code(r1[5:0]), .zero(x1[11]), .over(r1[6]), .clipped(y1)
+    assign y1[0] = ~x1[11] & (r1[5] | (x1[3] & (|x1[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y1 (
+        .code(r1[4:0]), .zero(x1[11]), .over(r1[5]), .clipped(y1[5:1])
     );
     wire        [ 7:0] r2 = {7'(x2 >>> 4), x2[3] & (|x2[2:0])};
     wire        [ 5:0] y2;
@@ -53,20 +54,22 @@ module anomaly_requantize_score_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y6 (
         .code(r6[5:0]), .zero(x6[11]), .over(r6[7:6]), .clipped(y6)
     );
-    wire        [ 6:0] r8 = {6'(x8 >>> 4), x8[3] & (|x8[2:0])};
+    wire        [ 5:0] r8 = 6'(x8 >>> 4);
     wire        [ 5:0] y8;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
-        .code(r8[5:0]), .zero(x8[11]), .over(r8[6]), .clipped(y8)
+    assign y8[0] = ~x8[11] & (r8[5] | (x8[3] & (|x8[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y8 (
+        .code(r8[4:0]), .zero(x8[11]), .over(r8[5]), .clipped(y8[5:1])
     );
     wire        [ 7:0] r9 = {7'(x9 >>> 4), x9[3] & (|x9[2:0])};
     wire        [ 5:0] y9;
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y9 (
         .code(r9[5:0]), .zero(x9[11]), .over(r9[7:6]), .clipped(y9)
     );
-    wire        [ 5:0] r10 = {5'(x10 >>> 4), x10[3] & (|x10[2:0])};
+    wire        [ 4:0] r10 = 5'(x10 >>> 4);
     wire        [ 5:0] y10;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y10 (
-        .code(r10), .zero(x10[11]), .over(1'b0), .clipped(y10)
+    assign y10[0] = ~x10[11] & (x10[3] & (|x10[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y10 (
+        .code(r10[4:0]), .zero(x10[11]), .over(1'b0), .clipped(y10[5:1])
     );
     wire        [ 8:0] r11 = {8'(x11 >>> 4), x11[3] & (|x11[2:0])};
     wire               above11 = |r11[8:6];
@@ -80,10 +83,11 @@ module anomaly_requantize_score_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
         .code(r12[5:0]), .zero(x12[12]), .over(above12), .clipped(y12)
     );
-    wire        [ 6:0] r13 = {6'(x13 >>> 4), x13[3] & (|x13[2:0])};
+    wire        [ 5:0] r13 = 6'(x13 >>> 4);
     wire        [ 5:0] y13;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
-        .code(r13[5:0]), .zero(x13[11]), .over(r13[6]), .clipped(y13)
+    assign y13[0] = ~x13[11] & (r13[5] | (x13[3] & (|x13[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y13 (
+        .code(r13[4:0]), .zero(x13[11]), .over(r13[5]), .clipped(y13[5:1])
     );
     wire        [ 8:0] r14 = {8'(x14 >>> 4), x14[3] & (|x14[2:0])};
     wire               above14 = |r14[8:6];

@@ -114,195 +114,195 @@ module event_filter_requantize_relu_1 (
         x31_d1 <= x31;
     end
     wire        [13:0] r0 = 14'(x0_d1 >>> 25);
-    wire               above0 = |r0[13:6];
+    wire        [ 1:0] above0 = {|r0[13:10], |r0[9:6]};
     wire        [ 5:0] y0;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y0 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y0 (
         .code(r0[5:0]), .zero(x0_d1[39]), .over(above0), .clipped(y0)
     );
     wire        [13:0] r1 = 14'(x1_d1 >>> 25);
-    wire               above1 = |r1[13:6];
+    wire        [ 1:0] above1 = {|r1[13:10], |r1[9:6]};
     wire        [ 5:0] y1;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y1 (
         .code(r1[5:0]), .zero(x1_d1[39]), .over(above1), .clipped(y1)
     );
     wire        [13:0] r2 = 14'(x2_d1 >>> 25);
-    wire               above2 = |r2[13:6];
+    wire        [ 1:0] above2 = {|r2[13:10], |r2[9:6]};
     wire        [ 5:0] y2;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y2 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y2 (
         .code(r2[5:0]), .zero(x2_d1[39]), .over(above2), .clipped(y2)
     );
     wire        [13:0] r3 = 14'(x3_d1 >>> 25);
-    wire               above3 = |r3[13:6];
+    wire        [ 1:0] above3 = {|r3[13:10], |r3[9:6]};
     wire        [ 5:0] y3;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y3 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y3 (
         .code(r3[5:0]), .zero(x3_d1[39]), .over(above3), .clipped(y3)
     );
     wire        [13:0] r4 = 14'(x4_d1 >>> 25);
-    wire               above4 = |r4[13:6];
+    wire        [ 1:0] above4 = {|r4[13:10], |r4[9:6]};
     wire        [ 5:0] y4;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y4 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y4 (
         .code(r4[5:0]), .zero(x4_d1[39]), .over(above4), .clipped(y4)
     );
     wire        [12:0] r5 = 13'(x5_d1 >>> 25);
-    wire               above5 = |r5[12:6];
+    wire        [ 1:0] above5 = {|r5[12:10], |r5[9:6]};
     wire        [ 5:0] y5;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y5 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y5 (
         .code(r5[5:0]), .zero(x5_d1[38]), .over(above5), .clipped(y5)
     );
     wire        [13:0] r6 = 14'(x6_d1 >>> 25);
-    wire               above6 = |r6[13:6];
+    wire        [ 1:0] above6 = {|r6[13:10], |r6[9:6]};
     wire        [ 5:0] y6;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y6 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y6 (
         .code(r6[5:0]), .zero(x6_d1[39]), .over(above6), .clipped(y6)
     );
     wire        [13:0] r7 = 14'(x7_d1 >>> 25);
-    wire               above7 = |r7[13:6];
+    wire        [ 1:0] above7 = {|r7[13:10], |r7[9:6]};
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y7 (
         .code(r7[5:0]), .zero(x7_d1[39]), .over(above7), .clipped(y7)
     );
     wire        [12:0] r8 = 13'(x8_d1 >>> 25);
-    wire               above8 = |r8[12:6];
+    wire        [ 1:0] above8 = {|r8[12:10], |r8[9:6]};
     wire        [ 5:0] y8;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y8 (
         .code(r8[5:0]), .zero(x8_d1[38]), .over(above8), .clipped(y8)
     );
     wire        [12:0] r9 = 13'(x9_d1 >>> 25);
-    wire               above9 = |r9[12:6];
+    wire        [ 1:0] above9 = {|r9[12:10], |r9[9:6]};
     wire        [ 5:0] y9;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y9 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y9 (
         .code(r9[5:0]), .zero(x9_d1[38]), .over(above9), .clipped(y9)
     );
     wire        [13:0] r10 = 14'(x10_d1 >>> 25);
-    wire               above10 = |r10[13:6];
+    wire        [ 1:0] above10 = {|r10[13:10], |r10[9:6]};
     wire        [ 5:0] y10;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y10 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y10 (
         .code(r10[5:0]), .zero(x10_d1[39]), .over(above10), .clipped(y10)
     );
     wire        [12:0] r11 = 13'(x11_d1 >>> 25);
-    wire               above11 = |r11[12:6];
+    wire        [ 1:0] above11 = {|r11[12:10], |r11[9:6]};
     wire        [ 5:0] y11;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y11 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y11 (
         .code(r11[5:0]), .zero(x11_d1[38]), .over(above11), .clipped(y11)
     );
     wire        [13:0] r12 = 14'(x12_d1 >>> 25);
-    wire               above12 = |r12[13:6];
+    wire        [ 1:0] above12 = {|r12[13:10], |r12[9:6]};
     wire        [ 5:0] y12;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y12 (
         .code(r12[5:0]), .zero(x12_d1[39]), .over(above12), .clipped(y12)
     );
     wire        [13:0] r13 = 14'(x13_d1 >>> 25);
-    wire               above13 = |r13[13:6];
+    wire        [ 1:0] above13 = {|r13[13:10], |r13[9:6]};
     wire        [ 5:0] y13;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y13 (
         .code(r13[5:0]), .zero(x13_d1[39]), .over(above13), .clipped(y13)
     );
     wire        [13:0] r14 = 14'(x14_d1 >>> 25);
-    wire               above14 = |r14[13:6];
+    wire        [ 1:0] above14 = {|r14[13:10], |r14[9:6]};
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y14 (
         .code(r14[5:0]), .zero(x14_d1[39]), .over(above14), .clipped(y14)
     );
     wire        [12:0] r15 = 13'(x15_d1 >>> 25);
-    wire               above15 = |r15[12:6];
+    wire        [ 1:0] above15 = {|r15[12:10], |r15[9:6]};
     wire        [ 5:0] y15;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y15 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y15 (
         .code(r15[5:0]), .zero(x15_d1[38]), .over(above15), .clipped(y15)
     );
     wire        [13:0] r16 = 14'(x16_d1 >>> 25);
-    wire               above16 = |r16[13:6];
+    wire        [ 1:0] above16 = {|r16[13:10], |r16[9:6]};
     wire        [ 5:0] y16;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y16 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y16 (
         .code(r16[5:0]), .zero(x16_d1[39]), .over(above16), .clipped(y16)
     );
     wire        [13:0] r17 = 14'(x17_d1 >>> 25);
-    wire               above17 = |r17[13:6];
+    wire        [ 1:0] above17 = {|r17[13:10], |r17[9:6]};
     wire        [ 5:0] y17;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y17 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y17 (
         .code(r17[5:0]), .zero(x17_d1[39]), .over(above17), .clipped(y17)
     );
     wire        [13:0] r18 = 14'(x18_d1 >>> 25);
-    wire               above18 = |r18[13:6];
+    wire        [ 1:0] above18 = {|r18[13:10], |r18[9:6]};
     wire        [ 5:0] y18;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y18 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y18 (
         .code(r18[5:0]), .zero(x18_d1[39]), .over(above18), .clipped(y18)
     );
     wire        [13:0] r19 = 14'(x19_d1 >>> 25);
-    wire               above19 = |r19[13:6];
+    wire        [ 1:0] above19 = {|r19[13:10], |r19[9:6]};
     wire        [ 5:0] y19;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y19 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y19 (
         .code(r19[5:0]), .zero(x19_d1[39]), .over(above19), .clipped(y19)
     );
     wire        [12:0] r20 = 13'(x20_d1 >>> 25);
-    wire               above20 = |r20[12:6];
+    wire        [ 1:0] above20 = {|r20[12:10], |r20[9:6]};
     wire        [ 5:0] y20;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y20 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y20 (
         .code(r20[5:0]), .zero(x20_d1[38]), .over(above20), .clipped(y20)
     );
     wire        [12:0] r21 = 13'(x21_d1 >>> 25);
-    wire               above21 = |r21[12:6];
+    wire        [ 1:0] above21 = {|r21[12:10], |r21[9:6]};
     wire        [ 5:0] y21;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y21 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y21 (
         .code(r21[5:0]), .zero(x21_d1[38]), .over(above21), .clipped(y21)
     );
     wire        [13:0] r22 = 14'(x22_d1 >>> 25);
-    wire               above22 = |r22[13:6];
+    wire        [ 1:0] above22 = {|r22[13:10], |r22[9:6]};
     wire        [ 5:0] y22;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y22 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y22 (
         .code(r22[5:0]), .zero(x22_d1[39]), .over(above22), .clipped(y22)
     );
     wire        [13:0] r23 = 14'(x23_d1 >>> 25);
-    wire               above23 = |r23[13:6];
+    wire        [ 1:0] above23 = {|r23[13:10], |r23[9:6]};
     wire        [ 5:0] y23;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y23 (
         .code(r23[5:0]), .zero(x23_d1[39]), .over(above23), .clipped(y23)
     );
     wire        [13:0] r24 = 14'(x24_d1 >>> 25);
-    wire               above24 = |r24[13:6];
+    wire        [ 1:0] above24 = {|r24[13:10], |r24[9:6]};
     wire        [ 5:0] y24;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y24 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y24 (
         .code(r24[5:0]), .zero(x24_d1[39]), .over(above24), .clipped(y24)
     );
     wire        [12:0] r25 = 13'(x25_d1 >>> 25);
-    wire               above25 = |r25[12:6];
+    wire        [ 1:0] above25 = {|r25[12:10], |r25[9:6]};
     wire        [ 5:0] y25;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y25 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y25 (
         .code(r25[5:0]), .zero(x25_d1[38]), .over(above25), .clipped(y25)
     );
     wire        [12:0] r26 = 13'(x26_d1 >>> 25);
-    wire               above26 = |r26[12:6];
+    wire        [ 1:0] above26 = {|r26[12:10], |r26[9:6]};
     wire        [ 5:0] y26;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y26 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y26 (
         .code(r26[5:0]), .zero(x26_d1[38]), .over(above26), .clipped(y26)
     );
     wire        [13:0] r27 = 14'(x27_d1 >>> 25);
-    wire               above27 = |r27[13:6];
+    wire        [ 1:0] above27 = {|r27[13:10], |r27[9:6]};
     wire        [ 5:0] y27;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y27 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y27 (
         .code(r27[5:0]), .zero(x27_d1[39]), .over(above27), .clipped(y27)
     );
     wire        [12:0] r28 = 13'(x28_d1 >>> 25);
-    wire               above28 = |r28[12:6];
+    wire        [ 1:0] above28 = {|r28[12:10], |r28[9:6]};
     wire        [ 5:0] y28;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y28 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y28 (
         .code(r28[5:0]), .zero(x28_d1[38]), .over(above28), .clipped(y28)
     );
     wire        [13:0] r29 = 14'(x29_d1 >>> 25);
-    wire               above29 = |r29[13:6];
+    wire        [ 1:0] above29 = {|r29[13:10], |r29[9:6]};
     wire        [ 5:0] y29;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y29 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y29 (
         .code(r29[5:0]), .zero(x29_d1[39]), .over(above29), .clipped(y29)
     );
     wire        [12:0] r30 = 13'(x30_d1 >>> 25);
-    wire               above30 = |r30[12:6];
+    wire        [ 1:0] above30 = {|r30[12:10], |r30[9:6]};
     wire        [ 5:0] y30;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y30 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y30 (
         .code(r30[5:0]), .zero(x30_d1[38]), .over(above30), .clipped(y30)
     );
     wire        [13:0] r31 = 14'(x31_d1 >>> 25);
-    wire               above31 = |r31[13:6];
+    wire        [ 1:0] above31 = {|r31[13:10], |r31[9:6]};
     wire        [ 5:0] y31;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y31 (
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y31 (
         .code(r31[5:0]), .zero(x31_d1[39]), .over(above31), .clipped(y31)
     );
 

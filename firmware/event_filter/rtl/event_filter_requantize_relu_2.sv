@@ -38,125 +38,147 @@ module event_filter_requantize_relu_2 (
     wire signed [10:0] x23 = x[286:276];
 
     // stage 6
-    wire        [ 6:0] r0 = {6'(x0 >>> 4), x0[3] & (|x0[2:0])};
+    wire        [ 5:0] r0 = 6'(x0 >>> 4);
     wire        [ 5:0] y0;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y0 (
-        .code(r0[5:0]), .zero(x0[10]), .over(r0[6]), .clipped(y0)
+    assign y0[0] = ~x0[10] & (r0[5] | (x0[3] & (|x0[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y0 (
+        .code(r0[4:0]), .zero(x0[10]), .over(r0[5]), .clipped(y0[5:1])
     );
-    wire        [ 6:0] r1 = {6'(x1 >>> 4), x1[3] & (|x1[2:0])};
+    wire        [ 5:0] r1 = 6'(x1 >>> 4);
     wire        [ 5:0] y1;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
-        .code(r1[5:0]), .zero(x1[10]), .over(r1[6]), .clipped(y1)
+    assign y1[0] = ~x1[10] & (r1[5] | (x1[3] & (|x1[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y1 (
+        .code(r1[4:0]), .zero(x1[10]), .over(r1[5]), .clipped(y1[5:1])
     );
-    wire        [ 5:0] r2 = {5'(x2 >>> 4), x2[3] & (|x2[2:0])};
+    wire        [ 4:0] r2 = 5'(x2 >>> 4);
     wire        [ 5:0] y2;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y2 (
-        .code(r2), .zero(x2[11]), .over(1'b0), .clipped(y2)
+    assign y2[0] = ~x2[11] & (x2[3] & (|x2[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y2 (
+        .code(r2[4:0]), .zero(x2[11]), .over(1'b0), .clipped(y2[5:1])
     );
-    wire        [ 6:0] r3 = {6'(x3 >>> 4), x3[3] & (|x3[2:0])};
+    wire        [ 5:0] r3 = 6'(x3 >>> 4);
     wire        [ 5:0] y3;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y3 (
-        .code(r3[5:0]), .zero(x3[10]), .over(r3[6]), .clipped(y3)
+    assign y3[0] = ~x3[10] & (r3[5] | (x3[3] & (|x3[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y3 (
+        .code(r3[4:0]), .zero(x3[10]), .over(r3[5]), .clipped(y3[5:1])
     );
-    wire        [ 6:0] r4 = {6'(x4 >>> 4), x4[3] & (|x4[2:0])};
+    wire        [ 5:0] r4 = 6'(x4 >>> 4);
     wire        [ 5:0] y4;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y4 (
-        .code(r4[5:0]), .zero(x4[10]), .over(r4[6]), .clipped(y4)
+    assign y4[0] = ~x4[10] & (r4[5] | (x4[3] & (|x4[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y4 (
+        .code(r4[4:0]), .zero(x4[10]), .over(r4[5]), .clipped(y4[5:1])
     );
-    wire        [ 5:0] r5 = {5'(x5 >>> 4), x5[3] & (|x5[2:0])};
+    wire        [ 4:0] r5 = 5'(x5 >>> 4);
     wire        [ 5:0] y5;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y5 (
-        .code(r5), .zero(x5[11]), .over(1'b0), .clipped(y5)
+    assign y5[0] = ~x5[11] & (x5[3] & (|x5[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y5 (
+        .code(r5[4:0]), .zero(x5[11]), .over(1'b0), .clipped(y5[5:1])
     );
     wire        [ 7:0] r6 = {7'(x6 >>> 4), x6[3] & (|x6[2:0])};
     wire        [ 5:0] y6;
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y6 (
         .code(r6[5:0]), .zero(x6[11]), .over(r6[7:6]), .clipped(y6)
     );
-    wire        [ 6:0] r7 = {6'(x7 >>> 4), x7[3] & (|x7[2:0])};
+    wire        [ 5:0] r7 = 6'(x7 >>> 4);
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
-        .code(r7[5:0]), .zero(x7[10]), .over(r7[6]), .clipped(y7)
+    assign y7[0] = ~x7[10] & (r7[5] | (x7[3] & (|x7[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y7 (
+        .code(r7[4:0]), .zero(x7[10]), .over(r7[5]), .clipped(y7[5:1])
     );
-    wire        [ 5:0] r8 = {5'(x8 >>> 4), x8[3] & (|x8[2:0])};
+    wire        [ 4:0] r8 = 5'(x8 >>> 4);
     wire        [ 5:0] y8;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
-        .code(r8), .zero(x8[11]), .over(1'b0), .clipped(y8)
+    assign y8[0] = ~x8[11] & (x8[3] & (|x8[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y8 (
+        .code(r8[4:0]), .zero(x8[11]), .over(1'b0), .clipped(y8[5:1])
     );
-    wire        [ 6:0] r9 = {6'(x9 >>> 4), x9[3] & (|x9[2:0])};
+    wire        [ 5:0] r9 = 6'(x9 >>> 4);
     wire        [ 5:0] y9;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y9 (
-        .code(r9[5:0]), .zero(x9[10]), .over(r9[6]), .clipped(y9)
+    assign y9[0] = ~x9[10] & (r9[5] | (x9[3] & (|x9[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y9 (
+        .code(r9[4:0]), .zero(x9[10]), .over(r9[5]), .clipped(y9[5:1])
     );
-    wire        [ 6:0] r10 = {6'(x10 >>> 4), x10[3] & (|x10[2:0])};
+    wire        [ 5:0] r10 = 6'(x10 >>> 4);
     wire        [ 5:0] y10;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y10 (
-        .code(r10[5:0]), .zero(x10[11]), .over(r10[6]), .clipped(y10)
+    assign y10[0] = ~x10[11] & (r10[5] | (x10[3] & (|x10[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y10 (
+        .code(r10[4:0]), .zero(x10[11]), .over(r10[5]), .clipped(y10[5:1])
     );
-    wire        [ 6:0] r11 = {6'(x11 >>> 4), x11[3] & (|x11[2:0])};
+    wire        [ 5:0] r11 = 6'(x11 >>> 4);
     wire        [ 5:0] y11;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y11 (
-        .code(r11[5:0]), .zero(x11[10]), .over(r11[6]), .clipped(y11)
+    assign y11[0] = ~x11[10] & (r11[5] | (x11[3] & (|x11[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y11 (
+        .code(r11[4:0]), .zero(x11[10]), .over(r11[5]), .clipped(y11[5:1])
     );
-    wire        [ 5:0] r12 = {5'(x12 >>> 4), x12[3] & (|x12[2:0])};
+    wire        [ 4:0] r12 = 5'(x12 >>> 4);
     wire        [ 5:0] y12;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
-        .code(r12), .zero(x12[10]), .over(1'b0), .clipped(y12)
+    assign y12[0] = ~x12[10] & (x12[3] & (|x12[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y12 (
+        .code(r12[4:0]), .zero(x12[10]), .over(1'b0), .clipped(y12[5:1])
     );
-    wire        [ 6:0] r13 = {6'(x13 >>> 4), x13[3] & (|x13[2:0])};
+    wire        [ 5:0] r13 = 6'(x13 >>> 4);
     wire        [ 5:0] y13;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
-        .code(r13[5:0]), .zero(x13[10]), .over(r13[6]), .clipped(y13)
+    assign y13[0] = ~x13[10] & (r13[5] | (x13[3] & (|x13[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y13 (
+        .code(r13[4:0]), .zero(x13[10]), .over(r13[5]), .clipped(y13[5:1])
     );
-    wire        [ 6:0] r14 = {6'(x14 >>> 4), x14[3] & (|x14[2:0])};
+    wire        [ 5:0] r14 = 6'(x14 >>> 4);
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
-        .code(r14[5:0]), .zero(x14[10]), .over(r14[6]), .clipped(y14)
+    assign y14[0] = ~x14[10] & (r14[5] | (x14[3] & (|x14[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y14 (
+        .code(r14[4:0]), .zero(x14[10]), .over(r14[5]), .clipped(y14[5:1])
     );
-    wire        [ 6:0] r15 = {6'(x15 >>> 4), x15[3] & (|x15[2:0])};
+    wire        [ 5:0] r15 = 6'(x15 >>> 4);
     wire        [ 5:0] y15;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y15 (
-        .code(r15[5:0]), .zero(x15[10]), .over(r15[6]), .clipped(y15)
+    assign y15[0] = ~x15[10] & (r15[5] | (x15[3] & (|x15[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y15 (
+        .code(r15[4:0]), .zero(x15[10]), .over(r15[5]), .clipped(y15[5:1])
     );
-    wire        [ 6:0] r16 = {6'(x16 >>> 4), x16[3] & (|x16[2:0])};
+    wire        [ 5:0] r16 = 6'(x16 >>> 4);
     wire        [ 5:0] y16;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y16 (
-        .code(r16[5:0]), .zero(x16[10]), .over(r16[6]), .clipped(y16)
+    assign y16[0] = ~x16[10] & (r16[5] | (x16[3] & (|x16[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y16 (
+        .code(r16[4:0]), .zero(x16[10]), .over(r16[5]), .clipped(y16[5:1])
     );
-    wire        [ 6:0] r17 = {6'(x17 >>> 4), x17[3] & (|x17[2:0])};
+    wire        [ 5:0] r17 = 6'(x17 >>> 4);
     wire        [ 5:0] y17;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y17 (
-        .code(r17[5:0]), .zero(x17[10]), .over(r17[6]), .clipped(y17)
+    assign y17[0] = ~x17[10] & (r17[5] | (x17[3] & (|x17[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y17 (
+        .code(r17[4:0]), .zero(x17[10]), .over(r17[5]), .clipped(y17[5:1])
     );
-    wire        [ 6:0] r18 = {6'(x18 >>> 4), x18[3] & (|x18[2:0])};
+    wire        [ 5:0] r18 = 6'(x18 >>> 4);
     wire        [ 5:0] y18;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y18 (
-        .code(r18[5:0]), .zero(x18[10]), .over(r18[6]), .clipped(y18)
+    assign y18[0] = ~x18[10] & (r18[5] | (x18[3] & (|x18[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y18 (
+        .code(r18[4:0]), .zero(x18[10]), .over(r18[5]), .clipped(y18[5:1])
     );
-    wire        [ 5:0] r19 = {5'(x19 >>> 4), x19[3] & (|x19[2:0])};
+    wire        [ 4:0] r19 = 5'(x19 >>> 4);
     wire        [ 5:0] y19;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y19 (
-        .code(r19), .zero(x19[10]), .over(1'b0), .clipped(y19)
+    assign y19[0] = ~x19[10] & (x19[3] & (|x19[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y19 (
+        .code(r19[4:0]), .zero(x19[10]), .over(1'b0), .clipped(y19[5:1])
     );
     wire        [ 7:0] r20 = {7'(x20 >>> 4), x20[3] & (|x20[2:0])};
     wire        [ 5:0] y20;
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y20 (
         .code(r20[5:0]), .zero(x20[11]), .over(r20[7:6]), .clipped(y20)
     );
-    wire        [ 6:0] r21 = {6'(x21 >>> 4), x21[3] & (|x21[2:0])};
+    wire        [ 5:0] r21 = 6'(x21 >>> 4);
     wire        [ 5:0] y21;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y21 (
-        .code(r21[5:0]), .zero(x21[10]), .over(r21[6]), .clipped(y21)
+    assign y21[0] = ~x21[10] & (r21[5] | (x21[3] & (|x21[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y21 (
+        .code(r21[4:0]), .zero(x21[10]), .over(r21[5]), .clipped(y21[5:1])
     );
-    wire        [ 6:0] r22 = {6'(x22 >>> 4), x22[3] & (|x22[2:0])};
+    wire        [ 5:0] r22 = 6'(x22 >>> 4);
     wire        [ 5:0] y22;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y22 (
-        .code(r22[5:0]), .zero(x22[10]), .over(r22[6]), .clipped(y22)
+    assign y22[0] = ~x22[10] & (r22[5] | (x22[3] & (|x22[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y22 (
+        .code(r22[4:0]), .zero(x22[10]), .over(r22[5]), .clipped(y22[5:1])
     );
-    wire        [ 6:0] r23 = {6'(x23 >>> 4), x23[3] & (|x23[2:0])};
+    wire        [ 5:0] r23 = 6'(x23 >>> 4);
     wire        [ 5:0] y23;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
-        .code(r23[5:0]), .zero(x23[10]), .over(r23[6]), .clipped(y23)
+    assign y23[0] = ~x23[10] & (r23[5] | (x23[3] & (|x23[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y23 (
+        .code(r23[4:0]), .zero(x23[10]), .over(r23[5]), .clipped(y23[5:1])
     );
 
     // result, last element first

@@ -29,65 +29,77 @@ module event_filter_requantize_relu_3 (
     wire signed [11:0] x15 = x[206:195];
 
     // stage 10
-    wire        [ 9:0] r0 = {9'(x0 >>> 2), x0[1] & (|x0[0:0])};
+    wire        [ 8:0] r0 = 9'(x0 >>> 2);
     wire        [ 7:0] y0;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y0 (
-        .code(r0[7:0]), .zero(x0[11]), .over(r0[9:8]), .clipped(y0)
+    assign y0[0] = ~x0[11] & ((|r0[8:7]) | (x0[1] & (|x0[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y0 (
+        .code(r0[6:0]), .zero(x0[11]), .over(r0[8:7]), .clipped(y0[7:1])
     );
-    wire        [ 9:0] r1 = {9'(x1 >>> 2), x1[1] & (|x1[0:0])};
+    wire        [ 8:0] r1 = 9'(x1 >>> 2);
     wire        [ 7:0] y1;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y1 (
-        .code(r1[7:0]), .zero(x1[11]), .over(r1[9:8]), .clipped(y1)
+    assign y1[0] = ~x1[11] & ((|r1[8:7]) | (x1[1] & (|x1[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y1 (
+        .code(r1[6:0]), .zero(x1[11]), .over(r1[8:7]), .clipped(y1[7:1])
     );
-    wire        [ 9:0] r2 = {9'(x2 >>> 2), x2[1] & (|x2[0:0])};
+    wire        [ 8:0] r2 = 9'(x2 >>> 2);
     wire        [ 7:0] y2;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y2 (
-        .code(r2[7:0]), .zero(x2[11]), .over(r2[9:8]), .clipped(y2)
+    assign y2[0] = ~x2[11] & ((|r2[8:7]) | (x2[1] & (|x2[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y2 (
+        .code(r2[6:0]), .zero(x2[11]), .over(r2[8:7]), .clipped(y2[7:1])
     );
-    wire        [ 9:0] r3 = {9'(x3 >>> 2), x3[1] & (|x3[0:0])};
+    wire        [ 8:0] r3 = 9'(x3 >>> 2);
     wire        [ 7:0] y3;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y3 (
-        .code(r3[7:0]), .zero(x3[11]), .over(r3[9:8]), .clipped(y3)
+    assign y3[0] = ~x3[11] & ((|r3[8:7]) | (x3[1] & (|x3[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y3 (
+        .code(r3[6:0]), .zero(x3[11]), .over(r3[8:7]), .clipped(y3[7:1])
     );
-    wire        [ 9:0] r4 = {9'(x4 >>> 2), x4[1] & (|x4[0:0])};
+    wire        [ 8:0] r4 = 9'(x4 >>> 2);
     wire        [ 7:0] y4;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y4 (
-        .code(r4[7:0]), .zero(x4[11]), .over(r4[9:8]), .clipped(y4)
+    assign y4[0] = ~x4[11] & ((|r4[8:7]) | (x4[1] & (|x4[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y4 (
+        .code(r4[6:0]), .zero(x4[11]), .over(r4[8:7]), .clipped(y4[7:1])
     );
-    wire        [ 9:0] r5 = {9'(x5 >>> 2), x5[1] & (|x5[0:0])};
+    wire        [ 8:0] r5 = 9'(x5 >>> 2);
     wire        [ 7:0] y5;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y5 (
-        .code(r5[7:0]), .zero(x5[11]), .over(r5[9:8]), .clipped(y5)
+    assign y5[0] = ~x5[11] & ((|r5[8:7]) | (x5[1] & (|x5[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y5 (
+        .code(r5[6:0]), .zero(x5[11]), .over(r5[8:7]), .clipped(y5[7:1])
     );
-    wire        [ 9:0] r6 = {9'(x6 >>> 2), x6[1] & (|x6[0:0])};
+    wire        [ 8:0] r6 = 9'(x6 >>> 2);
     wire        [ 7:0] y6;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y6 (
-        .code(r6[7:0]), .zero(x6[11]), .over(r6[9:8]), .clipped(y6)
+    assign y6[0] = ~x6[11] & ((|r6[8:7]) | (x6[1] & (|x6[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y6 (
+        .code(r6[6:0]), .zero(x6[11]), .over(r6[8:7]), .clipped(y6[7:1])
     );
-    wire        [ 9:0] r7 = {9'(x7 >>> 2), x7[1] & (|x7[0:0])};
+    wire        [ 8:0] r7 = 9'(x7 >>> 2);
     wire        [ 7:0] y7;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y7 (
-        .code(r7[7:0]), .zero(x7[11]), .over(r7[9:8]), .clipped(y7)
+    assign y7[0] = ~x7[11] & ((|r7[8:7]) | (x7[1] & (|x7[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y7 (
+        .code(r7[6:0]), .zero(x7[11]), .over(r7[8:7]), .clipped(y7[7:1])
     );
-    wire        [ 9:0] r9 = {9'(x9 >>> 2), x9[1] & (|x9[0:0])};
+    wire        [ 8:0] r9 = 9'(x9 >>> 2);
     wire        [ 7:0] y9;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y9 (
-        .code(r9[7:0]), .zero(x9[11]), .over(r9[9:8]), .clipped(y9)
+    assign y9[0] = ~x9[11] & ((|r9[8:7]) | (x9[1] & (|x9[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y9 (
+        .code(r9[6:0]), .zero(x9[11]), .over(r9[8:7]), .clipped(y9[7:1])
     );
-    wire        [ 8:0] r10 = {8'(x10 >>> 2), x10[1] & (|x10[0:0])};
+    wire        [ 7:0] r10 = 8'(x10 >>> 2);
     wire        [ 7:0] y10;
-    bittrigger_clip #(.WIDTH(8), .OVER(1)) u_y10 (
-        .code(r10[7:0]), .zero(x10[11]), .over(r10[8]), .clipped(y10)
+    assign y10[0] = ~x10[11] & (r10[7] | (x10[1] & (|x10[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(1)) u_y10 (
+        .code(r10[6:0]), .zero(x10[11]), .over(r10[7]), .clipped(y10[7:1])
     );
-    wire        [ 9:0] r11 = {9'(x11 >>> 2), x11[1] & (|x11[0:0])};
+    wire        [ 8:0] r11 = 9'(x11 >>> 2);
     wire        [ 7:0] y11;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y11 (
-        .code(r11[7:0]), .zero(x11[11]), .over(r11[9:8]), .clipped(y11)
+    assign y11[0] = ~x11[11] & ((|r11[8:7]) | (x11[1] & (|x11[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y11 (
+        .code(r11[6:0]), .zero(x11[11]), .over(r11[8:7]), .clipped(y11[7:1])
     );
-    wire        [ 9:0] r12 = {9'(x12 >>> 2), x12[1] & (|x12[0:0])};
+    wire        [ 8:0] r12 = 9'(x12 >>> 2);
     wire        [ 7:0] y12;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y12 (
-        .code(r12[7:0]), .zero(x12[11]), .over(r12[9:8]), .clipped(y12)
+    assign y12[0] = ~x12[11] & ((|r12[8:7]) | (x12[1] & (|x12[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y12 (
+        .code(r12[6:0]), .zero(x12[11]), .over(r12[8:7]), .clipped(y12[7:1])
     );
     wire        [10:0] r13 = {10'(x13 >>> 2), x13[1] & (|x13[0:0])};
     wire               above13 = |r13[10:8];
@@ -95,15 +107,17 @@ module event_filter_requantize_relu_3 (
     bittrigger_clip #(.WIDTH(8), .OVER(1)) u_y13 (
         .code(r13[7:0]), .zero(x13[12]), .over(above13), .clipped(y13)
     );
-    wire        [ 9:0] r14 = {9'(x14 >>> 2), x14[1] & (|x14[0:0])};
+    wire        [ 8:0] r14 = 9'(x14 >>> 2);
     wire        [ 7:0] y14;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y14 (
-        .code(r14[7:0]), .zero(x14[11]), .over(r14[9:8]), .clipped(y14)
+    assign y14[0] = ~x14[11] & ((|r14[8:7]) | (x14[1] & (|x14[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y14 (
+        .code(r14[6:0]), .zero(x14[11]), .over(r14[8:7]), .clipped(y14[7:1])
     );
-    wire        [ 9:0] r15 = {9'(x15 >>> 2), x15[1] & (|x15[0:0])};
+    wire        [ 8:0] r15 = 9'(x15 >>> 2);
     wire        [ 7:0] y15;
-    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y15 (
-        .code(r15[7:0]), .zero(x15[11]), .over(r15[9:8]), .clipped(y15)
+    assign y15[0] = ~x15[11] & ((|r15[8:7]) | (x15[1] & (|x15[0:0])));
+    bittrigger_clip #(.WIDTH(7), .OVER(2)) u_y15 (
+        .code(r15[6:0]), .zero(x15[11]), .over(r15[8:7]), .clipped(y15[7:1])
     );
 
     // result, last element first

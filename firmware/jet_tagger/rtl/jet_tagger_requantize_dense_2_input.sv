@@ -83,15 +83,17 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y0 (
         .code(r0[5:0]), .zero(x0[12]), .over(r0[7:6]), .clipped(y0)
     );
-    wire        [ 5:0] r1 = {5'(x1 >>> 5), x1[4] & (|x1[3:0])};
+    wire        [ 4:0] r1 = 5'(x1 >>> 5);
     wire        [ 5:0] y1;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
-        .code(r1), .zero(x1[11]), .over(1'b0), .clipped(y1)
+    assign y1[0] = ~x1[11] & (x1[4] & (|x1[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y1 (
+        .code(r1[4:0]), .zero(x1[11]), .over(1'b0), .clipped(y1[5:1])
     );
-    wire        [ 5:0] r2 = {5'(x2 >>> 5), x2[4] & (|x2[3:0])};
+    wire        [ 4:0] r2 = 5'(x2 >>> 5);
     wire        [ 5:0] y2;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y2 (
-        .code(r2), .zero(x2[10]), .over(1'b0), .clipped(y2)
+    assign y2[0] = ~x2[10] & (x2[4] & (|x2[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y2 (
+        .code(r2[4:0]), .zero(x2[10]), .over(1'b0), .clipped(y2[5:1])
     );
     wire        [ 6:0] r3 = {6'(x3 >>> 5), x3[4] & (|x3[3:0])};
     wire        [ 5:0] y3;
@@ -108,15 +110,17 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y5 (
         .code(r5[5:0]), .zero(x5[12]), .over(r5[6]), .clipped(y5)
     );
-    wire        [ 5:0] r6 = {5'(x6 >>> 5), x6[4] & (|x6[3:0])};
+    wire        [ 4:0] r6 = 5'(x6 >>> 5);
     wire        [ 5:0] y6;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y6 (
-        .code(r6), .zero(x6[11]), .over(1'b0), .clipped(y6)
+    assign y6[0] = ~x6[11] & (x6[4] & (|x6[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y6 (
+        .code(r6[4:0]), .zero(x6[11]), .over(1'b0), .clipped(y6[5:1])
     );
-    wire        [ 5:0] r7 = {5'(x7 >>> 5), x7[4] & (|x7[3:0])};
+    wire        [ 4:0] r7 = 5'(x7 >>> 5);
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
-        .code(r7), .zero(x7[10]), .over(1'b0), .clipped(y7)
+    assign y7[0] = ~x7[10] & (x7[4] & (|x7[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y7 (
+        .code(r7[4:0]), .zero(x7[10]), .over(1'b0), .clipped(y7[5:1])
     );
     wire        [ 6:0] r8 = {6'(x8 >>> 5), x8[4] & (|x8[3:0])};
     wire        [ 5:0] y8;
@@ -148,10 +152,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
         .code(r13[5:0]), .zero(x13[11]), .over(r13[6]), .clipped(y13)
     );
-    wire        [ 5:0] r14 = {5'(x14 >>> 5), x14[4] & (|x14[3:0])};
+    wire        [ 4:0] r14 = 5'(x14 >>> 5);
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
-        .code(r14), .zero(x14[11]), .over(1'b0), .clipped(y14)
+    assign y14[0] = ~x14[11] & (x14[4] & (|x14[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y14 (
+        .code(r14[4:0]), .zero(x14[11]), .over(1'b0), .clipped(y14[5:1])
     );
     wire        [ 6:0] r15 = {6'(x15 >>> 5), x15[4] & (|x15[3:0])};
     wire        [ 5:0] y15;
@@ -193,10 +198,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y22 (
         .code(r22[5:0]), .zero(x22[11]), .over(r22[6]), .clipped(y22)
     );
-    wire        [ 5:0] r23 = {5'(x23 >>> 5), x23[4] & (|x23[3:0])};
+    wire        [ 4:0] r23 = 5'(x23 >>> 5);
     wire        [ 5:0] y23;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
-        .code(r23), .zero(x23[10]), .over(1'b0), .clipped(y23)
+    assign y23[0] = ~x23[10] & (x23[4] & (|x23[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y23 (
+        .code(r23[4:0]), .zero(x23[10]), .over(1'b0), .clipped(y23[5:1])
     );
     wire        [ 7:0] r24 = {7'(x24 >>> 5), x24[4] & (|x24[3:0])};
     wire        [ 5:0] y24;
@@ -243,10 +249,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y32 (
         .code(r32[5:0]), .zero(x32[12]), .over(r32[7:6]), .clipped(y32)
     );
-    wire        [ 5:0] r33 = {5'(x33 >>> 5), x33[4] & (|x33[3:0])};
+    wire        [ 4:0] r33 = 5'(x33 >>> 5);
     wire        [ 5:0] y33;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y33 (
-        .code(r33), .zero(x33[10]), .over(1'b0), .clipped(y33)
+    assign y33[0] = ~x33[10] & (x33[4] & (|x33[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y33 (
+        .code(r33[4:0]), .zero(x33[10]), .over(1'b0), .clipped(y33[5:1])
     );
     wire        [ 6:0] r34 = {6'(x34 >>> 5), x34[4] & (|x34[3:0])};
     wire        [ 5:0] y34;
@@ -263,10 +270,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y36 (
         .code(r36[5:0]), .zero(x36[11]), .over(r36[6]), .clipped(y36)
     );
-    wire        [ 5:0] r37 = {5'(x37 >>> 5), x37[4] & (|x37[3:0])};
+    wire        [ 4:0] r37 = 5'(x37 >>> 5);
     wire        [ 5:0] y37;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y37 (
-        .code(r37), .zero(x37[10]), .over(1'b0), .clipped(y37)
+    assign y37[0] = ~x37[10] & (x37[4] & (|x37[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y37 (
+        .code(r37[4:0]), .zero(x37[10]), .over(1'b0), .clipped(y37[5:1])
     );
     wire        [ 6:0] r38 = {6'(x38 >>> 5), x38[4] & (|x38[3:0])};
     wire        [ 5:0] y38;
@@ -278,10 +286,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y39 (
         .code(r39[5:0]), .zero(x39[11]), .over(r39[6]), .clipped(y39)
     );
-    wire        [ 5:0] r40 = {5'(x40 >>> 5), x40[4] & (|x40[3:0])};
+    wire        [ 4:0] r40 = 5'(x40 >>> 5);
     wire        [ 5:0] y40;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y40 (
-        .code(r40), .zero(x40[10]), .over(1'b0), .clipped(y40)
+    assign y40[0] = ~x40[10] & (x40[4] & (|x40[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y40 (
+        .code(r40[4:0]), .zero(x40[10]), .over(1'b0), .clipped(y40[5:1])
     );
     wire        [ 6:0] r41 = {6'(x41 >>> 5), x41[4] & (|x41[3:0])};
     wire        [ 5:0] y41;
@@ -298,10 +307,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y43 (
         .code(r43[5:0]), .zero(x43[11]), .over(r43[6]), .clipped(y43)
     );
-    wire        [ 5:0] r44 = {5'(x44 >>> 5), x44[4] & (|x44[3:0])};
+    wire        [ 4:0] r44 = 5'(x44 >>> 5);
     wire        [ 5:0] y44;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y44 (
-        .code(r44), .zero(x44[10]), .over(1'b0), .clipped(y44)
+    assign y44[0] = ~x44[10] & (x44[4] & (|x44[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y44 (
+        .code(r44[4:0]), .zero(x44[10]), .over(1'b0), .clipped(y44[5:1])
     );
     wire        [ 6:0] r45 = {6'(x45 >>> 5), x45[4] & (|x45[3:0])};
     wire        [ 5:0] y45;
@@ -333,15 +343,17 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y50 (
         .code(r50[5:0]), .zero(x50[11]), .over(r50[6]), .clipped(y50)
     );
-    wire        [ 5:0] r51 = {5'(x51 >>> 5), x51[4] & (|x51[3:0])};
+    wire        [ 4:0] r51 = 5'(x51 >>> 5);
     wire        [ 5:0] y51;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y51 (
-        .code(r51), .zero(x51[11]), .over(1'b0), .clipped(y51)
+    assign y51[0] = ~x51[11] & (x51[4] & (|x51[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y51 (
+        .code(r51[4:0]), .zero(x51[11]), .over(1'b0), .clipped(y51[5:1])
     );
-    wire        [ 5:0] r52 = {5'(x52 >>> 5), x52[4] & (|x52[3:0])};
+    wire        [ 4:0] r52 = 5'(x52 >>> 5);
     wire        [ 5:0] y52;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y52 (
-        .code(r52), .zero(x52[11]), .over(1'b0), .clipped(y52)
+    assign y52[0] = ~x52[11] & (x52[4] & (|x52[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y52 (
+        .code(r52[4:0]), .zero(x52[11]), .over(1'b0), .clipped(y52[5:1])
     );
     wire        [ 7:0] r53 = {7'(x53 >>> 5), x53[4] & (|x53[3:0])};
     wire        [ 5:0] y53;
@@ -368,10 +380,11 @@ module jet_tagger_requantize_dense_2_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y57 (
         .code(r57[5:0]), .zero(x57[11]), .over(r57[6]), .clipped(y57)
     );
-    wire        [ 5:0] r58 = {5'(x58 >>> 5), x58[4] & (|x58[3:0])};
+    wire        [ 4:0] r58 = 5'(x58 >>> 5);
     wire        [ 5:0] y58;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y58 (
-        .code(r58), .zero(x58[10]), .over(1'b0), .clipped(y58)
+    assign y58[0] = ~x58[10] & (x58[4] & (|x58[3:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y58 (
+        .code(r58[4:0]), .zero(x58[10]), .over(1'b0), .clipped(y58[5:1])
     );
     wire        [ 7:0] r59 = {7'(x59 >>> 5), x59[4] & (|x59[3:0])};
     wire        [ 5:0] y59;

@@ -75,15 +75,17 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y5 (
         .code(r5[5:0]), .zero(x5[11]), .over(r5[7:6]), .clipped(y5)
     );
-    wire        [ 6:0] r6 = {6'(x6 >>> 4), x6[3] & (|x6[2:0])};
+    wire        [ 5:0] r6 = 6'(x6 >>> 4);
     wire        [ 5:0] y6;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y6 (
-        .code(r6[5:0]), .zero(x6[12]), .over(r6[6]), .clipped(y6)
+    assign y6[0] = ~x6[12] & (r6[5] | (x6[3] & (|x6[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y6 (
+        .code(r6[4:0]), .zero(x6[12]), .over(r6[5]), .clipped(y6[5:1])
     );
-    wire        [ 6:0] r7 = {6'(x7 >>> 4), x7[3] & (|x7[2:0])};
+    wire        [ 5:0] r7 = 6'(x7 >>> 4);
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
-        .code(r7[5:0]), .zero(x7[12]), .over(r7[6]), .clipped(y7)
+    assign y7[0] = ~x7[12] & (r7[5] | (x7[3] & (|x7[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y7 (
+        .code(r7[4:0]), .zero(x7[12]), .over(r7[5]), .clipped(y7[5:1])
     );
     wire        [ 7:0] r8 = {7'(x8 >>> 4), x8[3] & (|x8[2:0])};
     wire        [ 5:0] y8;
@@ -105,10 +107,11 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y11 (
         .code(r11[5:0]), .zero(x11[11]), .over(r11[7:6]), .clipped(y11)
     );
-    wire        [ 6:0] r12 = {6'(x12 >>> 4), x12[3] & (|x12[2:0])};
+    wire        [ 5:0] r12 = 6'(x12 >>> 4);
     wire        [ 5:0] y12;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
-        .code(r12[5:0]), .zero(x12[12]), .over(r12[6]), .clipped(y12)
+    assign y12[0] = ~x12[12] & (r12[5] | (x12[3] & (|x12[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y12 (
+        .code(r12[4:0]), .zero(x12[12]), .over(r12[5]), .clipped(y12[5:1])
     );
     wire        [ 8:0] r13 = {8'(x13 >>> 4), x13[3] & (|x13[2:0])};
     wire               above13 = |r13[8:6];
@@ -116,10 +119,11 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
         .code(r13[5:0]), .zero(x13[12]), .over(above13), .clipped(y13)
     );
-    wire        [ 5:0] r14 = {5'(x14 >>> 4), x14[3] & (|x14[2:0])};
+    wire        [ 4:0] r14 = 5'(x14 >>> 4);
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
-        .code(r14), .zero(x14[10]), .over(1'b0), .clipped(y14)
+    assign y14[0] = ~x14[10] & (x14[3] & (|x14[2:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y14 (
+        .code(r14[4:0]), .zero(x14[10]), .over(1'b0), .clipped(y14[5:1])
     );
     wire        [ 7:0] r15 = {7'(x15 >>> 4), x15[3] & (|x15[2:0])};
     wire        [ 5:0] y15;
@@ -131,10 +135,11 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y16 (
         .code(r16[5:0]), .zero(x16[12]), .over(r16[7:6]), .clipped(y16)
     );
-    wire        [ 6:0] r17 = {6'(x17 >>> 4), x17[3] & (|x17[2:0])};
+    wire        [ 5:0] r17 = 6'(x17 >>> 4);
     wire        [ 5:0] y17;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y17 (
-        .code(r17[5:0]), .zero(x17[11]), .over(r17[6]), .clipped(y17)
+    assign y17[0] = ~x17[11] & (r17[5] | (x17[3] & (|x17[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y17 (
+        .code(r17[4:0]), .zero(x17[11]), .over(r17[5]), .clipped(y17[5:1])
     );
     wire        [ 7:0] r18 = {7'(x18 >>> 4), x18[3] & (|x18[2:0])};
     wire        [ 5:0] y18;
@@ -161,10 +166,11 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y22 (
         .code(r22[5:0]), .zero(x22[12]), .over(r22[7:6]), .clipped(y22)
     );
-    wire        [ 6:0] r23 = {6'(x23 >>> 4), x23[3] & (|x23[2:0])};
+    wire        [ 5:0] r23 = 6'(x23 >>> 4);
     wire        [ 5:0] y23;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
-        .code(r23[5:0]), .zero(x23[11]), .over(r23[6]), .clipped(y23)
+    assign y23[0] = ~x23[11] & (r23[5] | (x23[3] & (|x23[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y23 (
+        .code(r23[4:0]), .zero(x23[11]), .over(r23[5]), .clipped(y23[5:1])
     );
     wire        [ 7:0] r24 = {7'(x24 >>> 4), x24[3] & (|x24[2:0])};
     wire        [ 5:0] y24;
@@ -176,25 +182,28 @@ module jet_tagger_requantize_dense_3_input (
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y25 (
         .code(r25[5:0]), .zero(x25[12]), .over(r25[7:6]), .clipped(y25)
     );
-    wire        [ 6:0] r26 = {6'(x26 >>> 4), x26[3] & (|x26[2:0])};
+    wire        [ 5:0] r26 = 6'(x26 >>> 4);
     wire        [ 5:0] y26;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y26 (
-        .code(r26[5:0]), .zero(x26[12]), .over(r26[6]), .clipped(y26)
+    assign y26[0] = ~x26[12] & (r26[5] | (x26[3] & (|x26[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y26 (
+        .code(r26[4:0]), .zero(x26[12]), .over(r26[5]), .clipped(y26[5:1])
     );
     wire        [ 7:0] r27 = {7'(x27 >>> 4), x27[3] & (|x27[2:0])};
     wire        [ 5:0] y27;
     bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y27 (
         .code(r27[5:0]), .zero(x27[11]), .over(r27[7:6]), .clipped(y27)
     );
-    wire        [ 6:0] r28 = {6'(x28 >>> 4), x28[3] & (|x28[2:0])};
+    wire        [ 5:0] r28 = 6'(x28 >>> 4);
     wire        [ 5:0] y28;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y28 (
-        .code(r28[5:0]), .zero(x28[10]), .over(r28[6]), .clipped(y28)
+    assign y28[0] = ~x28[10] & (r28[5] | (x28[3] & (|x28[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y28 (
+        .code(r28[4:0]), .zero(x28[10]), .over(r28[5]), .clipped(y28[5:1])
     );
-    wire        [ 6:0] r29 = {6'(x29 >>> 4), x29[3] & (|x29[2:0])};
+    wire        [ 5:0] r29 = 6'(x29 >>> 4);
     wire        [ 5:0] y29;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y29 (
-        .code(r29[5:0]), .zero(x29[11]), .over(r29[6]), .clipped(y29)
+    assign y29[0] = ~x29[11] & (r29[5] | (x29[3] & (|x29[2:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y29 (
+        .code(r29[4:0]), .zero(x29[11]), .over(r29[5]), .clipped(y29[5:1])
     );
     wire        [ 7:0] r30 = {7'(x30 >>> 4), x30[3] & (|x30[2:0])};
     wire        [ 5:0] y30;

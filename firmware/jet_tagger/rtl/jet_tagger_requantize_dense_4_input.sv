@@ -39,35 +39,41 @@ module jet_tagger_requantize_dense_4_input (
     wire signed [10:0] x31 = x[382:372];
 
     // stage 8
-    wire        [ 7:0] r0 = {7'(x0 >>> 3), x0[2] & (|x0[1:0])};
+    wire        [ 6:0] r0 = 7'(x0 >>> 3);
     wire        [ 5:0] y0;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y0 (
-        .code(r0[5:0]), .zero(x0[10]), .over(r0[7:6]), .clipped(y0)
+    assign y0[0] = ~x0[10] & ((|r0[6:5]) | (x0[2] & (|x0[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y0 (
+        .code(r0[4:0]), .zero(x0[10]), .over(r0[6:5]), .clipped(y0[5:1])
     );
-    wire        [ 7:0] r2 = {7'(x2 >>> 3), x2[2] & (|x2[1:0])};
+    wire        [ 6:0] r2 = 7'(x2 >>> 3);
     wire        [ 5:0] y2;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y2 (
-        .code(r2[5:0]), .zero(x2[10]), .over(r2[7:6]), .clipped(y2)
+    assign y2[0] = ~x2[10] & ((|r2[6:5]) | (x2[2] & (|x2[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y2 (
+        .code(r2[4:0]), .zero(x2[10]), .over(r2[6:5]), .clipped(y2[5:1])
     );
-    wire        [ 7:0] r3 = {7'(x3 >>> 3), x3[2] & (|x3[1:0])};
+    wire        [ 6:0] r3 = 7'(x3 >>> 3);
     wire        [ 5:0] y3;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y3 (
-        .code(r3[5:0]), .zero(x3[11]), .over(r3[7:6]), .clipped(y3)
+    assign y3[0] = ~x3[11] & ((|r3[6:5]) | (x3[2] & (|x3[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y3 (
+        .code(r3[4:0]), .zero(x3[11]), .over(r3[6:5]), .clipped(y3[5:1])
     );
-    wire        [ 6:0] r4 = {6'(x4 >>> 3), x4[2] & (|x4[1:0])};
+    wire        [ 5:0] r4 = 6'(x4 >>> 3);
     wire        [ 5:0] y4;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y4 (
-        .code(r4[5:0]), .zero(x4[11]), .over(r4[6]), .clipped(y4)
+    assign y4[0] = ~x4[11] & (r4[5] | (x4[2] & (|x4[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y4 (
+        .code(r4[4:0]), .zero(x4[11]), .over(r4[5]), .clipped(y4[5:1])
     );
-    wire        [ 7:0] r5 = {7'(x5 >>> 3), x5[2] & (|x5[1:0])};
+    wire        [ 6:0] r5 = 7'(x5 >>> 3);
     wire        [ 5:0] y5;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y5 (
-        .code(r5[5:0]), .zero(x5[10]), .over(r5[7:6]), .clipped(y5)
+    assign y5[0] = ~x5[10] & ((|r5[6:5]) | (x5[2] & (|x5[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y5 (
+        .code(r5[4:0]), .zero(x5[10]), .over(r5[6:5]), .clipped(y5[5:1])
     );
-    wire        [ 6:0] r7 = {6'(x7 >>> 3), x7[2] & (|x7[1:0])};
+    wire        [ 5:0] r7 = 6'(x7 >>> 3);
     wire        [ 5:0] y7;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
-        .code(r7[5:0]), .zero(x7[11]), .over(r7[6]), .clipped(y7)
+    assign y7[0] = ~x7[11] & (r7[5] | (x7[2] & (|x7[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y7 (
+        .code(r7[4:0]), .zero(x7[11]), .over(r7[5]), .clipped(y7[5:1])
     );
     wire        [ 8:0] r8 = {8'(x8 >>> 3), x8[2] & (|x8[1:0])};
     wire               above8 = |r8[8:6];
@@ -75,95 +81,113 @@ module jet_tagger_requantize_dense_4_input (
     bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
         .code(r8[5:0]), .zero(x8[11]), .over(above8), .clipped(y8)
     );
-    wire        [ 7:0] r9 = {7'(x9 >>> 3), x9[2] & (|x9[1:0])};
+    wire        [ 6:0] r9 = 7'(x9 >>> 3);
     wire        [ 5:0] y9;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y9 (
-        .code(r9[5:0]), .zero(x9[10]), .over(r9[7:6]), .clipped(y9)
+    assign y9[0] = ~x9[10] & ((|r9[6:5]) | (x9[2] & (|x9[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y9 (
+        .code(r9[4:0]), .zero(x9[10]), .over(r9[6:5]), .clipped(y9[5:1])
     );
-    wire        [ 7:0] r10 = {7'(x10 >>> 3), x10[2] & (|x10[1:0])};
+    wire        [ 6:0] r10 = 7'(x10 >>> 3);
     wire        [ 5:0] y10;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y10 (
-        .code(r10[5:0]), .zero(x10[10]), .over(r10[7:6]), .clipped(y10)
+    assign y10[0] = ~x10[10] & ((|r10[6:5]) | (x10[2] & (|x10[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y10 (
+        .code(r10[4:0]), .zero(x10[10]), .over(r10[6:5]), .clipped(y10[5:1])
     );
-    wire        [ 7:0] r12 = {7'(x12 >>> 3), x12[2] & (|x12[1:0])};
+    wire        [ 6:0] r12 = 7'(x12 >>> 3);
     wire        [ 5:0] y12;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y12 (
-        .code(r12[5:0]), .zero(x12[10]), .over(r12[7:6]), .clipped(y12)
+    assign y12[0] = ~x12[10] & ((|r12[6:5]) | (x12[2] & (|x12[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y12 (
+        .code(r12[4:0]), .zero(x12[10]), .over(r12[6:5]), .clipped(y12[5:1])
     );
-    wire        [ 7:0] r13 = {7'(x13 >>> 3), x13[2] & (|x13[1:0])};
+    wire        [ 6:0] r13 = 7'(x13 >>> 3);
     wire        [ 5:0] y13;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y13 (
-        .code(r13[5:0]), .zero(x13[10]), .over(r13[7:6]), .clipped(y13)
+    assign y13[0] = ~x13[10] & ((|r13[6:5]) | (x13[2] & (|x13[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y13 (
+        .code(r13[4:0]), .zero(x13[10]), .over(r13[6:5]), .clipped(y13[5:1])
     );
-    wire        [ 7:0] r14 = {7'(x14 >>> 3), x14[2] & (|x14[1:0])};
+    wire        [ 6:0] r14 = 7'(x14 >>> 3);
     wire        [ 5:0] y14;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y14 (
-        .code(r14[5:0]), .zero(x14[11]), .over(r14[7:6]), .clipped(y14)
+    assign y14[0] = ~x14[11] & ((|r14[6:5]) | (x14[2] & (|x14[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y14 (
+        .code(r14[4:0]), .zero(x14[11]), .over(r14[6:5]), .clipped(y14[5:1])
     );
-    wire        [ 6:0] r15 = {6'(x15 >>> 3), x15[2] & (|x15[1:0])};
+    wire        [ 5:0] r15 = 6'(x15 >>> 3);
     wire        [ 5:0] y15;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y15 (
-        .code(r15[5:0]), .zero(x15[11]), .over(r15[6]), .clipped(y15)
+    assign y15[0] = ~x15[11] & (r15[5] | (x15[2] & (|x15[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y15 (
+        .code(r15[4:0]), .zero(x15[11]), .over(r15[5]), .clipped(y15[5:1])
     );
-    wire        [ 6:0] r16 = {6'(x16 >>> 3), x16[2] & (|x16[1:0])};
+    wire        [ 5:0] r16 = 6'(x16 >>> 3);
     wire        [ 5:0] y16;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y16 (
-        .code(r16[5:0]), .zero(x16[11]), .over(r16[6]), .clipped(y16)
+    assign y16[0] = ~x16[11] & (r16[5] | (x16[2] & (|x16[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y16 (
+        .code(r16[4:0]), .zero(x16[11]), .over(r16[5]), .clipped(y16[5:1])
     );
-    wire        [ 7:0] r17 = {7'(x17 >>> 3), x17[2] & (|x17[1:0])};
+    wire        [ 6:0] r17 = 7'(x17 >>> 3);
     wire        [ 5:0] y17;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y17 (
-        .code(r17[5:0]), .zero(x17[10]), .over(r17[7:6]), .clipped(y17)
+    assign y17[0] = ~x17[10] & ((|r17[6:5]) | (x17[2] & (|x17[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y17 (
+        .code(r17[4:0]), .zero(x17[10]), .over(r17[6:5]), .clipped(y17[5:1])
     );
-    wire        [ 7:0] r18 = {7'(x18 >>> 3), x18[2] & (|x18[1:0])};
+    wire        [ 6:0] r18 = 7'(x18 >>> 3);
     wire        [ 5:0] y18;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y18 (
-        .code(r18[5:0]), .zero(x18[10]), .over(r18[7:6]), .clipped(y18)
+    assign y18[0] = ~x18[10] & ((|r18[6:5]) | (x18[2] & (|x18[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y18 (
+        .code(r18[4:0]), .zero(x18[10]), .over(r18[6:5]), .clipped(y18[5:1])
     );
-    wire        [ 7:0] r19 = {7'(x19 >>> 3), x19[2] & (|x19[1:0])};
+    wire        [ 6:0] r19 = 7'(x19 >>> 3);
     wire        [ 5:0] y19;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y19 (
-        .code(r19[5:0]), .zero(x19[11]), .over(r19[7:6]), .clipped(y19)
+    assign y19[0] = ~x19[11] & ((|r19[6:5]) | (x19[2] & (|x19[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y19 (
+        .code(r19[4:0]), .zero(x19[11]), .over(r19[6:5]), .clipped(y19[5:1])
     );
-    wire        [ 7:0] r20 = {7'(x20 >>> 3), x20[2] & (|x20[1:0])};
+    wire        [ 6:0] r20 = 7'(x20 >>> 3);
     wire        [ 5:0] y20;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y20 (
-        .code(r20[5:0]), .zero(x20[10]), .over(r20[7:6]), .clipped(y20)
+    assign y20[0] = ~x20[10] & ((|r20[6:5]) | (x20[2] & (|x20[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y20 (
+        .code(r20[4:0]), .zero(x20[10]), .over(r20[6:5]), .clipped(y20[5:1])
     );
-    wire        [ 7:0] r21 = {7'(x21 >>> 3), x21[2] & (|x21[1:0])};
+    wire        [ 6:0] r21 = 7'(x21 >>> 3);
     wire        [ 5:0] y21;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y21 (
-        .code(r21[5:0]), .zero(x21[11]), .over(r21[7:6]), .clipped(y21)
+    assign y21[0] = ~x21[11] & ((|r21[6:5]) | (x21[2] & (|x21[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y21 (
+        .code(r21[4:0]), .zero(x21[11]), .over(r21[6:5]), .clipped(y21[5:1])
     );
-    wire        [ 7:0] r22 = {7'(x22 >>> 3), x22[2] & (|x22[1:0])};
+    wire        [ 6:0] r22 = 7'(x22 >>> 3);
     wire        [ 5:0] y22;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y22 (
-        .code(r22[5:0]), .zero(x22[11]), .over(r22[7:6]), .clipped(y22)
+    assign y22[0] = ~x22[11] & ((|r22[6:5]) | (x22[2] & (|x22[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y22 (
+        .code(r22[4:0]), .zero(x22[11]), .over(r22[6:5]), .clipped(y22[5:1])
     );
-    wire        [ 7:0] r24 = {7'(x24 >>> 3), x24[2] & (|x24[1:0])};
+    wire        [ 6:0] r24 = 7'(x24 >>> 3);
     wire        [ 5:0] y24;
-    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y24 (
-        .code(r24[5:0]), .zero(x24[11]), .over(r24[7:6]), .clipped(y24)
+    assign y24[0] = ~x24[11] & ((|r24[6:5]) | (x24[2] & (|x24[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(2)) u_y24 (
+        .code(r24[4:0]), .zero(x24[11]), .over(r24[6:5]), .clipped(y24[5:1])
     );
-    wire        [ 6:0] r26 = {6'(x26 >>> 3), x26[2] & (|x26[1:0])};
+    wire        [ 5:0] r26 = 6'(x26 >>> 3);
     wire        [ 5:0] y26;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y26 (
-        .code(r26[5:0]), .zero(x26[11]), .over(r26[6]), .clipped(y26)
+    assign y26[0] = ~x26[11] & (r26[5] | (x26[2] & (|x26[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y26 (
+        .code(r26[4:0]), .zero(x26[11]), .over(r26[5]), .clipped(y26[5:1])
     );
-    wire        [ 6:0] r29 = {6'(x29 >>> 3), x29[2] & (|x29[1:0])};
+    wire        [ 5:0] r29 = 6'(x29 >>> 3);
     wire        [ 5:0] y29;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y29 (
-        .code(r29[5:0]), .zero(x29[10]), .over(r29[6]), .clipped(y29)
+    assign y29[0] = ~x29[10] & (r29[5] | (x29[2] & (|x29[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y29 (
+        .code(r29[4:0]), .zero(x29[10]), .over(r29[5]), .clipped(y29[5:1])
     );
-    wire        [ 6:0] r30 = {6'(x30 >>> 3), x30[2] & (|x30[1:0])};
+    wire        [ 5:0] r30 = 6'(x30 >>> 3);
     wire        [ 5:0] y30;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y30 (
-        .code(r30[5:0]), .zero(x30[11]), .over(r30[6]), .clipped(y30)
+    assign y30[0] = ~x30[11] & (r30[5] | (x30[2] & (|x30[1:0])));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y30 (
+        .code(r30[4:0]), .zero(x30[11]), .over(r30[5]), .clipped(y30[5:1])
     );
-    wire        [ 5:0] r31 = {5'(x31 >>> 3), x31[2] & (|x31[1:0])};
+    wire        [ 4:0] r31 = 5'(x31 >>> 3);
     wire        [ 5:0] y31;
-    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y31 (
-        .code(r31), .zero(x31[10]), .over(1'b0), .clipped(y31)
+    assign y31[0] = ~x31[10] & (x31[2] & (|x31[1:0]));
+    bittrigger_clip #(.WIDTH(5), .OVER(1)) u_y31 (
+        .code(r31[4:0]), .zero(x31[10]), .over(1'b0), .clipped(y31[5:1])
     );
 
     // result, last element first
