@@ -25,7 +25,7 @@ def _decided_ns(bits: int, model: DelayModel) -> float:
 
     Where a LUT does not take the bits, mappers that know no arrival times add a level.
 
-    Source: static timing of netlists, in which three adders and such a limiter leave nothing of 4.17 ns; limiters of 7 to 20 upper
+    Source: static timing of netlists in which three adders and such a limiter leave nothing of 4.17 ns; limiters of 7 to 20 upper
     bits, behind carry chains and not, in Yosys 0.70.
     """
     return 0.0 if bits <= 1 else model.compare_ns + (2 * model.logic_ns if bits > INPUTS else 0.0)
