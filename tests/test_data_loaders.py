@@ -178,6 +178,7 @@ BAD = [
         {**l1_rates(), "weak_khz": np.array([1.0, 0.0])},
         "'weak_khz' is 0.0 at row 1; expected rates above 0",
     ),
+    (load_l1_rates, {**l1_rates(), "weak_pt_hat": np.array([np.nan, 0.0])}, "array 'weak_pt_hat' holds nan at row 0"),
     (load_l1_objects, without(l1(), "hinv"), "no array 'hinv' in it"),
     (load_l1_objects, {**l1(), "qcd": np.zeros((0, 57), np.int16)}, "class 'qcd' has no row"),
     (

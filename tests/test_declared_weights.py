@@ -228,3 +228,22 @@ def test_options_name_layers_or_all():
     given = ["none.h5", "-o", "none", "--weight-precision", "fixed<8,2>", "--weight-precision", "fixed<7,2>"]
     done = CliRunner().invoke(command, given)
     assert "--weight-precision is given twice for '*'" in f"{done.output} {done.exception}"
+
+
+def test_modes_of_an_input_are_said_and_not_dropped():
+    quiet = read_model(
+        network(), Settings(input_precision="fixed<7,3,RND_CONV,SAT>", weight_precision={"*": "fixed<6,2>"}), name="net"
+    )
+    assert not any("of its type say" in line for line in quiet.graph.basis.chosen)
+    given = Settings(input_precision="ap_fixed<7,3,AP_RND,AP_WRAP>", weight_precision={"*": "fixed<6,2>"})
+    graph = read_model(network(), given, name="net").graph
+    assert any(
+        "RND and WRAP of its type say what becomes of values that are no codes" in line for line in graph.basis.chosen
+    )
+
+
+@pytest.mark.parametrize("text", ["fixed<8,4,TRN>", "fixed<8,4,RND_CONV,WRAP>", "ap_fixed<8,4,AP_RND,AP_SAT>"])
+def test_modes_that_outputs_do_not_have_are_refused(text):
+    with pytest.raises(ConfigError, match="outputs are rounded half to even and limited; allowed are no modes"):
+        Settings(output_precision=text)
+    assert Settings(output_precision="fixed<8,4,RND_CONV,SAT>").output_precision

@@ -143,6 +143,7 @@ def test_every_report_shows_them(pipeline, tmp_path, root):
     forms = [form for layer in data["layers"] for form in layer["forms"]]
     for text in texts:
         assert "Forms considered at the interval asked for (estimate)" in text
+        assert "a half block RAM counts as 321 LUTs" in text
         for form in forms:
             assert form["name"] in text
             assert form["reason"] in text.replace("&#39;", "'")

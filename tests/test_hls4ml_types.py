@@ -185,3 +185,10 @@ def test_a_type_that_is_none(hls4ml, network, tmp_path):
     assert as_hls4ml("ac_fixed<16,3,true,AP_RND_CONV,AC_SAT>") == "ap_fixed<16,3,RND_CONV,SAT>"
     assert as_hls4ml("ac_fixed<8, 2, false>") == "ap_ufixed<8,2,TRN,WRAP>"
     assert as_hls4ml("ac_int<5,true>") == "ap_fixed<5,5,TRN,WRAP>"
+
+
+@pytest.mark.parametrize("part", ["LayerName", "LayerType"])
+def test_entries_that_differ_in_case_alone_are_refused(network, part):
+    entries = {"fc1": {"Precision": {"weight": "ap_fixed<8,2>"}}, "FC1": {"Precision": {"weight": "ap_fixed<4,2>"}}}
+    with pytest.raises(ConfigError, match="entries 'fc1' and 'FC1', which are one layer's to hls4ml"):
+        declared_of({part: entries}, network)

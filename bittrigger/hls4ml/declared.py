@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.errors import ConfigError
 from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, WIRES
 from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation, is_separable
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
@@ -61,9 +62,13 @@ class Precisions:
 
     @classmethod
     def of(cls, hls_config: Mapping[str, Any]) -> Precisions:
-        """Those of ``hls_config``."""
+        """Those of ``hls_config``.
+
+        Raises:
+            ConfigError: if two entries are of the same layer.
+        """
         names, kinds = (
-            {str(key).lower(): _types(layer) for key, layer in (hls_config.get(part) or {}).items()}
+            {key: _types(layer) for key, layer in in_lower_case(part, hls_config.get(part) or {}).items()}
             for part in ("LayerName", "LayerType")
         )
         return cls(names, kinds, _types(hls_config.get("Model") or {}))
@@ -86,6 +91,24 @@ class Precisions:
     def of_model(self, variables: tuple[str, ...]) -> str:
         """The type of the model for a variable."""
         return next((self.model[key] for key in (*variables, DEFAULT) if key in self.model), DEFAULT_INPUT)
+
+
+def in_lower_case(part: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a part of a configuration by their keys in lower case, as hls4ml looks them up.
+
+    Raises:
+        ConfigError: if two keys differ in nothing but case.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for key, entry in entries.items():
+        name = str(key).lower()
+        if name in found:
+            raise ConfigError(
+                f"configuration: {part} has entries {found[name][0]!r} and {str(key)!r}, which are one layer's to hls4ml; "
+                "allowed is one entry for a name, whatever its case; leave one out, or rename a layer"
+            )
+        found[name] = str(key), entry
+    return {name: entry for name, (_, entry) in found.items()}
 
 
 def declared_of(hls_config: Mapping[str, Any], model: Any) -> Declared:

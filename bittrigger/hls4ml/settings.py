@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import ConfigError
-from bittrigger.hls4ml.declared import DEFAULT, NAMES, RESULT, in_ap_fixed
+from bittrigger.hls4ml.declared import DEFAULT, NAMES, RESULT, in_ap_fixed, in_lower_case
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
 from bittrigger.settings.declared import DEPTHWISE, SUMS
@@ -126,9 +126,9 @@ def _type_of_inputs(model_graph: Any) -> str | None:
         ConfigError: if it gives them different ones.
     """
     names = [variable.name for variable in model_graph.get_input_variables()]
-    layers = _layers(model_graph)
+    layers = in_lower_case("LayerName", _layers(model_graph))
     ports = [node.name for node in model_graph.get_layers() if node.class_name == "Input"] or names
-    types = {name: kind for name in ports if (kind := _result(layers.get(name))) is not None}
+    types = {name: kind for name in ports if (kind := _result(layers.get(name.lower()))) is not None}
     if len(set(types.values())) > 1:
         raise ConfigError(
             f"the inputs have different precisions in the configuration ({types}); allowed is one for all of them; put a "

@@ -150,7 +150,7 @@ _TYPE = re.compile(rf"(?:ap_)?(u?)(?:fixed<\s*(\d+)\s*,\s*(-?\d+)\s*{_MODES}>|in
 def parse_fixed(text: str) -> FixedPoint:
     """The type that ``text`` names: ``fixed<16,6>``, ``ufixed<8,0>``, ``ap_fixed<8,4>``, ``int<8>`` or ``uint<8>``.
 
-    Modes, as in ``ap_fixed<16,6,AP_RND,AP_SAT>``, are read and dropped: they say what becomes of values that the type does not
+    Modes, as in ``ap_fixed<16,6,AP_RND,AP_SAT>``, are ``parse_cast``'s: they say what becomes of values that the type does not
     hold, and this is the type alone.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
+from bittrigger.device.feed_cost import BLOCK_LUTS
 from bittrigger.device.parts import Part
 from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
@@ -39,6 +40,7 @@ _SHORT_HEAD = (
 
 _TOTAL_HEAD = ("resource", "used", "origin", "tool", "of part", "of one SLR", "of budget")
 FORMS_TITLE = "Forms considered at the interval asked for (estimate)"
+FORMS_NOTE = f"where forms are compared, a half block RAM counts as {BLOCK_LUTS} LUTs; it is none of the LUTs that are shown here"
 _FORM_HEAD = ("layer", "form", "LUT", "FF", "cycles", "taken", "why")
 _VERDICT_HEAD = ("criterion", "figure", "origin", "limit", "of limit", "outcome")
 
@@ -303,6 +305,7 @@ def render_text(report: Report, console: Console) -> None:
     show("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers])
     if rows := _form_rows(report):
         show(FORMS_TITLE, _FORM_HEAD, rows)
+        console.print(FORMS_NOTE)
     show("Resources", _TOTAL_HEAD, _total_rows(report))
     for line in latency_text(report):
         console.print(line)
@@ -329,7 +332,7 @@ def render_markdown(report: Report) -> str:
     lines += ["## Layers", ""]
     lines += table(_LAYER_HEAD, [_layer_row(layer) for layer in report.layers])
     if rows := _form_rows(report):
-        lines += [f"## {FORMS_TITLE}", "", *table(_FORM_HEAD, rows)]
+        lines += [f"## {FORMS_TITLE}", "", *table(_FORM_HEAD, rows), f"{FORMS_NOTE[0].upper()}{FORMS_NOTE[1:]}.", ""]
     lines += ["## Resources", "", *table(_TOTAL_HEAD, _total_rows(report))]
     lines += ["## Timing", "", *(f"- {line}" for line in latency_text(report)), ""]
     judged = _judged(report)

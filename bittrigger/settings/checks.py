@@ -81,11 +81,28 @@ def check(settings: Settings) -> None:
         parse_fixed(settings.input_precision)
     parse_fixed(settings.input_default)
     if settings.output_precision != AUTO:
-        parse_fixed(settings.output_precision)
+        _check_output_type(settings.output_precision)
     check_types("weight_precision", settings.weight_precision)
     check_types("layer_precision", settings.layer_precision)
     _check_grade(settings)
     _check_held(settings)
+
+
+def _check_output_type(text: str) -> None:
+    """Refuse modes that outputs do not have.
+
+    Raises:
+        ConfigError: if ``text`` is no type, or names another rounding than half to even or another limit than its ends.
+    """
+    from bittrigger.ir.casts import parse_cast
+    from bittrigger.ir.fixed import Overflow, Rounding
+
+    kind = parse_cast(text)
+    if (kind.rounding, kind.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+        raise ConfigError(
+            f"output_precision {excerpt(text)} means {kind.rounding.value} and {kind.overflow.value}; outputs are rounded half "
+            "to even and limited; allowed are no modes, or RND_CONV and SAT; leave them out, or put a quantiser with them last"
+        )
 
 
 def check_names(values: dict[str, Any], where: str = "", *, apart: str = "") -> None:

@@ -54,7 +54,8 @@ def load_l1_rates(path: Path) -> RatedCrossings:
     """The crossings of a file and the rates that they stand for, in kHz.
 
     Raises:
-        ConfigError: if the file is not such a one, or damaged, a kind has no crossing, or a rate is not above 0.
+        ConfigError: if the file is not such a one, or damaged, a kind has no crossing, a rate is not above 0, or a
+            pT of the hard scattering no number.
     """
     x, khz, pt_hat = [], [], []
     for kind in L1_RATE_KINDS:
@@ -62,6 +63,7 @@ def load_l1_rates(path: Path) -> RatedCrossings:
         alone, hard = (read_checked(path, f"{kind}_{name}", (None,), "f") for name in ("khz", "pt_hat"))
         check_lengths(path, {kind: rows, f"{kind}_khz": alone, f"{kind}_pt_hat": hard})
         check_finite(path, f"{kind}_khz", alone)
+        check_finite(path, f"{kind}_pt_hat", hard)
         if not (alone > 0).all():
             row = int(np.argmin(alone))
             raise ConfigError(

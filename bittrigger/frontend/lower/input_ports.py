@@ -15,7 +15,8 @@ from bittrigger.frontend.elementwise.functions import function_from_spec
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.account import Account
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed
+from bittrigger.ir.casts import parse_cast
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, Overflow, Rounding, parse_fixed
 from bittrigger.settings import Settings
 
 
@@ -50,6 +51,13 @@ def find_port(
         Float32RoundsError: if the type has more bits than Keras' float32, and only the exact grade will do.
     """
     if settings.input_precision is not None:
+        cast = parse_cast(settings.input_precision)
+        if (cast.rounding, cast.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+            account.choose(
+                f"input {node.name!r}: {cast.rounding.value} and {cast.overflow.value} of its type say what becomes of values "
+                "that are no codes of the port, which lies before the firmware; executors that take real inputs round them half "
+                "to even and limit them, whatever these say"
+            )
         return _port(node.name, parse_fixed(settings.input_precision), account)
     if (kind := _cast_types(model_graph, node)) is not None and events is None:
         account.choose(

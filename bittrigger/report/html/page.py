@@ -21,7 +21,15 @@ from bittrigger.report.html.timeline import draw_stage_times, draw_timeline, sta
 from bittrigger.report.html.treemap import draw_treemap
 from bittrigger.report.html.weights import Weights, weights_of
 from bittrigger.report.model import Report, Resources
-from bittrigger.report.render import FORMS_TITLE, head_lines, latency_text, margin_text, number, outcome_text
+from bittrigger.report.render import (
+    FORMS_NOTE,
+    FORMS_TITLE,
+    head_lines,
+    latency_text,
+    margin_text,
+    number,
+    outcome_text,
+)
 from bittrigger.report.verdict import Criterion, Verdict, verdict
 from bittrigger.system.resources import folder
 
@@ -86,6 +94,7 @@ def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
             partly=any(item.partly for item in stage_times(pipeline)),
             treemaps={"LUT": draw_treemap(report, "lut"), "FF": draw_treemap(report, "ff")},
             forms_title=FORMS_TITLE if any(layer.forms for layer in report.layers) else None,
+            forms_note=FORMS_NOTE,
             hints=hints(report),
             weights=weights_of(pipeline),
             drawings=_drawings(pipeline),
