@@ -42,20 +42,35 @@ _ENDINGS = ("Softmax", "LogSoftmax", "Sigmoid")
 
 @dataclass(eq=False)
 class _Rewritten:
-    """A graph while it is written anew."""
+    """A graph while it is written anew.
+
+    Attributes:
+        kinds: what makes each tensor, an operator.
+        depends: the tensors that depend on the event, shapes left out.
+        readers: the nodes that read each tensor.
+    """
 
     model: OnnxModel
+    nodes: list[OnnxNode]
     constants: dict[str, Array]
+    kinds: dict[str, str]
+    depends: set[str]
+    readers: dict[str, list[OnnxNode]]
     said: list[str] = field(default_factory=list)
 
-    @property
-    def readers(self) -> dict[str, list[OnnxNode]]:
-        """The nodes that read each tensor."""
-        found: dict[str, list[OnnxNode]] = {}
-        for node in self.model.nodes:
-            for name in node.inputs:
-                found.setdefault(name, []).append(node)
-        return found
+    @classmethod
+    def of(cls, model: OnnxModel) -> _Rewritten:
+        """A graph that nothing was declared for."""
+        depends = set(model.inputs)
+        kinds: dict[str, str] = {}
+        readers: dict[str, list[OnnxNode]] = {}
+        for node in model.nodes:
+            kinds |= dict.fromkeys(node.outputs, node.kind)
+            if node.kind != "Shape" and not depends.isdisjoint(node.inputs):
+                depends |= set(node.outputs)
+            for name in set(node.inputs):
+                readers.setdefault(name, []).append(node)
+        return cls(model, list(model.nodes), dict(model.constants), kinds, depends, readers)
 
 
 def as_declared(model: OnnxModel, declared: Declared) -> tuple[OnnxModel, list[str]]:
@@ -64,13 +79,13 @@ def as_declared(model: OnnxModel, declared: Declared) -> tuple[OnnxModel, list[s
     Raises:
         ConfigError: if a node is none of the graph, or a type is none that a Quant has.
     """
-    made = _Rewritten(model, dict(model.constants))
+    made = _Rewritten.of(model)
     _check_names(model, declared)
     if declared.weight_precision:
         _round_weights(made, {name: parse_cast(text) for name, text in declared.weight_precision.items()})
     if declared.layer_precision:
         _round_layers(made, {name: parse_cast(text) for name, text in declared.layer_precision.items()})
-    return replace(made.model, constants=made.constants), made.said
+    return replace(model, nodes=tuple(made.nodes), constants=made.constants), made.said
 
 
 def _check_names(model: OnnxModel, declared: Declared) -> None:
@@ -91,43 +106,32 @@ def _check_names(model: OnnxModel, declared: Declared) -> None:
 def _round_weights(made: _Rewritten, types: Mapping[str, Cast]) -> None:
     every = types.get(EVERY)
     rounded = Counter[str]()
-    for node in made.model.nodes:
-        current = node
-        for name, place, own in _float_arrays(made, node):
-            kind = types.get(own, types.get(node.name if own.endswith(BIAS) else own, every))
+    for number, node in enumerate(made.nodes):
+        inputs = list(node.inputs)
+        for place, own in _float_arrays(made, node):
+            kind = types.get(own, types.get(own.removesuffix(BIAS), every))
             if kind is None:
                 continue
-            values = made.constants[name]
-            new = f"{name}#{kind}"
+            values = made.constants[inputs[place]]
+            inputs[place] = f"{inputs[place]}#{kind}"
             codes = decode(cast_codes(values.astype(np.float64), kind), kind.frac)
-            made.constants[new] = codes.astype(np.float32)
-            current = _replaced(made, current, place, new)
+            made.constants[inputs[place]] = codes.astype(np.float32)
             rounded[str(kind)] += 1
+        made.nodes[number] = replace(node, inputs=tuple(inputs))
     listed = ", ".join(f"{kind} in {count} arrays" for kind, count in sorted(rounded.items())) or "no array"
     made.said.append(f"weights are rounded to {listed} (--weight-precision)")
 
 
-def _replaced(made: _Rewritten, node: OnnxNode, place: int, name: str) -> OnnxNode:
-    new = replace(node, inputs=(*node.inputs[:place], name, *node.inputs[place + 1 :]))
-    nodes = tuple(new if other is node else other for other in made.model.nodes)
-    made.model = replace(made.model, nodes=nodes)
-    return new
-
-
-def _float_arrays(made: _Rewritten, node: OnnxNode) -> Iterator[tuple[str, int, str]]:
-    """The constants of a node that are float kernels and biases: name, place among its inputs, and what options call them."""
+def _float_arrays(made: _Rewritten, node: OnnxNode) -> Iterator[tuple[int, str]]:
+    """The constants of a node that are float kernels and biases: the place among its inputs, and what options call them."""
     own = node.name or (node.outputs[0] if node.outputs else "")
     if node.kind in _KERNELS:
         for place, name in enumerate(node.inputs):
             bias = place == 2
             if name in made.constants and (bias or _is_float(made.constants[name])):
-                yield name, place, own + BIAS if bias else own
-    elif node.kind == "Add":
-        makers = {output: other for other in made.model.nodes for output in other.outputs}
-        behind = any(makers[name].kind == "MatMul" for name in node.inputs if name in makers)
-        for place, name in enumerate(node.inputs):
-            if behind and name in made.constants:
-                yield name, place, own
+                yield place, own + BIAS if bias else own
+    elif node.kind == "Add" and any(made.kinds.get(name) == "MatMul" for name in node.inputs):
+        yield from ((place, own) for place, name in enumerate(node.inputs) if name in made.constants)
 
 
 def _is_float(values: Array) -> bool:
@@ -139,13 +143,11 @@ def _is_float(values: Array) -> bool:
 
 def _round_layers(made: _Rewritten, types: Mapping[str, Cast]) -> None:
     every = types.get(EVERY)
-    readers, nodes, count = made.readers, list[OnnxNode](), 0
-    depends = _of_events(made)
-    for node in made.model.nodes:
-        own = node.name or (node.outputs[0] if node.outputs else "")
-        kind = types.get(own)
-        if kind is None and every is not None and node.outputs and node.outputs[0] in depends:
-            kind = every if _is_rounded(made, node, readers) else None
+    nodes, count = list[OnnxNode](), 0
+    for node in made.nodes:
+        kind = types.get(node.name or (node.outputs[0] if node.outputs else ""))
+        if kind is None and every is not None and not made.depends.isdisjoint(node.outputs):
+            kind = every if _is_rounded(made, node) else None
         if kind is None:
             nodes.append(node)
             continue
@@ -155,28 +157,19 @@ def _round_layers(made: _Rewritten, types: Mapping[str, Cast]) -> None:
             replace(node, outputs=(f"{output}#raw", *node.outputs[1:])),
             _quant(made, f"{output}#raw", output, kind),
         ]
-    made.model = replace(made.model, nodes=tuple(nodes))
+    made.nodes = nodes
     shown = ", ".join(sorted({str(kind) for kind in types.values()}))
     made.said.append(f"what {count} nodes deliver is rounded to {shown} (--layer-precision)")
 
 
-def _of_events(made: _Rewritten) -> set[str]:
-    """The tensors that depend on the event, shapes left out."""
-    found = set(made.model.inputs)
-    for node in made.model.nodes:
-        if node.kind != "Shape" and found & set(node.inputs):
-            found |= set(node.outputs)
-    return found
-
-
-def _is_rounded(made: _Rewritten, node: OnnxNode, readers: Mapping[str, list[OnnxNode]]) -> bool:
+def _is_rounded(made: _Rewritten, node: OnnxNode) -> bool:
     """Whether a type for all nodes is one for this: it computes, and no function or bias of its own follows."""
     output = node.outputs[0]
     if node.kind in (*_CHOOSING, *_EXTREMES, *_QUANTISERS) or node.domain in QONNX:
         return False
     if output in made.model.outputs:
         return node.kind not in _ENDINGS
-    following = readers.get(output, [])
+    following = made.readers.get(output, [])
     if len(following) != 1:
         return True
     (reader,) = following
@@ -190,7 +183,7 @@ def _follows(made: _Rewritten, reader: OnnxNode) -> bool:
         return False
     if reader.kind in (*EVEN, *IN_DOUBLE, "Neg", "PRelu", "BatchNormalization"):
         return True
-    return reader.kind in _ARITHMETIC and any(name not in _of_events(made) for name in reader.inputs)
+    return reader.kind in _ARITHMETIC and not made.depends.issuperset(reader.inputs)
 
 
 def _quant(made: _Rewritten, source: str, output: str, kind: Cast) -> OnnxNode:
