@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("qonnx")
 runtime = pytest.importorskip("onnxruntime")
 
+from onnx import reference  # noqa: E402
 from qonnx.core.datatype import DataType  # noqa: E402
 from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
 from qonnx.core.onnx_exec import execute_onnx  # noqa: E402
@@ -95,3 +96,35 @@ def test_every_bit_of_thresholds_is_that_of_qonnx(tmp_path, name, seed):
     else:
         assert graph.basis.grade is Grade.IDEAL
         assert (made[few] != wanted).mean() < 0.02
+
+
+@pytest.mark.parametrize("kind", ["INT4", "UINT4"])
+def test_integers_of_four_bits_are_those_of_the_reference(tmp_path, kind):
+    """Opset 21: weights of 4 bits behind a DequantizeLinear, and a quantiser whose zero point types them."""
+    helper, numbers = onnx.helper, onnx.TensorProto
+    code, lo = getattr(numbers, kind), -8 if kind == "INT4" else 0
+    random = np.random.default_rng(2)
+    weights, zero = random.integers(lo, lo + 16, 15).tolist(), 3
+    constants = [
+        helper.make_tensor("w", code, [5, 3], weights),
+        helper.make_tensor("zero", code, [], [zero]),
+        helper.make_tensor("step", numbers.FLOAT, [], [0.25]),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "step", "zero"], ["v"]),
+        helper.make_node("MatMul", ["d", "v"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, numbers.FLOAT, size) for name, size in (("x", [1, 5]), ("y", [1, 3]))]
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", ends[:1], ends[1:], constants), opset_imports=[helper.make_opsetid("", 21)]
+    )
+    graph, events, made = designed(tmp_path, model.SerializeToString(), 1)
+    assert graph.basis.grade is Grade.EXACT
+    kernel = (np.array(weights).reshape(5, 3) - zero) / 4
+    values = (np.clip(np.rint(events.reshape(-1, 5) * 4) + zero, lo, lo + 15) - zero) / 4
+    assert np.array_equal(made, values @ kernel)
+    evaluator = reference.ReferenceEvaluator(model)
+    wanted = [evaluator.run(None, {"x": event.reshape(1, 5).astype(np.float32)})[0].ravel() for event in events[:50]]
+    assert np.array_equal(made[:50], np.array(wanted))
