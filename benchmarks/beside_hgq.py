@@ -36,10 +36,10 @@ from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, accuracy, one_vs_rest_auc
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow
 
-BETAS = (3e-5, 1e-4, 3e-4)
+BETAS = (3e-6, 1e-5, 3e-5)
 """Of HGQ: the loss of an effective bit operation."""
 
-STRENGTHS = (1e-6, 3e-6, 1e-5)
+STRENGTHS = (3e-6, 1e-5, 3e-5)
 """Of ours: the loss of an adder bit."""
 
 SPLIT_SEED = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -182,6 +183,17 @@ def test_differences_have_the_error_of_jets_and_of_seeds():
     assert areas.difference("a", "b") == "+2.00 ± 1.00"  # 1 and 3 points; no spread of the draws
     jets_alone = architectures.Areas({("a", 1): np.array([0.8, 0.8, 0.82]), ("b", 1): np.array([0.8, 0.8, 0.8])})
     assert jets_alone.difference("a", "b") == "+0.00 ± 1.00"
+
+
+@pytest.mark.parametrize(
+    ("area", "words"), [(0.8, "None of them differs"), (0.9, r"Mixer-ternary \(better\); the others")]
+)
+def test_the_card_names_networks_that_differ_by_twice_the_error(area, words):
+    names = [architectures.name_of(kind, ternary=False) for kind in attention_nets.FLOAT_KINDS]
+    names += [architectures.name_of(kind, ternary=True) for kind in attention_nets.TERNARY_KINDS]
+    of = {(name, seed): np.array([0.8, 0.8, 0.81]) for name in names for seed in (1, 2)}
+    of.update({("Mixer-ternary", seed): np.array([area, area, area]) for seed in (1, 2)})
+    assert re.search(words, architectures.verdict(architectures.Areas(of)))
 
 
 def test_the_comparison_goes_from_data_to_card_and_looks_at_the_test_jets_last(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 Run from the repository root:
 
     bittrigger data make quark-gluon --events 6000 --seed 21 -o qg_fresh.npz
-    bittrigger data make quark-gluon --events 6000 --seed 72 -o qg_later.npz
+    bittrigger data make quark-gluon --events 4000 --seed 72 -o qg_later.npz
     python models/quark_gluon/architectures_recipe.py --data quark_gluon.npz --more qg_fresh.npz --test qg_later.npz
 
 The jets of --data and --more train and choose epochs; those of --test are looked at when all networks are trained. Each
@@ -124,15 +124,20 @@ class Areas:
 
     of: Mapping[tuple[str, int], npt.NDArray[np.float64]]
 
-    def difference(self, one: str, other: str) -> str:
-        """By how many points of AUC one variant is better than another, with the error of the mean, in words.
+    def gain(self, one: str, other: str) -> tuple[float, float]:
+        """By how many points of AUC one variant is better than another, seed by seed on the same jets, and the error of the mean.
 
-        Seed by seed on the same jets; the error adds that of the jets (bootstrap) and that of the seeds.
+        The error adds that of the jets (bootstrap) and that of the seeds.
         """
         gains = 100 * np.stack([self.of[one, s] - self.of[other, s] for variant, s in self.of if variant == one])
         seeds, mean = gains[:, 0], gains.mean(axis=0)
-        spread = seeds.std(ddof=1) / math.sqrt(len(seeds)) if len(seeds) > 1 else 0.0
-        return f"{mean[0]:+.2f} ± {math.hypot(float(spread), float(mean[1:].std())):.2f}"
+        spread = float(seeds.std(ddof=1)) / math.sqrt(len(seeds)) if len(seeds) > 1 else 0.0
+        return float(mean[0]), math.hypot(spread, float(mean[1:].std()))
+
+    def difference(self, one: str, other: str) -> str:
+        """The same in words."""
+        mean, error = self.gain(one, other)
+        return f"{mean:+.2f} ± {error:.2f}"
 
 
 def areas_of(runs: Sequence[Measured], labels: Labels) -> Areas:
@@ -161,6 +166,19 @@ def difference_rows(areas: Areas, costs: Mapping[str, FirmwareCost]) -> list[lis
     return rows
 
 
+def verdict(areas: Areas) -> str:
+    """Which networks differ from the one with nothing between constituents by more than twice the error, in a sentence."""
+    found = []
+    for ternary, kinds in ((False, FLOAT_KINDS), (True, TERNARY_KINDS)):
+        for kind in kinds:
+            mean, error = areas.gain(name_of(kind, ternary=ternary), name_of(DEEP_SETS, ternary=ternary))
+            if abs(mean) > 2 * error:
+                found.append(f"{name_of(kind, ternary=ternary)} ({'better' if mean > 0 else 'worse'})")
+    if not found:
+        return "**None of them differs from DeepSets by more than twice the error**, float or ternary."
+    return f"From DeepSets differ by more than twice the error: {', '.join(found)}; the others do not."
+
+
 def card(jets: Jets, runs: Sequence[Measured], costs: Mapping[str, FirmwareCost], options: RecipeOptions) -> str:
     """Return the text of architectures.md."""
     y, seeds, test = jets.fresh.y, len(options.seeds), options.test.name if options.test else "-"
@@ -172,8 +190,12 @@ def card(jets: Jets, runs: Sequence[Measured], costs: Mapping[str, FirmwareCost]
     rows = [[row[0], row[1].split(" ")[0], *row[2:]] for row in rows]
     head = ["network", "float: more than DeepSets", "ternary: the same", "ternary less float", "LUT", "FF", "ns"]
     best = max(rows, key=lambda row: float(row[3].split(" ")[0]))
-    origin = next(iter(costs.values())).origin
+    trees = float(without[-1][3])
+    above = ", ".join(row[0] for row in rows if float(row[3].split(" ")[0]) > trees) or "none"
+    origin, areas = next(iter(costs.values())).origin, areas_of(runs, y)
     return f"""# Which network for few constituents
+
+{verdict(areas)}
 
 Quark-gluon taggers on the {CONSTITUENTS} leading constituents of a jet, the number of all constituents among the features of
 each, that are the same but for what passes between constituents:
@@ -191,15 +213,17 @@ ternary kernels throughout and convert; each starts from the weights of its floa
 
 ## Result
 
-{jets}; {seeds} seed(s) of weights and batches. On the test jets, looked at once, mean and standard deviation over the seeds:
+{jets}; {seeds} seed(s) of weights and batches. On the test jets, looked at once, mean and standard
+deviation over the seeds:
 
 {markdown_table(["score", "weights", *COLUMNS], [*without, *rows])}
-The largest mean AUC is that of {best[0]}. Next, points of AUC by which a network is better, seed by seed on the same jets; the
+The largest mean AUC is that of {best[0]}. Above the boosted trees, which need no network, lie the means of
+{above}. Next, points of AUC by which a network is better, seed by seed on the same jets; the
 error of the mean adds that of the jets and that of the seeds. LUTs, flip-flops and latency are those of the ternary network that
 is best on the validation jets, by `bittrigger convert model.h5 --budget {BUDGET} --ii {INTERVAL}`;
 {origin}; Keras and the integers agree on every bit there:
 
-{markdown_table(head, difference_rows(areas_of(runs, y), costs))}
+{markdown_table(head, difference_rows(areas, costs))}
 ## Data and command
 
 - Data: `quark_gluon.npz` and `qg_fresh.npz` as in card.md train and choose epochs; {len(y)} test jets of

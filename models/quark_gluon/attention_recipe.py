@@ -183,9 +183,9 @@ of the test sample, at most {error:.1f} points of accuracy, is common to all. Th
 `attention.h5` has {trees} points of AUC more than the boosted trees (bootstrap of the paired jets).
 Seed by seed attention gives {gain_text(runs, "float")} points of AUC more in float32, and {gain_text(runs, "ternary")} as ternary
 network (mean and deviation over the seeds). The jets are {len(jets.train)} to train, with {FLOAT_EPOCHS} epochs of the float
-network and {EPOCHS} of the ternary one from its weights: more jets may favour attention more (100,000 take 2.2 core hours
-to generate). Shapes and widths are the first
-that were tried.
+network and {EPOCHS} of the ternary one from its weights: more jets may favour attention more. Shapes and
+widths are the first that were tried. 16 constituents, more jets, and other networks beside it:
+[architectures.md](architectures.md).
 
 ## What it costs
 

@@ -38,7 +38,11 @@ _BATCH = 100
 _VETO_SCALE_GEV = 20
 _VETO_PT_GEV = (470, 760)
 _VETO_RAPIDITY_MAX = 2.2
-"""An event goes on below the scale only if its hardest parton jet is in this window; the jets come out the same."""
+"""An event goes on below the scale only if its hardest parton jet is in this window.
+
+Of 406 gluon jets made with 380 to 1,000 GeV and 3.0, five (1.2 ± 0.5 %) came from outside of it, all from below 470 GeV: what is
+lost are jets that gain more than 30 GeV below the scale.
+"""
 
 
 def generate(block: Block) -> Part:
@@ -160,7 +164,7 @@ QUARK_GLUON = DataSet(
         },
     },
     packages=GENERATORS,
-    rate="12.5 (gluon) to 12.8 (quark) jets a second of one core",
+    rate="30 jets a second of one core",
     source="P. Komiske, E. Metodiev, J. Thaler, JHEP 01 (2019) 121; the settings of doi:10.5281/zenodo.3164691",
     constants={"classes": KINDS},
 )
