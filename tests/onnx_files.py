@@ -19,6 +19,7 @@ _KINDS = {
     "int8": 3,
     "uint16": 4,
     "int16": 5,
+    "float16": 10,
     "bool": 9,
 }
 

@@ -142,6 +142,15 @@ def eights(net):
     return z(net, np.ones((4, 2)))
 
 
+@pytest.mark.parametrize("kind", ["float16", "float64"])
+def test_a_graph_in_another_precision_is_refused(tmp_path, kind):
+    """Its bits would be others than those of float32."""
+    with pytest.raises(
+        UnsupportedModelError, match=f"it is of the type {kind}; allowed are float32, .*; export the model in"
+    ):
+        converted(tmp_path, lambda net: net.add("Relu", "x"), takes=kind)
+
+
 HOSTILE = {
     "thresholds of shape (3, 2) for 4 channels": lambda n: thresholds(n, port(n), np.ones((3, 2))),
     "thresholds of shape (4,) for 4 channels": lambda n: thresholds(n, port(n), np.ones(4)),

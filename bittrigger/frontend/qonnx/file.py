@@ -43,8 +43,8 @@ _KINDS: dict[int, Any] = {
 }
 """Numbers by their code; others (texts, complex numbers, bfloat16, float8) are refused."""
 
-_FLOATING = (0, 1, 10, 11, 16)
-"""The codes of floats, and of what is not said."""
+_FLOATING = (0, 1)
+"""The codes of float32, and of what is not said; other floats have other bits."""
 
 _FLOATS, _INT32, _INT64, _RAW, _DOUBLES, _UINT64 = 4, 5, 7, 9, 10, 11
 _ADVICE = "allowed are files of ONNX with their numbers inside, as Brevitas' export_qonnx and qkeras2qonnx write them"

@@ -14,7 +14,7 @@ INTEGERS = ("int8", "uint8", "int16", "uint16")
 """Kinds of inputs that hold integers."""
 
 _NAMED = {"BIPOLAR": Grid(0, -1, 1), "BINARY": Grid(0, 0, 1), "TERNARY": Grid(0, -1, 1)}
-_FLOATS = ("", "FLOAT32", "FLOAT16", "FLOAT64")
+_FLOATS = ("", "FLOAT32")
 
 
 def port_grid(name: str, kind: str) -> Grid | None:
@@ -35,7 +35,7 @@ def port_grid(name: str, kind: str) -> Grid | None:
     if found is None or not 1 <= bits <= MAX_BITS or before > bits:
         raise UnsupportedModelError(
             f"input {name[:80]!r}: it is of the type {kind[:40]}; allowed are float32, int8, uint8, int16, uint16 and, as FINN "
-            f"annotates them, INT, UINT and FIXED of up to {MAX_BITS} bits; cast it within the model"
+            f"annotates them, INT, UINT and FIXED of up to {MAX_BITS} bits; export the model in float32"
         )
     if found[1]:
         return Grid(bits - before, 0, (1 << bits) - 1)
