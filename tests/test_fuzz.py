@@ -209,7 +209,7 @@ def test_a_broken_emitter_is_found_and_shrunk(tmp_path, monkeypatch):
         return files
 
     monkeypatch.setattr(emulator_package, "emit_emulator", broken)
-    plan = Plan(natives=("emulator",), gates_every=0, product_every=0)
+    plan = Plan(natives=("emulator",), gates_every=0, product_every=0, proves=False)
     records = run_batch([generate(seed) for seed in range(6)], tmp_path / "batch", plan)
     found = next(record for record in records if record.failed)
     assert found.kind == ("mismatch", "emulator")

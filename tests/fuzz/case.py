@@ -36,6 +36,7 @@ class Plan:
         gates_every: the netlist of one network in so many is simulated; 0 for none.
         product_every: one network in so many also runs through every executor of the command line (RTL under cocotb); 0 for
             none.
+        proves: whether the Verilog is proven.
     """
 
     build_every: int = 1
@@ -43,6 +44,7 @@ class Plan:
     natives: tuple[str, ...] = KINDS
     gates_every: int = 1
     product_every: int = 50
+    proves: bool = True
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
                 continue
             if case.alive and live.is_live(_built(case)):
                 _run_live(case)
-            if case.alive:
+            if case.alive and plan.proves:
                 _prove(case, server)
             if case.alive and plan.gates_every and case.spec.seed % plan.gates_every == 0:
                 _run_gates(case, server)

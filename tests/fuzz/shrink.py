@@ -40,7 +40,7 @@ def plan_for(record: Record) -> Plan:
             build_every=record.seed + 1 if record.where == "keras" else 1, natives=(), gates_every=0, product_every=0
         )
     if record.where in KINDS:
-        return Plan(natives=(record.where,), gates_every=0, product_every=0)
+        return Plan(natives=(record.where,), gates_every=0, product_every=0, proves=False)
     if record.where == "gates":
         return Plan(natives=(), gates_every=1, product_every=0)
     if record.where == "compiler":
