@@ -105,7 +105,10 @@ def test_what_adders_do_as_well_stays():
     steep = scaled((4099,), (77,), 4, (-(1 << 20), 1 << 20))
     assert not stays(*scaled((2811,), (71111,), 16, (-128, 127)))
     assert stays(*scaled((256,), (77,), 16, (-128, 127)))  # one digit: nothing to add but the bias
-    assert stays(*steep)  # too many values
+    assert stays(*steep)  # every bit of the products is needed
+    assert stays(*scaled((2811,) * 257, (0,) * 257, 16, (-128, 127)), size=257)  # too many channels
+    fine = scaled((60000,) * 40, (0,) * 40, 16, (-(1 << 13), 1 << 13))
+    assert stays(*fine, size=40)  # too many steps
     assert stays(layer, codes, outputs=("x_codes", "x_scale"))
     assert stays(layer, replace(codes, rounding=Rounding.RND))
     crossed = replace(layer, weights=frozen_array([[0, 2811], [2811, 0]]), bias=frozen_array([0, 0]))

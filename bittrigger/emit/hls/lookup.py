@@ -100,7 +100,7 @@ def _function(name: str, segments: Segments, source: Interval) -> Function:
     return Function(name, code_type(source), None, *_table(segments, source))
 
 
-def hull_of(segments: Segments) -> Interval:
+def _hull_of(segments: Segments) -> Interval:
     """The range of the values of ``segments``."""
     values = [value for _, value in segments]
     return Interval(min(values), max(values))
@@ -125,7 +125,7 @@ def lookup_body(node: Lookup, source: Intervals, operands: Operands, name: str) 
         if key not in functions:
             called, digits = f"{name}_function_{len(functions)}", node.sums[j] if summed else None
             functions[key] = (
-                Function(called, code_type(span), tuple(_sum(digits, hull_of(segments))), "", ())
+                Function(called, code_type(span), tuple(_sum(digits, _hull_of(segments))), "", ())
                 if digits
                 else _function(called, segments, span)
             )
