@@ -5,11 +5,17 @@ import pytest
 from keras_models import QActivation, layers, lowered, model_of, randomize, tf
 
 from bittrigger.compile.agreement import check_agreement
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.compile.read import read_model
+from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.quiet import mend_qkeras
+from bittrigger.frontend.keras_model.typed_weights import with_weights
+from bittrigger.hls4ml.declared import declared_of
 from bittrigger.ir.basis import Grade
-from bittrigger.ir.graph import evaluate
+from bittrigger.ir.casts import parse_cast
+from bittrigger.ir.fixed import decode
+from bittrigger.ir.graph import evaluate, output_fracs
+from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import random_codes
 
 mend_qkeras()
@@ -211,3 +217,74 @@ def test_the_units_of_a_line_are_those_of_its_function():
     graph = lowered(model, require="ideal")
     assert "Lookup" not in [type(node).__name__ for node in graph.nodes]
     assert check_agreement(model, graph).float64.events == 0
+
+
+def typed_steps(layer, events, bits, whole):
+    """What a layer of Keras gives with one type for all that is within it, in double precision, step by step."""
+    step, top = 2.0**-bits, 2.0 ** (whole - 1)
+    arrays = [array.astype(np.float64) for array in layer.get_weights()]
+    kernel, again, bias = arrays
+    units = again.shape[0]
+
+    def gate(x):
+        return np.clip(np.rint(1 / (1 + np.exp(-x)) / step), 0, 2.0**bits - 1) * step
+
+    def tanh(x):
+        return np.clip(np.rint(np.tanh(x) / step), -(2.0**bits), 2.0**bits - 1) * step
+
+    def state(x):
+        return np.clip(np.rint(x / step), -top / step, top / step - 1) * step
+
+    h = c = np.zeros((len(events), units))
+    for x in np.moveaxis(events, 1, 0):
+        h, c = state(h), state(c)
+        match type(layer).__name__:
+            case "SimpleRNN":
+                h = tanh(x @ kernel + bias + h @ again)
+            case "LSTM":
+                i, f, g, o = np.split(x @ kernel + bias + h @ again, 4, axis=1)
+                c = gate(f) * c + gate(i) * tanh(g)
+                h = gate(o) * tanh(c)
+            case "GRU":
+                (xz, xr, xh), (hz, hr, hh) = (
+                    np.split(part, 3, axis=1) for part in (x @ kernel + bias[0], h @ again + bias[1])
+                )
+                z = gate(xz + hz)
+                h = z * h + (1 - z) * tanh(xh + gate(xr + hr) * hh)
+    return h
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_a_float_layer_with_one_type_for_all_that_is_within_it(kind):
+    model = sequence(kind(3, name="r"), shape=(3, 2))
+    settings = Settings(weight_precision={"r": "fixed<6,2>"}, layer_precision={"r.cell": "fixed<8,3>"})
+    reading = read_model(model, settings, name="net")
+    basis = reading.graph.basis
+    assert basis.grade is Grade.EXACT or basis.measured.float64.events == 0
+    rounded, _ = with_weights(model, {"r": parse_cast("fixed<6,2>")})
+    codes = random_codes(reading.graph, 200, 3)
+    found = decode(evaluate(reading.graph, codes), output_fracs(reading.graph))
+    assert (found == typed_steps(rounded.get_layer("r"), codes.reshape(200, 3, 2) / 8, 5, 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "types", "message"),
+    [
+        (lambda: layers.LSTM(2, name="r"), {"r.cell": "fixed<8,3,TRN,WRAP>"}, "round half to even and saturate; take fixed"),
+        (lambda: layers.LSTM(2, name="r"), {"r.cell": "fixed<8,3>"}, "layer 'r' has weights of no type; .* --weight-precision"),
+        (lambda: layers.GRU(2, activation="relu", name="r"), {"r.cell": "fixed<8,3>"}, "layer 'r' is a GRU; allowed are"),
+        (lambda: layers.SimpleRNN(2, name="r"), {"r.sums": "fixed<8,3>"}, "layer 'r' has no activation of its own"),
+    ],
+)  # fmt: skip
+def test_types_within_a_layer_that_are_none(layer, types, message):
+    with pytest.raises(ConfigError, match=message):
+        read_model(sequence(layer(), shape=(2, 2)), Settings(layer_precision=types), name="net")
+
+
+def test_a_type_of_hls4ml_is_that_of_what_a_layer_delivers():
+    """It stood before the activation, which went outside of the layer."""
+    model = sequence(layers.SimpleRNN(2, activation="relu", name="r"))
+    plain = tf.keras.Sequential([tf.keras.Input((4, 3)), layers.SimpleRNN(2, activation="relu", name="r")])
+    types = declared_of({"Model": {"Precision": "ap_fixed<16,6>"}}, plain).layer_precision
+    assert types == {"r": "ap_fixed<16,6,TRN,WRAP>"}
+    assert "r" in declared_of({"LayerName": {"r": {"Precision": "ap_fixed<9,3>"}}}, model).layer_precision

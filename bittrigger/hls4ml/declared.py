@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, WIRES
+from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, RECURRENT, WIRES
 from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation, is_separable
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
 from bittrigger.ir.casts import cast_codes, parse_cast
@@ -220,7 +220,11 @@ def _ends_in_probabilities(layer: Any) -> bool:
 
 def _keeps_its_grid(layer: Any) -> bool:
     kind, function = type(layer).__name__, function_of(layer)
-    return kind in _KEEPS or (kind == "Activation" and function == "linear") or function == "relu"
+    return (
+        kind in _KEEPS
+        or (kind == "Activation" and function == "linear")
+        or (function == "relu" and kind not in RECURRENT)
+    )
 
 
 def is_quantised(layer: Any) -> bool:

@@ -71,8 +71,9 @@ class Settings:
             type names modes, such as ``fixed<8,2>``: another model. For each layer, for one array of a layer (``dense.bias``), or
             for all layers with such a kernel (``*``); of what fits an array, the first of these counts.
         layer_precision: the same for what layers deliver, such as ``fixed<16,6>``: another model. For each layer, for what one
-            delivers before its activation (``dense.sums``) or behind its depthwise kernel (``separable.depthwise``), or for all
-            with a kernel that no quantiser types (``*``). Where no quantiser follows, every bit is kept otherwise.
+            delivers before its activation (``dense.sums``) or behind its depthwise kernel (``separable.depthwise``), for all
+            within a recurrent one (``lstm.cell``), or for all with a kernel that no quantiser types (``*``). Where no quantiser
+            follows, every bit is kept otherwise.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         tunable: ``bias`` keeps the biases of all layers in registers, which a small bus writes.

@@ -14,6 +14,9 @@ EVERY = "*"
 SUMS = ".sums"
 """Behind the name of a layer: what it delivers before its activation."""
 
+CELL = ".cell"
+"""Behind the name of a recurrent layer: what is within it, its gates, activations and states."""
+
 DEPTHWISE = ".depthwise"
 """Behind the name of a separable convolution: what its depthwise kernel gives to its pointwise one."""
 

@@ -24,6 +24,11 @@ def divided():
     return tf.keras.Model(given, dense(3)(act("quantized_bits(4,1,alpha=1)")(tensor)))
 
 
+def within(kind, text="fixed<10,3>"):
+    """A recurrent layer of Keras with one type for all that is in it."""
+    return of((6, 4), lambda: kind(4, name="r"), **ROUNDED, layer_precision={"r.cell": text})
+
+
 WAYS_OUT: Cases = {
     "Dense, weight_precision": of((16,), lambda: L.Dense(8), **ROUNDED),
     "Dense, weight_precision with modes": of((16,), lambda: L.Dense(8), weight_precision={"*": "fixed<8,2,TRN,WRAP>"}),
@@ -68,4 +73,7 @@ WAYS_OUT: Cases = {
         (8,),
         *(lambda: L.Activation(OWN["keras_3_hard_tanh"]), act, lambda: L.Activation(OWN["keras_3_hard_sigmoid"]), act),
     ),
+    "LSTM, weight_precision, and layer_precision of its cell": within(L.LSTM),
+    "GRU, weight_precision, and layer_precision of its cell": within(L.GRU, "fixed<7,2>"),
+    "SimpleRNN, weight_precision, and layer_precision of its cell": within(L.SimpleRNN),
 }

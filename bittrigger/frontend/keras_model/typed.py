@@ -12,6 +12,7 @@ import numpy as np
 
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.heads import with_heads
+from bittrigger.frontend.keras_model.quiet import mend_qkeras
 from bittrigger.frontend.keras_model.reference import keras_outputs, without_endings
 from bittrigger.frontend.keras_model.typed_layers import placed, result_of, retyped, set_arrays, set_types
 from bittrigger.frontend.keras_model.typed_weights import float_layers, with_weights
@@ -73,6 +74,8 @@ def with_types(model: Any, types: Mapping[str, Cast]) -> Any:
         ConfigError: if a layer is none of the model.
     """
     places = placed(model, types)
+    if any(place.cell is not None for place in places.values()):
+        mend_qkeras()
     made = copy_of(model, lambda config: retyped(config, places), weights=False)
     for layer in model.layers:
         set_arrays(layer, made, places.get(layer.name))

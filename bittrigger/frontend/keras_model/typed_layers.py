@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.attributes import MODELS, PROBABILITIES, WRAPPERS
+from bittrigger.frontend.attributes import MODELS, PROBABILITIES, RECURRENT, WRAPPERS
 from bittrigger.frontend.flat.walk import ACTIVATIONS
+from bittrigger.frontend.keras_model import typed_cells
 from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
-from bittrigger.settings.declared import DEPTHWISE, SUMS
+from bittrigger.settings.declared import CELL, DEPTHWISE, SUMS
 
 _REFERENCE = 3
 """Least length of a list in the configuration of a model that names a tensor: a layer, and two numbers."""
@@ -25,8 +26,9 @@ _DEEP = ("strides", "padding", "data_format", "dilation_rate", "kernel_size", "d
 
 @dataclass(frozen=True)
 class Placed:
-    """The types of one layer: between its two kernels, of what it delivers before its activation, and of what it delivers."""
+    """The types of one layer: within a recurrent one, between two kernels, before an activation, and of what it delivers."""
 
+    cell: Cast | None = None
     deep: Cast | None = None
     sums: Cast | None = None
     result: Cast | None = None
@@ -41,7 +43,7 @@ def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
     known = {layer.name: layer for layer in model.layers}
     found: dict[str, Placed] = {}
     for name, kind in types.items():
-        layer = name if name in known else name.removesuffix(SUMS).removesuffix(DEPTHWISE)
+        layer = name if name in known else name.removesuffix(SUMS).removesuffix(DEPTHWISE).removesuffix(CELL)
         if layer not in known:
             raise ConfigError(
                 f"setting 'layer_precision' names {name!r}, which is no layer of model {model.name!r}; allowed are "
@@ -50,6 +52,10 @@ def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
         before = found.get(layer, Placed())
         if layer == name:
             found[layer] = replace(before, result=kind)
+            continue
+        if name.endswith(CELL):
+            typed_cells.check(known[layer], name, kind)
+            found[layer] = replace(before, cell=kind)
             continue
         if name.endswith(DEPTHWISE):
             _check_separable(known[layer], name)
@@ -80,7 +86,7 @@ def _check_separable(layer: Any, name: str) -> None:
 def has_own_activation(layer: Any) -> bool:
     """Whether a layer computes something and then a function of it."""
     kind = type(layer).__name__
-    if kind in (*ACTIVATIONS, *WRAPPERS, *MODELS):
+    if kind in (*ACTIVATIONS, *WRAPPERS, *MODELS, *RECURRENT):  # that of a recurrent layer is within it
         return False
     return getattr(layer, "activation", None) is not None and function_of(layer) != "linear"
 
@@ -129,6 +135,8 @@ def set_types(model: Any, places: Mapping[str, Placed]) -> None:
 def set_arrays(layer: Any, made: Any, place: Placed | None) -> None:
     """Give what ``layer`` became in the model ``made`` its arrays."""
     arrays = layer.get_weights()
+    if place is not None and place.cell is not None:
+        typed_cells.check_arrays(layer)
     if place is not None and place.deep is not None:
         made.get_layer(f"{layer.name}_depthwise").set_weights(arrays[:1])
         arrays = arrays[1:]
@@ -138,6 +146,8 @@ def set_arrays(layer: Any, made: Any, place: Placed | None) -> None:
 def _chain(name: str, layer: dict[str, Any], place: Placed) -> list[dict[str, Any]]:
     """What stands in the place of a layer, one behind the other."""
     own = _without_activation(layer) if place.sums else layer
+    if place.cell is not None:
+        own = typed_cells.typed(own, place.cell)
     if place.deep is None:
         return [own, *_behind(name, layer, place)]
     size, config = layer["class_name"][-2:], own["config"]

@@ -27,6 +27,7 @@ from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
+from bittrigger.settings.declared import CELL
 
 Terms = Sequence[tuple[str, IntArray]]
 """Nodes, each with the integer matrix `(codes, results)` that it is multiplied with."""
@@ -118,9 +119,9 @@ def _integers(node: Any, kernels: Float32Array, most: int) -> IntegerKernel:
     """Both kernels as integers of one grid, of ``most`` bits."""
     quantizers = str(attributes.read(node, attributes.QUANTIZER))
     allowed = (
-        "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>' if "
-        "its functions are relu or quantised, or use the layer of QKeras with kernel_quantizer and recurrent_quantizer, and "
-        "alpha=1 or 'auto_po2'"
+        "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>', "
+        f"and its sigmoid and tanh with {_way_out(node.name)}, or use the layer of QKeras with kernel_quantizer and "
+        "recurrent_quantizer, and alpha=1 or 'auto_po2'"
     )
     try:
         found = factor_kernel(node.name, kernels, quantizers, most=most)
@@ -133,6 +134,10 @@ def _integers(node: Any, kernels: Float32Array, most: int) -> IntegerKernel:
             f"layer {node.name!r}: kernel quantizers {quantizers} have scales that are no powers of two; {allowed}"
         )
     return found
+
+
+def _way_out(name: str) -> str:
+    return f"--layer-precision '{name}{CELL}=fixed<12,4>'"
 
 
 def _quantised(cell: _Cell, state: _State, number: int) -> _State:
@@ -265,8 +270,8 @@ def _applied(cell: _Cell, signal: Signal, function: Function, name: str) -> str:
             raise
         raise UnsupportedModelError(
             f"layer {cell.name!r}: its {function.text} gives values on no grid, with which it goes on; allowed within a "
-            "recurrent layer are quantised functions, and relu; use quantized_tanh, quantized_sigmoid and quantized_bits in a "
-            "layer of QKeras"
+            f"recurrent layer are quantised functions, and relu; round what is in it with {_way_out(cell.name)}, or use "
+            "quantized_tanh, quantized_sigmoid and quantized_bits in a layer of QKeras"
         ) from error
 
 
