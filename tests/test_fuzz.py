@@ -214,7 +214,7 @@ def test_a_broken_emitter_is_found_and_shrunk(tmp_path, monkeypatch):
     found = next(record for record in records if record.failed)
     assert found.kind == ("mismatch", "emulator")
     assert plan_for(found) == plan
-    small = shrink(generate(found.seed), found, tmp_path, tries=45)
+    small = shrink(generate(found.seed), found, tmp_path, tries=30)
     assert len(small.nodes) <= 5
     assert sum(node.options.get("units", 0) for node in small.nodes) <= 4
     monkeypatch.undo()
