@@ -21,18 +21,25 @@ with warnings.catch_warnings():
     from hgq.config import LayerConfigScope, QuantizerConfig, QuantizerConfigScope
     from hgq.layers import (
         QAdd,
+        QAveragePooling1D,
+        QAveragePow2,
         QBatchNormalization,
         QBatchNormDense,
         QConv1D,
         QConv2D,
         QConv3D,
         QDense,
+        QDot,
         QEinsum,
         QEinsumDense,
         QEinsumDenseBatchnorm,
+        QGlobalAveragePooling1D,
+        QGlobalMaxPooling1D,
         QLinformerAttention,
         QMaximum,
+        QMaxPooling1D,
         QMeanPow2,
+        QMinimum,
         QMultiHeadAttention,
         QMultiply,
         QSoftmax,
@@ -173,6 +180,20 @@ def normalised_before():
     return keras.Sequential(layers)
 
 
+def others():
+    """The merges and poolings that stand in no other model, and normalisations without one of their parameters."""
+    given = keras.layers.Input((4, 3))
+    a = QEinsumDenseBatchnorm("bnc,cC->bnC", (4, 3), bias_axes="C", center=False, activation="relu")(given)
+    b = QEinsumDenseBatchnorm("bnc,cC->bnC", (4, 3), bias_axes="C")(given)
+    x = QMinimum()([QAveragePow2()([a, b, given]), b])
+    parts = [QGlobalAveragePooling1D()(x), QGlobalMaxPooling1D()(a)]
+    parts += [
+        keras.layers.Flatten()(y) for y in (QAveragePooling1D(2)(x), QMaxPooling1D(2)(b), QDot(axes=(1, 1))([a, b]))
+    ]
+    parts = [QBatchNormalization(center=False)(parts[0]), QBatchNormalization(scale=False)(parts[1]), *parts[2:]]
+    return keras.Model(given, QDense(2)(keras.layers.Concatenate()(parts)))
+
+
 def sample():
     """A little of everything, for a file that is small enough to be kept beside the tests."""
     given = keras.layers.Input((4, 3))
@@ -184,7 +205,20 @@ def sample():
 
 ATTENTION = (attention, linformer, softmaxes)
 FORMS = (dense, constituents, deep_sets, mixer, jedi_linear)
-FILES = (*FORMS, jedi_sums, normalised, merges, tables, images, shared, sample, *ATTENTION, volumes, normalised_before)
+FILES = (
+    *FORMS,
+    jedi_sums,
+    normalised,
+    merges,
+    tables,
+    images,
+    shared,
+    sample,
+    *ATTENTION,
+    volumes,
+    normalised_before,
+    others,
+)
 
 KEPT = (sample, linformer)
 """Kept beside the tests."""
