@@ -23,12 +23,9 @@ def gates_ns(signals: int, model: DelayModel) -> float:
 def _decided_ns(bits: int, model: DelayModel) -> float:
     """Delay of a decision over the upper bits, which every LUT of the limiter reads: its wires are as long as a comparison's.
 
-    Where a LUT does not take the bits, mappers that know no arrival times add a level.
-
-    Source: static timing of netlists in which three adders and such a limiter leave nothing of 4.17 ns; limiters of 7 to 20 upper
-    bits, behind carry chains and not, in Yosys 0.70.
+    Where a LUT does not take the bits there is a level more. Source: netlists of Yosys 0.70 and their static timing.
     """
-    return 0.0 if bits <= 1 else model.compare_ns + (2 * model.logic_ns if bits > INPUTS else 0.0)
+    return 0.0 if bits <= 1 else model.compare_ns + (model.logic_ns if bits > INPUTS else 0.0)
 
 
 def requantizer_delay_ns(node: Requantize, source: tuple[Interval, ...], model: DelayModel) -> float:
@@ -110,6 +107,4 @@ def _decision_ns(
 
 def _compared_ns(limit: int, low: Interval, model: DelayModel) -> float:
     """Whether a code reaches a limit: by the bits from there on, and where that is no power of two by the others too."""
-    if is_power(limit):
-        return _decided_ns(max(low.width - limit.bit_length() + 1, 1), model)
-    return model.compare_ns if low.width <= INPUTS else model.compare_ns + model.logic_ns
+    return _decided_ns(low.width - limit.bit_length() + 1, model) if is_power(limit) else model.compare_ns
