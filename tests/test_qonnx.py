@@ -274,6 +274,28 @@ def test_a_quantiser_that_does_not_say_whether_it_is_signed_is_refused(tmp_path)
         read_of(tmp_path, lambda net: net.add("Quant", "x", 0.25, 0.0, 4.0, domain=GENERAL))
 
 
+@pytest.mark.parametrize("moves", ["Identity", "Dropout", "Transpose", "output"])
+def test_a_bias_is_no_other_readers_whatever_stands_between(tmp_path, moves):
+    """A node that moves nothing has the layer before it for its own: a bias behind it is not one for what else reads that."""
+    weights = np.array([[1, -1, 0, 2], [0, 1, 1, -2], [1, 0, -1, 1], [-1, 1, 1, 0]])
+
+    def build(net):
+        sums = net.add("MatMul", net.quant("x", 0.25, 4), net.constant(weights))
+        more = {"perm": [0, 1]} if moves == "Transpose" else {}
+        moved = net.add("Identity" if moves == "output" else moves, sums, **more)
+        ends = net.add("Add", moved, np.float32([0.5, -1, 2, 3]))
+        return ends if moves == "output" else net.add("Sub", ends, net.add("Relu", sums)), sums
+
+    net = Net((4,))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(net.finish(*build(net)))
+    graph = foreign_graph(path, Settings())
+    codes = random_codes(graph, 50, 1)
+    sums = codes @ weights
+    first = sums + np.array([2, -4, 8, 12]) - (0 if moves == "output" else np.maximum(sums, 0))
+    assert np.array_equal(evaluate(graph, codes), np.concatenate([first, sums], axis=1))
+
+
 def test_a_truncation_rounds_finer_steps_to_its_own_first(tmp_path):
     def build(net):
         x = net.quant("x", 2.0**-6, 8)

@@ -153,9 +153,7 @@ def _added(walk: Walk, node: OnnxNode, source: Tensor, values: Array) -> Tensor:
     """A constant on top; behind a matrix without a bias it is that."""
     layer = walk.layers.graph[source.name]
     bias = layer.facts.get(attributes.BIAS)
-    before = node.inputs[0] if isinstance(walk.values[node.inputs[0]], Tensor) else node.inputs[1]
-    alone = walk.readers.get(before, 0) == 1 and before not in walk.outputs
-    if bias is not None and alone and source.scale is None and not np.any(bias):
+    if bias is not None and walk.is_read_once(source) and source.scale is None and not np.any(bias):
         channel = source.order[-1]
         whole_bias = np.broadcast_to(values, source.shape)
         row = np.moveaxis(whole_bias, channel, -1).reshape(-1, source.shape[channel])

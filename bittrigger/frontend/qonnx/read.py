@@ -72,7 +72,7 @@ def layers_of(model: OnnxModel, *, typed: bool = True) -> Layers:
         for output, value in zip(node.outputs, _tried(walk, node), strict=False):
             if output in walk.values:
                 raise refused(node, f"two nodes make {output[:80]!r}", "allowed are valid graphs")
-            walk.values[output] = value
+            walk.put(output, value)
             made += value.values.size if isinstance(value, Constant) else 0
         if made > 8 * MAX_VALUES:
             raise refused(node, f"more than {8 * MAX_VALUES:,} constants are made", "allowed are fewer")
@@ -101,7 +101,7 @@ def _start(walk: Walk, name: str, shape: tuple[int | None, ...], kind: str) -> N
         config = {"frac": grid.frac, "lo": grid.lo, "hi": grid.hi, "rounding": "ROUND"}
         spec = {"module": "onnx", "class_name": "Quant", "config": config}
         tensor = walk.function(OnnxNode(f"{name}_type"[:40], "Quant", "", (), (name,), {}), tensor, spec)
-    walk.values[name] = replace(tensor, integer=Integer(kind)) if kind in INTEGERS else tensor
+    walk.put(name, replace(tensor, integer=Integer(kind)) if kind in INTEGERS else tensor)
 
 
 def _end(walk: Walk, name: str) -> None:
@@ -153,7 +153,7 @@ def _given(walk: Walk, node: OnnxNode, *, integers: bool) -> list[Value]:
         return found
     for name in node.inputs:
         if isinstance(value := walk.values.get(name), Codes):
-            walk.values[name] = settled(walk, node, value)
+            walk.put(name, settled(walk, node, value))
     return [walk.values[name] for name in node.inputs if name]
 
 

@@ -173,6 +173,7 @@ class Walk:
         opset: the version of ONNX' own operators.
         outputs: names of the file that leave the model.
         batch: events at a time, where the file fixes them.
+        names: of the tensors that are the result of each layer.
     """
 
     layers: Layers
@@ -181,6 +182,18 @@ class Walk:
     opset: int
     outputs: frozenset[str]
     batch: int = 1
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def put(self, name: str, value: Value) -> None:
+        """Let ``value`` stand behind a tensor name of the file."""
+        self.values[name] = value
+        if isinstance(value, Tensor):
+            self.names.setdefault(value.name, []).append(name)
+
+    def is_read_once(self, tensor: Tensor) -> bool:
+        """Whether nothing but one node sees the result of a layer, under whichever name."""
+        names = self.names.get(tensor.name, [])
+        return bool(names) and all(self.readers.get(name, 0) == 1 and name not in self.outputs for name in names)
 
     def operand(self, node: OnnxNode) -> Tensor:
         """What a node reads first.
