@@ -4,6 +4,7 @@ BIN := .venv/bin
 VERSION = $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
 CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
+QKERAS3 = .venv-qkeras3
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq1 test-hgq2 test-pquant test-qkeras3 test-qonnx durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
@@ -73,12 +74,15 @@ test-pquant: $(READING)/installed
 	PQUANT_MODELS=build/pquant $(READING)/bin/pytest tests/test_pquant_files.py
 
 # QKeras v3 writes and predicts its models in an environment of its own; they are read where QKeras 0.9 is
-test-qkeras3: $(READING)/installed
-	$(PYTHON) -m venv .venv-qkeras3
-	.venv-qkeras3/bin/pip install --quiet qkeras-v3==1.2.1 tensorflow==2.20.0
+test-qkeras3: $(READING)/installed $(QKERAS3)/installed
 	mkdir -p build/qkeras3
-	.venv-qkeras3/bin/python tests/qkeras3_models.py build/qkeras3
+	$(QKERAS3)/bin/python tests/qkeras3_models.py build/qkeras3
 	QKERAS3_MODELS=build/qkeras3 $(READING)/bin/pytest tests/test_qkeras3.py tests/test_keras_3_files.py
+
+$(QKERAS3)/installed:
+	$(PYTHON) -m venv $(QKERAS3)
+	$(QKERAS3)/bin/pip install --quiet qkeras-v3==1.2.1 tensorflow==2.20.0
+	touch $@
 
 test-qonnx:
 	$(PYTHON) -m venv .venv-qonnx

@@ -76,4 +76,8 @@ WAYS_OUT: Cases = {
     "LSTM, weight_precision, and layer_precision of its cell": within(L.LSTM),
     "GRU, weight_precision, and layer_precision of its cell": within(L.GRU, "fixed<7,2>"),
     "SimpleRNN, weight_precision, and layer_precision of its cell": within(L.SimpleRNN),
+    "LeakyReLU of wide codes, layer_precision": Case(
+        lambda: tf.keras.Sequential([tf.keras.Input((4,)), L.LeakyReLU(1.5, name="a")]),
+        {"input_precision": "fixed<16,6>", "layer_precision": {"a": "fixed<16,6,TRN,WRAP>"}},
+    ),
 }

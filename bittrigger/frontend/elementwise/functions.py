@@ -47,6 +47,9 @@ EVEN = (
 SQUARE = "square"
 """What a layer Multiply does to a tensor and itself."""
 
+SOFTMAX = ("softmax", "log_softmax")
+"""Functions of Keras that are none of one code."""
+
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
 STATIC = "StaticQuantizer"
 """That of ``bittrigger.layers``, which keeps to its grid at any distance."""
@@ -88,6 +91,7 @@ class Function:
         line: slope and offset, if by its definition it rounds and clips ``slope * x + offset`` to its grid and does nothing else.
         rational: whether doubles hold its results without rounding.
         declared: whether it is no function of the model, but the type that was declared for an output.
+        slope: below zero, if above it is the identity, below it a line through zero, and nothing else.
         cast: the type to which it assigns, if it does that and nothing else, with modes of its own.
     """
 
@@ -103,6 +107,7 @@ class Function:
     rational: bool = False
     declared: bool = False
     cast: Cast | None = None
+    slope: float | None = None
 
 
 def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind
@@ -132,17 +137,20 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
         return Function(name, *_calls(function), is_relu=is_relu, varies=name in SMOOTH_FUNCTIONS, rational=is_relu)
     if module == "tensorflow":
         calls, is_relu = _calls(_operator(name, config)), name == "nn.relu"
-        return Function(f"tf.{name}", *calls, is_relu=is_relu, varies=name not in EVEN, rational=name in RATIONAL)
+        slope = _slope_of(name, config)
+        varies = name not in EVEN
+        return Function(f"tf.{name}", *calls, is_relu=is_relu, varies=varies, rational=name in RATIONAL, slope=slope)
     if module == "keras" and name == SQUARE:
         return Function("square", lambda values: np.multiply(values, values, dtype=np.float32), np.square)
     if module == "keras" and name in KERAS_LAYERS:
-        return Function(f"{name}()", *_calls(_keras_layer(name, config)), varies=name == "ELU", rational=name != "ELU")
+        calls, slope = _calls(_keras_layer(name, config)), _slope_of(name, config)
+        return Function(f"{name}()", *calls, varies=name == "ELU", rational=name != "ELU", slope=slope)
     raise _unknown(layer, name)
 
 
 def _unknown(layer: str, name: str) -> UnsupportedModelError:
     hint = {
-        "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
+        "softmax": "it is one of several codes; put it at the output, or behind the layer by itself",
         "bernoulli": "it draws random numbers at inference too; use binary(alpha=1, use_01=True)",
     }.get(name, "replace it by one of these")
     return UnsupportedModelError(
@@ -303,6 +311,18 @@ def _static_quantizer(config: Spec) -> Function:
     magnitude = bits - signed
     grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
     return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
+
+
+def _slope_of(name: str, config: Spec) -> float | None:
+    """The slope below zero of a function that is bent there alone."""
+    match name:
+        case "LeakyReLU":
+            return float(config["alpha"])
+        case "ReLU" if config["max_value"] is None and not config["threshold"]:
+            return float(config["negative_slope"])
+        case "nn.leaky_relu" if config["arguments"] == [[0, None]] and not config["named"]:
+            return float(config["options"].get("alpha", 0.2))
+    return None
 
 
 def _own(name: str) -> Function:

@@ -15,11 +15,11 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
-from bittrigger.frontend.elementwise.functions import function_from_spec, internal_sigmoid
+from bittrigger.frontend.elementwise.functions import SOFTMAX, function_from_spec, internal_sigmoid
 from bittrigger.frontend.elementwise.grids import Spec
 from bittrigger.frontend.lower import casts, choices, kernels, lengths, products, recurrent, sums
 from bittrigger.frontend.lower.input_ports import Port, find_port
-from bittrigger.frontend.lower.softmax import SOFTMAX, softmax
+from bittrigger.frontend.lower.softmax import softmax
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.account import Account
 from bittrigger.frontend.nodes.builder import Builder

@@ -21,8 +21,6 @@ from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Lookup
 
-SOFTMAX = ("softmax", "log_softmax")
-
 DEFAULT = {"softmax": "ufixed<8,0>", "log_softmax": "fixed<8,5>"}
 """Types of results at an output for want of another."""
 

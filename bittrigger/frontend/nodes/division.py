@@ -38,12 +38,14 @@ def rounded_quotient(builder: Builder, signal: Signal) -> Signal | None:
     affine = affine_part(signal.steps)
     last = signal.steps[-1] if signal.steps else None
     kind = _type_of(last) if isinstance(last, Apply) and affine == len(signal.steps) - 1 else None
-    if kind is None or not affine:
+    if kind is None:
         return None
     if signal.linear is not None:
         signal = replace(signal, parts=(builder.add(signal.linear),), linear=None)
     name = signal.steps[-1].layer
     part = builder.joined(f"{name}_operand", signal.parts)
+    if not affine:  # as codes they need no division
+        return Signal((assigned(builder, name, part, kind),), signal.shape)
     frac, size = builder[part].frac, len(builder.reach(part)) // signal.copies
     lines = {line_of(signal.steps[:affine], channel, frac) for channel in range(size)}
     if len(lines) > 1:

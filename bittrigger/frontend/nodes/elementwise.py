@@ -29,6 +29,7 @@ from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.elementwise.thresholds import counted_floats, grid_of_counts, grid_of_step
 from bittrigger.frontend.kernels import common_fraction_bits
+from bittrigger.frontend.nodes.bends import bent, first_bend
 from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.division import rounded_quotient
 from bittrigger.frontend.nodes.ideal import ideal_plan
@@ -120,12 +121,21 @@ def _ideally(builder: Builder, signal: Signal) -> Signal:
     except UnsupportedModelError:
         if (divided := rounded_quotient(builder, signal)) is not None:
             return divided
+        if (place := first_bend(signal)) is not None and (lines := _bent(builder, signal, place)) is not None:
+            return lines
         behind = affine_part(signal.steps) + 1
         if behind >= len(signal.steps) or not _is_relu(signal.steps[behind - 1]):
             raise
     first = lower_elementwise(builder, replace(signal, steps=signal.steps[:behind]))  # a ReLU keeps every bit
     rest = replace(first, steps=signal.steps[behind:], copies=signal.copies, ideal=True)
     return _ideally(builder, _one_grid(builder, rest))
+
+
+def _bent(builder: Builder, signal: Signal, place: int) -> Signal | None:
+    """The signal with its first function written as two lines; None where these are too wide."""
+    before = lower_elementwise(builder, replace(signal, steps=signal.steps[:place]))
+    lines = bent(builder, replace(before, steps=signal.steps[place:], copies=signal.copies, ideal=True))
+    return None if lines is None else lower_elementwise(builder, lines)
 
 
 def _is_relu(step: Step) -> bool:
