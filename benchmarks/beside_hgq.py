@@ -76,6 +76,8 @@ def main() -> None:
     )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", dest="seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--beta", dest="betas", type=float, nargs="+", default=BETAS, help="of HGQ2")
+    parser.add_argument("--strength", dest="strengths", type=float, nargs="+", default=STRENGTHS, help="of ours")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs, which can be resumed")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -86,8 +88,8 @@ def main() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         split = {name: getattr(jets.split, name) for name in ("train", "validation", "test")}
         np.savez(options.out / "jets.npz", x=jets.x, y=jets.y, **split)
-        variants = [("HGQ2", hgq, beta) for beta in BETAS] + [
-            ("ternary, learned widths", ternary, s) for s in STRENGTHS
+        variants = [("HGQ2", hgq, beta) for beta in options.betas] + [
+            ("ternary, learned widths", ternary, s) for s in options.strengths
         ]
         rows = []
         for name, make, strength in variants:
