@@ -177,6 +177,16 @@ def test_between_kernels_of_many_bits_the_type_of_the_model_is_taken(hls4ml):
     assert declared_of(none, model).layer_precision == dict.fromkeys(("s.depthwise", "s"), "ap_fixed<12,5,TRN,WRAP>")
 
 
+@pytest.mark.parametrize(("count", "taken"), [(6, {"g": "ap_fixed<32,9,TRN,WRAP>"}), (8, {})])
+def test_a_mean_on_no_grid_that_is_left_open_has_the_type_of_the_model(hls4ml, count, taken):
+    port = tf.keras.Input((count, 2), name="x")
+    model = tf.keras.Model(port, layers.GlobalAveragePooling1D(name="g")(port))
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend="BitTrigger", default_precision="ap_fixed<32,9>"
+    )
+    assert declared_of(config, model).layer_precision == taken
+
+
 def test_a_type_that_is_none(hls4ml, network, tmp_path):
     with pytest.raises(ConfigError, match="precision 'float' is not a fixed-point type"):
         converted(hls4ml, network, tmp_path, configuration(hls4ml, network, "BitTrigger", fc1={"weight": "float"}))

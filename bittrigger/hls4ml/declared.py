@@ -7,6 +7,7 @@ a model without any quantiser the type of the model is taken too. Everything els
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.attributes import HGQ, INERT, MAXIMA, PROBABILITIES, RECURRENT, WIRES
+from bittrigger.frontend.attributes import AVERAGES, HGQ, INERT, MAXIMA, PROBABILITIES, RECURRENT, WIRES
 from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation, is_separable
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
 from bittrigger.ir.casts import cast_codes, parse_cast
@@ -176,10 +177,18 @@ def _results(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
         if is_quantised(layer) or _ends_in_probabilities(layer):
             continue
         given = types.own(behind, kind, RESULT, named=behind != name) if behind else None
-        if given is None and plain and not _keeps_its_grid(layer):
+        if plain and ((given is None and not _keeps_its_grid(layer)) or (given == AUTO and _divides(layer))):
             given = types.of_model(("result",))
         if given not in (None, AUTO):
             yield name, str(given)
+
+
+def _divides(layer: Any) -> bool:
+    """Whether a layer takes means over a number that is no power of two, whose values lie on no grid of their own."""
+    if type(layer).__name__ not in AVERAGES:
+        return False
+    count = math.prod(getattr(layer, "pool_size", None) or layer.input_shape[1:-1])
+    return bool(count & (count - 1))
 
 
 def _between_kernels(types: Precisions, layer: Any, *, plain: bool) -> str | None:
