@@ -43,6 +43,16 @@ def built(graph, tmp_path_factory):
     return build_of(pipeline, tmp_path_factory.mktemp("norms"), synth=True)
 
 
+@pytest.mark.parametrize(("bits", "factor", "shift"), [(14, 16833963825, 15), (14, 28281507280, 13), (14, (1 << 46) + 7, 2)])
+def test_results_of_any_width_are_given_or_left_alone(bits, factor, shift):
+    """Sums of more bits than a table holds are none."""
+    codes = np.arange(1 << bits)
+    results = codes * factor >> shift
+    span, most = Interval(0, len(codes) - 1), int(results[-1]) - 3
+    digits = digit_sum(Wanted(span, np.minimum(results, most), factor / (1 << shift), 0, most))
+    assert digits is None or np.array_equal(np.minimum(digits.value_of(codes), most), np.minimum(results, most))
+
+
 @given(
     st.builds(lambda bits, signed: FixedPoint(signed, bits, 0).interval, st.integers(7, 13), st.booleans()),
     st.integers(1, 1 << 16),

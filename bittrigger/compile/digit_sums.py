@@ -18,7 +18,7 @@ from bittrigger.errors import InternalError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals
-from bittrigger.ir.nodes.digit_sum import MAX_SUMMED_BITS, DigitSum, digit_places
+from bittrigger.ir.nodes.digit_sum import MAX_ENTRY_BITS, MAX_SUMMED_BITS, DigitSum, digit_places
 from bittrigger.passes.rewrite import private_layer, readers
 from bittrigger.schedule.engine import copy_luts
 from bittrigger.schedule.moments import Moment, place_adders, place_parts
@@ -39,7 +39,7 @@ MOST_SHIFT = 20
 TRIED = 24
 """Ways to round the entries of the upper tables."""
 
-_FREE = 1 << 40
+_FREE = 1 << MAX_ENTRY_BITS + 2
 """A bound that is none."""
 
 
@@ -173,7 +173,9 @@ def digit_sum(wanted: Wanted) -> DigitSum | None:
 
 
 def _with_shift(wanted: Wanted, shift: int) -> DigitSum | None:
-    """Tables of ``shift`` bits behind the point."""
+    """Tables of ``shift`` bits behind the point; None too where sums would be too wide."""
+    if int(np.abs(wanted.results).max()).bit_length() + shift > MAX_ENTRY_BITS - 2:
+        return None
     lows = digit_places(wanted.span.width)
     least, most = (bound.reshape(-1, 1 << lows[-1]) for bound in wanted.bounds(shift))
     inner = (least > -_FREE).any(axis=1) & (most < _FREE).any(axis=1)
