@@ -43,7 +43,9 @@ def built(graph, tmp_path_factory):
     return build_of(pipeline, tmp_path_factory.mktemp("norms"), synth=True)
 
 
-@pytest.mark.parametrize(("bits", "factor", "shift"), [(14, 16833963825, 15), (14, 28281507280, 13), (14, (1 << 46) + 7, 2)])
+@pytest.mark.parametrize(
+    ("bits", "factor", "shift"), [(14, 16833963825, 15), (14, 28281507280, 13), (14, (1 << 46) + 7, 2)]
+)
 def test_results_of_any_width_are_given_or_left_alone(bits, factor, shift):
     """Sums of more bits than a table holds are none."""
     codes = np.arange(1 << bits)

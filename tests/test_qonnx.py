@@ -296,6 +296,47 @@ def test_a_bias_is_no_other_readers_whatever_stands_between(tmp_path, moves):
     assert np.array_equal(evaluate(graph, codes), np.concatenate([first, sums], axis=1))
 
 
+def undone(*between, scale=0.1, frac=0, mode="ROUND"):
+    """Integers times a scale, perhaps a node or two, and a quantiser of that scale, which divides by it."""
+
+    def build(net):
+        x = net.add("Mul", net.quant("x", 2.0**-frac, 5), np.float32(scale))
+        for kind, options in between:
+            x = net.add(kind, *((x, x) if kind in ("Add", "Concat") else (x,)), **options)
+        return net.quant(x, scale, 6, mode=mode)
+
+    return build
+
+
+CUT = ("AveragePool", {"kernel_shape": [2, 2]})
+
+
+@pytest.mark.parametrize(("build", "sure"), [
+    (undone(), True),
+    (undone(("MaxPool", {"kernel_shape": [2, 2]}), ("Relu", {}), ("Add", {}), ("Concat", {"axis": 1})), True),
+    (undone(("ReduceSum", {"axes": [2, 3]})), True),
+    (undone(frac=1), False),
+    (undone(mode="FLOOR"), False),
+    (undone(CUT), False),
+    (undone(CUT, scale=0.25), True),
+])  # fmt: skip
+def test_what_float32_does_not_undo_is_not_exact(tmp_path, build, sure):
+    """``x * s / s`` is beside ``x``: between two integers that decides, and numbers of which none is halved are safe."""
+    graph = read_of(tmp_path, build, (2, 4, 4), opset=12)
+    assert any("float32 is not sure" in reason for reason in graph.basis.ideal) is not sure
+
+
+def test_a_truncation_of_a_mean_is_refused(tmp_path):
+    """It rounds to whole steps before it drops bits, and the mean of four lies between them."""
+
+    def build(net):
+        x = net.add("AveragePool", net.quant("x", 0.1, 8), kernel_shape=[2, 2])
+        return net.add("Trunc", x, 0.1, 0.0, 8.0, 0.2, 7.0, domain=GENERAL)
+
+    with pytest.raises(UnsupportedModelError, match="what it truncates is not in steps of its scale"):
+        read_of(tmp_path, build, (1, 2, 2))
+
+
 def test_a_truncation_rounds_finer_steps_to_its_own_first(tmp_path):
     def build(net):
         x = net.quant("x", 2.0**-6, 8)

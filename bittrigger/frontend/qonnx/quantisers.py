@@ -10,6 +10,7 @@ from bittrigger.frontend.elementwise.onnx import ROUNDINGS, rounded
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx.constants import check_size, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
+from bittrigger.frontend.qonnx.steps import are_whole, why_not
 from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Tensor, Value, Walk, is_power_of_two, refused
 
 MAX_BITS = 32
@@ -86,7 +87,7 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
         raise refused(node, f"it drops {places} bits", f"allowed are 0 to {MAX_BITS - 1}")
     if not isinstance(source, Tensor) or not (
         (source.scale is None and is_power_of_two(scale))
-        or (source.scale is not None and (scale == source.scale).all())
+        or (source.scale is not None and (scale == source.scale).all() and why_not(walk, source, "ROUND") is None)
     ):
         raise refused(
             node, "what it truncates is not in steps of its scale", "allowed is what a Quant of that scale made"
@@ -148,14 +149,21 @@ def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Val
     if exact and not scale.ndim and not zero.any():  # a quantiser with a binary point of its own
         config["frac"] = 1 - int(np.frexp(scale)[1])
         return walk.function(node, walk.plain(node, source), spec)
-    if (kind.sign and not zero.any()) or (not scale.ndim and source.scale is not None and source.scale == scale):
+    undone = not scale.ndim and source.scale is not None and source.scale == scale
+    unsure = None
+    if (kind.sign and not zero.any()) or undone:
+        if source.scale is not None:
+            whole_zero = (zero == np.rint(zero)).all()
+            unsure = why_not(walk, source, kind.rounding if whole_zero else "", sign=kind.sign and not zero.any())
+            if whole_zero and are_whole(walk, source):
+                config["rounding"] = "ROUND"
         codes = replace(source, scale=None)
     else:
         why = None if exact else f"it divides by {float(scale.flat[0]):.6g}, which is no power of two"
         codes = walk.divided(node, walk.plain(node, source), scale, why)
     if zero.any():
         codes = walk.affine(node, codes, 1.0, zero)
-    codes = walk.function(node, codes, spec)
+    codes = walk.function(node, codes, spec, unsure)
     if zero.any():
         codes = walk.affine(node, codes, 1.0, -zero)
     return rescaled(walk, node, codes, scale)
@@ -171,7 +179,7 @@ def codes_of(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser, why: s
     config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
     spec = {"module": "onnx", "class_name": "Quant", "config": config}
     if not scale.ndim and source.scale is not None and source.scale == scale:
-        return walk.function(node, replace(source, scale=None), spec)
+        return walk.function(node, replace(source, scale=None), spec, why_not(walk, source, kind.rounding))
     if is_power_of_two(scale) and not scale.ndim and why is None:
         config["frac"] = 1 - int(np.frexp(scale)[1])
         codes = walk.function(node, walk.plain(node, source), spec)

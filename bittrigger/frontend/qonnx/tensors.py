@@ -174,6 +174,7 @@ class Walk:
         outputs: names of the file that leave the model.
         batch: events at a time, where the file fixes them.
         names: of the tensors that are the result of each layer.
+        steps: what ``steps`` has found out about layers.
     """
 
     layers: Layers
@@ -183,6 +184,7 @@ class Walk:
     outputs: frozenset[str]
     batch: int = 1
     names: dict[str, list[str]] = field(default_factory=dict)
+    steps: dict[str, Any] = field(default_factory=dict)
 
     def put(self, name: str, value: Value) -> None:
         """Let ``value`` stand behind a tensor name of the file."""
