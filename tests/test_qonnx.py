@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_files import CASES, GENERAL, Net, attribute, linear, model, network, node, sized, value_info, whole
+from onnx_files import CASES, GENERAL, Net, attribute, linear, model, network, node, sized, tensor, value_info, whole
 
 from bittrigger.cli import cli
 from bittrigger.compile.foreign import foreign_graph
@@ -114,10 +114,10 @@ def test_a_file_of_numbers_in_fields_of_their_kind_is_the_same(tmp_path):
     floats = np.array([[1, 2], [-1, 0], [3, 1]], dtype=np.float32)
     listed = whole(1, 3) + whole(1, 2) + whole(2, 1) + sized(4, floats.tobytes()) + sized(8, "w")
     packed = sized(1, bytes([3, 2])) + whole(2, 1) + sized(4, floats.tobytes()) + sized(8, "w")
-    for tensor in (listed, packed):
+    for numbers in (listed, packed):
         net = Net((3,))
         x = net.quant("x", 0.25, 4)
-        net.constants.append(tensor)
+        net.constants.append(numbers)
         other = read(tmp_path, net.finish(net.add("MatMul", x, "w")))
         codes = random_codes(graph, 50, 1)
         assert np.array_equal(evaluate(graph, codes), evaluate(other, codes))
@@ -173,6 +173,32 @@ REFUSED = {
     "it reads integers of a QuantizeLinear; allowed is a DequantizeLinear": lambda net: net.add(
         "Relu", net.add("QuantizeLinear", "x", np.float32(0.25))
     ),
+    "its scale is negative; allowed are positive": lambda net: net.add(
+        "Relu",
+        net.add(
+            "DequantizeLinear",
+            net.add(
+                "MaxPool",
+                net.add("QuantizeLinear", net.add("Reshape", "x", net.constant([1, 1, 3], "int64")), np.float32(0.5)),
+                kernel_shape=[1],
+            ),
+            np.float32(-0.3),
+        ),
+    ),
+    "its scale is negative; allowed": lambda net: net.add("QuantizeLinear", "x", np.float32(-0.5)),
+    "its bias is no constant of integers; allowed are integers below 16,777,216": lambda net: net.add(
+        "QGemm",
+        net.add("QuantizeLinear", "x", np.float32(0.5)),
+        np.float32(0.5),
+        net.constant(0, "uint8"),
+        net.constant(np.ones((3, 2)), "int8"),
+        np.float32(0.5),
+        net.constant(0, "int8"),
+        net.constant([-(1 << 31), 1], "int32"),
+        np.float32(0.5),
+        net.constant(0, "uint8"),
+        domain="com.microsoft",
+    ),
     "its zero point is of the type int32": lambda net: linear(net, "x", 0.25, 32, "int32"),
     "it reads values; allowed are integers": lambda net: net.add("DequantizeLinear", "x", np.float32(0.25)),
     "it makes integers up to 33,554,431 of a port; allowed are 24 bits and a sign": lambda net: net.quant("x", 1.0, 26),
@@ -201,6 +227,26 @@ def test_refusals_name_the_node_and_the_way_out(tmp_path, message):
     made = REFUSED[message](net)
     with pytest.raises(UnsupportedModelError, match=rf"node '.*' \(.*\): .*{message}"):
         read(tmp_path, net.finish(made))
+
+
+def test_names_of_the_file_are_not_written_over(tmp_path):
+    """Names that are made up for what stands within a node, or behind a declared type, are none that the file has."""
+
+    def build(net, *taken):
+        for name, value in taken:
+            net.constants.append(tensor(name, np.asarray(value, dtype="float32")))
+        x = net.add("QuantizeLinear", "x", np.float32(0.5), net.constant(0, "int8"))
+        x = net.add("MatMulInteger", x, net.constant([[1, 2, 0], [-1, 0, 3], [3, 1, 1]], "int8"))
+        x = net.add("Cast", x, to=1)
+        return net.add("Mul", x, taken[0][0] if taken else np.eye(3)[0] * 4 + 2)
+
+    names = ("t1_0#1", "t3_0#scale", "t3_0#bits")
+    made = [
+        read_of(tmp_path, lambda net, taken=taken: build(net, *taken), (3,), declared={"Mul_3": "fixed<8,6>"})
+        for taken in [(), *[((name, [6, 2, 2]),) for name in names]]
+    ]
+    codes = random_codes(made[0], 50, 1)
+    assert len({evaluate(graph, codes).tobytes() for graph in made}) == 1
 
 
 def test_a_graph_within_a_node_is_refused(tmp_path):
@@ -262,11 +308,11 @@ def test_the_names_of_the_file_are_read(tmp_path):
     assert (found.opset, len(found.outputs)) == (13, 1)
 
 
-def read_of(tmp_path, build, shape=(4,), **settings):
+def read_of(tmp_path, build, shape=(4,), declared=None, **settings):
     net = Net(shape, **settings)
     path = tmp_path / "net.onnx"
     path.write_bytes(net.finish(build(net)))
-    return foreign_graph(path, Settings())
+    return foreign_graph(path, Settings(layer_precision=declared or {}))
 
 
 def test_a_quantiser_that_does_not_say_whether_it_is_signed_is_refused(tmp_path):

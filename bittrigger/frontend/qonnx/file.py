@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,13 @@ class OnnxModel:
     constants: Mapping[str, Array]
     opset: int
     types: Mapping[str, str] = field(default_factory=dict)
+
+
+def unused(name: str, *taken: Container[str]) -> str:
+    """A name like ``name`` that is in none of ``taken``."""
+    while any(name in names for names in taken):
+        name += "'"
+    return name
 
 
 def read_onnx(path: Path) -> OnnxModel:

@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx import elementwise, linear, positions
 from bittrigger.frontend.qonnx.constants import real, whole
-from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxNode, bits_of
+from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxNode, bits_of, unused
 from bittrigger.frontend.qonnx.quantisers import Quantiser, codes_of, number, rescaled
 from bittrigger.frontend.qonnx.tensors import Codes, Constant, Integer, Tensor, Value, Walk, is_power_of_two, refused
 
@@ -105,7 +105,7 @@ def _called(
     walk: Walk, node: OnnxNode, kind: str, values: list[Value], attributes: Mapping[str, Attribute]
 ) -> OnnxNode:
     """A node of another kind that reads ``values``."""
-    names = [f"{node.outputs[0]}#{k}" for k in range(len(values))]
+    names = [unused(f"{node.outputs[0]}#{k}", walk.values, walk.readers) for k in range(len(values))]
     walk.values |= dict(zip(names, values, strict=True))
     return OnnxNode(node.name or node.outputs[0], kind, "", tuple(names), node.outputs, attributes)
 
@@ -180,10 +180,10 @@ def _convolved(walk: Walk, node: OnnxNode, kernel_place: int, zero_places: tuple
 
 def _bias(walk: Walk, node: OnnxNode, place: int) -> Constant:
     value = walk.values[node.inputs[place]]
-    fits = isinstance(value, Constant) and value.values.dtype.kind == "i" and (np.abs(value.values) < 1 << 24).all()
-    if not fits:
+    whole_numbers = value.values if isinstance(value, Constant) and value.values.dtype.kind == "i" else None
+    if whole_numbers is None or not (np.abs(whole_numbers.astype(np.float64)) < 1 << 24).all():
         raise refused(node, "its bias is no constant of integers", "allowed are integers below 16,777,216")
-    return Constant(value.values.astype(np.float32))  # type: ignore[union-attr]
+    return Constant(whole_numbers.astype(np.float32))
 
 
 def q_linear_conv(walk: Walk, node: OnnxNode) -> Tensor:

@@ -86,6 +86,8 @@ def _scale(walk: Walk, node: OnnxNode, source: Tensor | Constant) -> Float32Arra
     scale: Array = number(walk, node, 1)
     if whole(node, "block_size", 0):
         raise refused(node, "it has scales of blocks", "allowed is one scale, or one of each channel")
+    if (scale < 0).any():
+        raise refused(node, "its scale is negative", "allowed are positive scales; quantise the model again")
     if scale.size == 1:
         return scale.reshape(())
     if scale.ndim != 1:

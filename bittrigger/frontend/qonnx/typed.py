@@ -12,7 +12,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.frontend.elementwise.onnx import EVEN, IN_DOUBLE
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.qonnx.evaluate import evaluate_onnx
-from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxModel, OnnxNode
+from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxModel, OnnxNode, unused
 from bittrigger.frontend.qonnx.operators import QONNX
 from bittrigger.frontend.qonnx.positions import MOVING, PICKING, REDUCTIONS
 from bittrigger.ir.casts import Cast, cast_codes, parse_cast
@@ -72,6 +72,10 @@ class _Rewritten:
                 readers.setdefault(name, []).append(node)
         return cls(model, list(model.nodes), dict(model.constants), kinds, depends, readers)
 
+    def unused(self, name: str) -> str:
+        """A name like ``name`` that the file does not have."""
+        return unused(name, self.model.constants, self.model.inputs, self.kinds, self.readers)
+
 
 def as_declared(model: OnnxModel, declared: Declared) -> tuple[OnnxModel, list[str]]:
     """The graph that is built, and what was declared, a sentence each; ``model`` itself where nothing was.
@@ -113,7 +117,7 @@ def _round_weights(made: _Rewritten, types: Mapping[str, Cast]) -> None:
             if kind is None:
                 continue
             values = made.constants[inputs[place]]
-            inputs[place] = f"{inputs[place]}#{kind}"
+            inputs[place] = made.unused(f"{inputs[place]}#{kind}")
             codes = decode(cast_codes(values.astype(np.float64), kind), kind.frac)
             made.constants[inputs[place]] = codes.astype(np.float32)
             rounded[str(kind)] += 1
@@ -153,10 +157,8 @@ def _round_layers(made: _Rewritten, types: Mapping[str, Cast]) -> None:
             continue
         count += 1
         output = node.outputs[0]
-        nodes += [
-            replace(node, outputs=(f"{output}#raw", *node.outputs[1:])),
-            _quant(made, f"{output}#raw", output, kind),
-        ]
+        raw = made.unused(f"{output}#raw")
+        nodes += [replace(node, outputs=(raw, *node.outputs[1:])), _quant(made, raw, output, kind)]
     made.nodes = nodes
     shown = ", ".join(sorted({str(kind) for kind in types.values()}))
     made.said.append(f"what {count} nodes deliver is rounded to {shown} (--layer-precision)")
@@ -193,7 +195,7 @@ def _quant(made: _Rewritten, source: str, output: str, kind: Cast) -> OnnxNode:
             f"--layer-precision {kind}: a Quant of ONNX has no {kind.rounding.value} with {kind.overflow.value}; allowed are "
             f"{', '.join(mode.value for mode in ROUNDINGS)} with SAT or SAT_SYM"
         )
-    names = [f"{output}#{part}" for part in ("scale", "zero", "bits")]
+    names = [made.unused(f"{output}#{part}") for part in ("scale", "zero", "bits")]
     numbers = (2.0**-kind.frac, 0.0, float(kind.fixed.width))
     made.constants |= {name: np.array(number, dtype=np.float32) for name, number in zip(names, numbers, strict=True)}
     narrow = int(kind.overflow is Overflow.SAT_SYM and kind.fixed.signed)
