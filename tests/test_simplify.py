@@ -135,6 +135,13 @@ def test_a_sum_or_difference_is_multiplied_into_the_layer_before(inputs):
     assert len(set(made["last"].inputs)) == len(made["last"].inputs)
 
 
+def test_a_layer_whose_reader_reads_something_twice_is_not_joined():
+    """Its matrix has rows for each time."""
+    graph = joined([[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [2, 0]], inputs=("dense", "z", "z"))
+    codes = np.random.default_rng(3).integers(-128, 128, (50, graph.n_inputs))
+    np.testing.assert_array_equal(evaluate(JoinLayers().apply(graph), codes), evaluate(graph, codes))
+
+
 def test_layers_that_take_more_adders_as_one_stay_two():
     narrow = joined(np.resize([3, -5, 7], (2, 40)), weights=[[11, 13], [21, -19]])
     assert JoinLayers().apply(narrow) is narrow

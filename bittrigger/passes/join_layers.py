@@ -39,7 +39,7 @@ def _one_joined(graph: Graph) -> Graph | None:
         if (
             not isinstance(user, Linear)
             or any(isinstance(graph[name], Weigh | Hold) for name in node.inputs)
-            or len(set(node.inputs)) < len(node.inputs)
+            or any(len(set(one.inputs)) < len(one.inputs) for one in (node, user))
         ):
             continue
         made = _joined(graph, node, user)
