@@ -16,7 +16,8 @@ from bittrigger.frontend.qonnx import positions
 from bittrigger.frontend.qonnx.constants import axes_of, check_size, whole
 from bittrigger.frontend.qonnx.file import Attribute, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST, channels_first, dense
-from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, refused
+from bittrigger.frontend.qonnx.steps import CHOOSING
+from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, quant_spec, refused
 from bittrigger.frontend.qonnx.windows import window_places
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.nodes.wire import ZERO
@@ -111,9 +112,8 @@ def average_of_integers(walk: Walk, node: OnnxNode) -> Tensor:
     shape = (*places.shape[:2], channels) if last else (channels, *places.shape[:2])
     made = replace(source, shape=shape, order=axes)
     total = walk.made(node, "sum_over", [source], made, **{attributes.TERMS: terms.reshape(-1, places.shape[-1])})
-    cut = {"frac": 0, "lo": -(1 << MAX_BITS), "hi": 1 << MAX_BITS, "rounding": "FLOOR"}
     halved = walk.affine(node, total, 2.0**-drop, 0.0)
-    return walk.function(node, halved, {"module": "onnx", "class_name": "Quant", "config": cut})
+    return walk.function(node, halved, quant_spec(-(1 << MAX_BITS), 1 << MAX_BITS, rounding="FLOOR"))
 
 
 def _channels_last(node: OnnxNode) -> bool:
@@ -166,21 +166,7 @@ def _keeps_whole(facts: Mapping[str, Any]) -> Whole:
     return Whole.AS_OPERANDS if keeps else Whole.NO
 
 
-_KEEPING = (
-    "wire",
-    "reshape",
-    "maxpooling",
-    "maximum",
-    "minimum",
-    "max_over",
-    "min_over",
-    "concatenate",
-    "add",
-    "subtract",
-    "sum_over",
-    "multiply",
-    "contract",
-)
+_KEEPING = (*CHOOSING, "add", "subtract", "sum_over", "multiply", "contract")
 """Layers that make whole numbers of whole numbers."""
 
 

@@ -13,7 +13,17 @@ from bittrigger.frontend.qonnx import elementwise, linear, positions
 from bittrigger.frontend.qonnx.constants import real, whole
 from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxNode, bits_of, unused
 from bittrigger.frontend.qonnx.quantisers import Quantiser, codes_of, number, rescaled
-from bittrigger.frontend.qonnx.tensors import Codes, Constant, Integer, Tensor, Value, Walk, is_power_of_two, refused
+from bittrigger.frontend.qonnx.tensors import (
+    Codes,
+    Constant,
+    Integer,
+    Tensor,
+    Value,
+    Walk,
+    is_power_of_two,
+    quant_spec,
+    refused,
+)
 
 MAX_TERMS = 1 << 15
 """Most products of a sum, which an int32 holds in any case."""
@@ -116,9 +126,8 @@ def requantised(walk: Walk, node: OnnxNode, sums: Tensor, factor: Array, zero: A
     if zero is not None and (zero.size != 1 or zero.dtype.itemsize > 2):
         raise refused(node, f"{zero.size} zero points of {zero.dtype}", "allowed is one, of 8 or 16 bits")
     lo, hi = ends_of(zero)
-    config = {"frac": 0, "lo": lo - origin, "hi": hi - origin, "rounding": "ROUND"}
     scaled = walk.affine(node, sums, factor, 0.0)
-    made = walk.function(node, scaled, {"module": "onnx", "class_name": "Quant", "config": config})
+    made = walk.function(node, scaled, quant_spec(lo - origin, hi - origin))
     return replace(made, integer=Integer(kind, origin))
 
 

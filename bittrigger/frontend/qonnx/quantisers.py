@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,17 @@ from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx.constants import check_size, whole
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.steps import are_whole, why_not
-from bittrigger.frontend.qonnx.tensors import Array, Codes, Constant, Tensor, Value, Walk, is_power_of_two, refused
+from bittrigger.frontend.qonnx.tensors import (
+    Array,
+    Codes,
+    Constant,
+    Tensor,
+    Value,
+    Walk,
+    is_power_of_two,
+    quant_spec,
+    refused,
+)
 
 MAX_BITS = 32
 
@@ -33,6 +44,10 @@ class Quantiser:
     hi: int
     rounding: str = "ROUND"
     sign: bool = False
+
+    def spec(self, frac: int = 0) -> dict[str, Any]:
+        """The function that makes its codes of values in its steps."""
+        return quant_spec(self.lo, self.hi, frac, self.rounding, "Bipolar" if self.sign else "Quant")
 
 
 def quant(walk: Walk, node: OnnxNode) -> Value:
@@ -94,13 +109,12 @@ def trunc(walk: Walk, node: OnnxNode) -> Value:
         )
     step = np.float32(scale.reshape(-1)[0])
     if source.scale is None:  # what it cuts are integers, which a Quant of finer steps has not made
-        nearest = {"frac": 1 - int(np.frexp(np.abs(step))[1]), "lo": -(1 << MAX_BITS), "hi": 1 << MAX_BITS}
-        spec = {"module": "onnx", "class_name": "Quant", "config": {**nearest, "rounding": "ROUND"}}
-        source = walk.function(node, source, spec)
+        nearest = quant_spec(-(1 << MAX_BITS), 1 << MAX_BITS, 1 - int(np.frexp(np.abs(step))[1]))
+        source = walk.function(node, source, nearest)
     by = np.float32(1 if source.scale is not None else 1 / step) * np.float32(2.0**-places)
     codes = replace(walk.affine(node, source, by, 0.0), scale=None)
-    spec = {"module": "onnx", "class_name": "Quant", "config": {"frac": 0, "lo": lo, "hi": hi, "rounding": mode}}
-    return rescaled(walk, node, walk.function(node, codes, spec), out.reshape(-1)[:1].reshape(()))
+    cut = walk.function(node, codes, quant_spec(lo, hi, rounding=mode))
+    return rescaled(walk, node, cut, out.reshape(-1)[:1].reshape(()))
 
 
 def number(walk: Walk, node: OnnxNode, place: int) -> Float32Array:
@@ -144,11 +158,8 @@ def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Val
         return _constant(source.values, kind)
     scale, zero = _fitting(walk, node, source, kind)
     exact = is_power_of_two(scale)
-    config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
-    spec = {"module": "onnx", "class_name": "Bipolar" if kind.sign else "Quant", "config": config}
     if exact and not scale.ndim and not zero.any():  # a quantiser with a binary point of its own
-        config["frac"] = 1 - int(np.frexp(scale)[1])
-        return walk.function(node, walk.plain(node, source), spec)
+        return walk.function(node, walk.plain(node, source), kind.spec(1 - int(np.frexp(scale)[1])))
     undone = not scale.ndim and source.scale is not None and source.scale == scale
     unsure = None
     if (kind.sign and not zero.any()) or undone:
@@ -156,14 +167,14 @@ def quantised(walk: Walk, node: OnnxNode, source: Value, kind: Quantiser) -> Val
             whole_zero = (zero == np.rint(zero)).all()
             unsure = why_not(walk, source, kind.rounding if whole_zero else "", sign=kind.sign and not zero.any())
             if whole_zero and are_whole(walk, source):
-                config["rounding"] = "ROUND"
+                kind = replace(kind, rounding="ROUND")
         codes = replace(source, scale=None)
     else:
         why = None if exact else f"it divides by {float(scale.flat[0]):.6g}, which is no power of two"
         codes = walk.divided(node, walk.plain(node, source), scale, why)
     if zero.any():
         codes = walk.affine(node, codes, 1.0, zero)
-    codes = walk.function(node, codes, spec, unsure)
+    codes = walk.function(node, codes, kind.spec(), unsure)
     if zero.any():
         codes = walk.affine(node, codes, 1.0, -zero)
     return rescaled(walk, node, codes, scale)
@@ -176,15 +187,12 @@ def codes_of(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser, why: s
         why: the definition decides, as programs round otherwise; None where they do not.
     """
     scale, _ = _fitting(walk, node, source, kind)
-    config = {"frac": 0, "lo": kind.lo, "hi": kind.hi, "rounding": kind.rounding}
-    spec = {"module": "onnx", "class_name": "Quant", "config": config}
     if not scale.ndim and source.scale is not None and source.scale == scale:
-        return walk.function(node, replace(source, scale=None), spec, why_not(walk, source, kind.rounding))
+        return walk.function(node, replace(source, scale=None), kind.spec(), why_not(walk, source, kind.rounding))
     if is_power_of_two(scale) and not scale.ndim and why is None:
-        config["frac"] = 1 - int(np.frexp(scale)[1])
-        codes = walk.function(node, walk.plain(node, source), spec)
+        codes = walk.function(node, walk.plain(node, source), kind.spec(1 - int(np.frexp(scale)[1])))
         return walk.affine(node, codes, 1 / scale, 0.0)
-    return walk.function(node, walk.divided(node, walk.plain(node, source), scale, why), spec)
+    return walk.function(node, walk.divided(node, walk.plain(node, source), scale, why), kind.spec())
 
 
 def _fitting(walk: Walk, node: OnnxNode, source: Tensor, kind: Quantiser) -> tuple[Float32Array, Float32Array]:

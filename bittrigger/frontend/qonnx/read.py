@@ -16,7 +16,7 @@ from bittrigger.frontend.qonnx.file import OnnxModel, OnnxNode, read_onnx
 from bittrigger.frontend.qonnx.integers import plain_integers, settled
 from bittrigger.frontend.qonnx.operators import operator_of
 from bittrigger.frontend.qonnx.ports import INTEGERS, port_grid
-from bittrigger.frontend.qonnx.tensors import Codes, Constant, Integer, Layers, Tensor, Value, Walk, refused
+from bittrigger.frontend.qonnx.tensors import Codes, Constant, Integer, Layers, Tensor, Value, Walk, quant_spec, refused
 from bittrigger.ir.basis import Reference
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
@@ -98,8 +98,7 @@ def _start(walk: Walk, name: str, shape: tuple[int | None, ...], kind: str) -> N
     tensor = Tensor(made, own, tuple(range(len(own))))
     grid = port_grid(name, kind)
     if grid is not None:
-        config = {"frac": grid.frac, "lo": grid.lo, "hi": grid.hi, "rounding": "ROUND"}
-        spec = {"module": "onnx", "class_name": "Quant", "config": config}
+        spec = quant_spec(grid.lo, grid.hi, grid.frac)
         tensor = walk.function(OnnxNode(f"{name}_type"[:40], "Quant", "", (), (name,), {}), tensor, spec)
     walk.put(name, replace(tensor, integer=Integer(kind)) if kind in INTEGERS else tensor)
 

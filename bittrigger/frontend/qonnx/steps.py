@@ -23,7 +23,8 @@ NEAREST = ("ROUND", "HALF_UP", "HALF_DOWN")
 _ULP = 2.0**-23
 """Twice the error of one operation of float32, of the size of its result."""
 
-_CHOOSING = ("wire", "reshape", "maxpooling", "maximum", "minimum", "max_over", "min_over", "concatenate")
+CHOOSING = ("wire", "reshape", "maxpooling", "maximum", "minimum", "max_over", "min_over", "concatenate")
+"""Layers whose codes are some of those that they read."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _operands(layer: Layer) -> Sequence[str]:
     kind = layer.facts[attributes.KIND]
     keeps = isinstance(spec, dict) and spec["class_name"] in ("Relu", "Abs")
     keeps = keeps or (kind == "batchnorm" and bool((layer.facts[attributes.MULTIPLIER] == 1).all()))
-    return layer.inputs if keeps or kind in (*_CHOOSING, "add", "subtract", "sum_over") else ()
+    return layer.inputs if keeps or kind in (*CHOOSING, "add", "subtract", "sum_over") else ()
 
 
 def _of_operands(layer: Layer, operands: Sequence[Steps]) -> Steps:

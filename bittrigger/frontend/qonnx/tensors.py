@@ -266,6 +266,15 @@ class Walk:
         return self.made(node, "function", [tensor], tensor, **facts)
 
 
+def quant_spec(lo: int, hi: int, frac: int = 0, rounding: str = "ROUND", kind: str = "Quant") -> dict[str, Any]:
+    """The function that brings values to codes from ``lo`` to ``hi``, of ``frac`` bits behind the point."""
+    return {
+        "module": "onnx",
+        "class_name": kind,
+        "config": {"frac": frac, "lo": lo, "hi": hi, "rounding": rounding},
+    }
+
+
 def _because(name: str, why: str | None) -> dict[str, str]:
     if why is None:
         return {}
