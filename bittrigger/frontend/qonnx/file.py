@@ -75,6 +75,11 @@ class OnnxNode:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
 
+    @property
+    def called(self) -> str:
+        """What users call it: its name, or for want of one that of its first output."""
+        return self.name or next(iter(self.outputs), "")
+
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:

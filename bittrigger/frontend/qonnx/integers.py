@@ -117,7 +117,7 @@ def _called(
     """A node of another kind that reads ``values``."""
     names = [unused(f"{node.outputs[0]}#{k}", walk.values, walk.readers) for k in range(len(values))]
     walk.values |= dict(zip(names, values, strict=True))
-    return OnnxNode(node.name or node.outputs[0], kind, "", tuple(names), node.outputs, attributes)
+    return OnnxNode(node.called, kind, "", tuple(names), node.outputs, attributes)
 
 
 def requantised(walk: Walk, node: OnnxNode, sums: Tensor, factor: Array, zero: Array | None) -> Tensor:

@@ -291,7 +291,7 @@ def _along(tensor: Tensor, arrays: Sequence[Array]) -> list[Float32Array]:
 
 def refused(node: OnnxNode, fact: str, allowed: str) -> UnsupportedModelError:
     """The error for a node that has no meaning here."""
-    return UnsupportedModelError(f"node {(node.name or node.outputs[0])[:80]!r} ({node.kind[:40]}): {fact}; {allowed}")
+    return UnsupportedModelError(f"node {node.called[:80]!r} ({node.kind[:40]}): {fact}; {allowed}")
 
 
 def is_power_of_two(values: Array) -> bool:

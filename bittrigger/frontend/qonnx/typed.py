@@ -93,7 +93,7 @@ def as_declared(model: OnnxModel, declared: Declared) -> tuple[OnnxModel, list[s
 
 
 def _check_names(model: OnnxModel, declared: Declared) -> None:
-    names = {node.name or node.outputs[0] for node in model.nodes if node.outputs}
+    names = {node.called for node in model.nodes if node.outputs}
     for option, types, endings in (
         ("--weight-precision", declared.weight_precision, ("", BIAS)),
         ("--layer-precision", declared.layer_precision, ("",)),
@@ -128,7 +128,7 @@ def _round_weights(made: _Rewritten, types: Mapping[str, Cast]) -> None:
 
 def _float_arrays(made: _Rewritten, node: OnnxNode) -> Iterator[tuple[int, str]]:
     """The constants of a node that are float kernels and biases: the place among its inputs, and what options call them."""
-    own = node.name or (node.outputs[0] if node.outputs else "")
+    own = node.called
     if node.kind in _KERNELS:
         for place, name in enumerate(node.inputs):
             bias = place == 2
@@ -149,7 +149,7 @@ def _round_layers(made: _Rewritten, types: Mapping[str, Cast]) -> None:
     every = types.get(EVERY)
     nodes, count = list[OnnxNode](), 0
     for node in made.nodes:
-        kind = types.get(node.name or (node.outputs[0] if node.outputs else ""))
+        kind = types.get(node.called)
         if kind is None and every is not None and not made.depends.isdisjoint(node.outputs):
             kind = every if _is_rounded(made, node) else None
         if kind is None:
