@@ -145,9 +145,8 @@ _ONNX: Mapping[str, Operator] = {
     "Constant": _op(_of_constants, 0, 0, "value value_float value_floats value_int value_ints"),
     "ConstantOfShape": _op(_of_constants, 1, 1, "value"),
     "QuantizeLinear": _op(qcdq.quantize, 2, 3, "axis block_size output_dtype saturate", folds=False),
-    "DequantizeLinear": _op(qcdq.dequantize, 2, 3, "axis block_size", folds=False),
+    "DequantizeLinear": _q(qcdq.dequantize, 2, 3, "axis block_size"),
 }
-_ONNX = {**_ONNX, "DequantizeLinear": _with_integers(_ONNX["DequantizeLinear"])}
 
 _MICROSOFT: Mapping[str, Operator] = {
     "QuantizeLinear": _ONNX["QuantizeLinear"],
