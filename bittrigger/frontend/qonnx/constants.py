@@ -99,9 +99,13 @@ def _slices(node: OnnxNode, values: Sequence[Array]) -> tuple[slice, ...]:
     steps = rest[1] if len(rest) > 1 else [1] * len(starts)
     found = [slice(None)] * values[0].ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        below = step < 0 and end < -values[0].shape[axis]
-        found[axis] = slice(start, None if below else end, step)
+        found[axis] = slice_of(start, end, step, values[0].shape[axis])
     return tuple(found)
+
+
+def slice_of(start: int, end: int, step: int, size: int) -> slice:
+    """What a Slice takes of an axis of ``size``: backwards to its first value where it ends before that."""
+    return slice(start, None if step < 0 and end < -size else end, step)
 
 
 def _given(node: OnnxNode) -> Array:

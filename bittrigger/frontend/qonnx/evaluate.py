@@ -13,7 +13,7 @@ import numpy as np
 
 from bittrigger.frontend.elementwise import onnx
 from bittrigger.frontend.qonnx import elementwise, finn, finn_nodes, integer_nodes, integers, positions
-from bittrigger.frontend.qonnx.constants import axes_of, folded, real, shape_of, whole
+from bittrigger.frontend.qonnx.constants import axes_of, folded, real, shape_of, slice_of, whole
 from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST
 from bittrigger.frontend.qonnx.operators import operator_of
@@ -251,8 +251,7 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
             for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
                 if axis % x.ndim:
-                    below = step < 0 and end < -x.shape[axis]
-                    found[axis % x.ndim] = slice(start, None if below else end, step)
+                    found[axis % x.ndim] = slice_of(start, end, step, x.shape[axis])
             return x[tuple(found)]
         case "Gather":
             return np.take(x, rest[0], axis=whole(node, "axis", 0))

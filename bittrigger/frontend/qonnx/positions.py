@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from bittrigger.frontend import attributes
-from bittrigger.frontend.qonnx.constants import axes_of, check_size, real, whole
+from bittrigger.frontend.qonnx.constants import axes_of, check_size, real, slice_of, whole
 from bittrigger.frontend.qonnx.file import MAX_AXES, OnnxNode
 from bittrigger.frontend.qonnx.linear import relabelled
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, refused
@@ -165,8 +165,8 @@ def _slices(walk: Walk, node: OnnxNode, source: Tensor) -> tuple[slice, ...]:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if axis in (0, -1 - len(source.shape)) and start == 0 and end >= walk.batch and step == 1:
             continue  # the batch
-        below = step < 0 and end < -source.shape[_axis(node, source, axis)]
-        found[_axis(node, source, axis)] = slice(start, None if below else end, step)
+        place = _axis(node, source, axis)
+        found[place] = slice_of(start, end, step, source.shape[place])
     return tuple(found)
 
 
