@@ -24,6 +24,9 @@ DEFAULTS = {
 }
 """The attributes of functions, and what they are where a node has none."""
 
+UNLIMITED = {"min": -3.4e38, "max": 3.4e38}
+"""The ends of a Clip that has none."""
+
 FUNCTIONS = (*EVEN, *IN_DOUBLE)
 MERGES = {"Sum": "add", "Max": "maximum", "Min": "minimum", "Mean": "average_of"}
 
@@ -73,7 +76,7 @@ def power(walk: Walk, node: OnnxNode) -> Tensor:
 def limits(walk: Walk, node: OnnxNode) -> dict[str, float]:
     """The ends of a Clip, ``min`` and ``max``."""
     ends = {}
-    for place, (name, default) in enumerate((("min", -3.4e38), ("max", 3.4e38)), start=1):
+    for place, (name, default) in enumerate(UNLIMITED.items(), start=1):
         ends[name] = real(node, name, default)
         given = node.inputs[place] if place < len(node.inputs) else ""
         if given:
@@ -196,11 +199,7 @@ def merge(walk: Walk, node: OnnxNode) -> Tensor:
     facts = positions.division(walk, node, MERGES[node.kind], len(tensors))
     made = _met(walk, node, MERGES[node.kind], tensors, **facts)
     for number in numbers:
-        limit = {
-            "min": -3.4e38,
-            "max": 3.4e38,
-            {"Max": "min", "Min": "max"}[node.kind]: float(np.float32(number.flat[0])),
-        }
+        limit = {**UNLIMITED, {"Max": "min", "Min": "max"}[node.kind]: float(np.float32(number.flat[0]))}
         made = walk.function(node, walk.plain(node, made), {"module": "onnx", "class_name": "Clip", "config": limit})
     return made
 

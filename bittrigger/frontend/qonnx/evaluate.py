@@ -297,8 +297,8 @@ def _settings(node: OnnxNode, rest: list[Array]) -> dict[str, float]:
     if node.kind == "Gelu":
         return elementwise.config_of_gelu(node)
     if node.kind == "Clip":
-        found = {"min": real(node, "min", -3.4e38), "max": real(node, "max", 3.4e38)}
-        found |= {key: float(part.reshape(-1)[0]) for key, part in zip(("min", "max"), rest, strict=False) if part.size}
+        found = {end: real(node, end, default) for end, default in elementwise.UNLIMITED.items()}
+        found |= {key: float(part.reshape(-1)[0]) for key, part in zip(elementwise.UNLIMITED, rest, strict=False) if part.size}
     return found
 
 
