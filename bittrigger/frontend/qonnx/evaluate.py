@@ -298,7 +298,9 @@ def _settings(node: OnnxNode, rest: list[Array]) -> dict[str, float]:
         return elementwise.config_of_gelu(node)
     if node.kind == "Clip":
         found = {end: real(node, end, default) for end, default in elementwise.UNLIMITED.items()}
-        found |= {key: float(part.reshape(-1)[0]) for key, part in zip(elementwise.UNLIMITED, rest, strict=False) if part.size}
+        found |= {
+            key: float(part.reshape(-1)[0]) for key, part in zip(elementwise.UNLIMITED, rest, strict=False) if part.size
+        }
     return found
 
 

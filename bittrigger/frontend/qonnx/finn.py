@@ -94,16 +94,22 @@ def dropped_bits(node: OnnxNode) -> int:
     return max(largest.bit_length() - narrow, 0)
 
 
+def windows_of_average(node: OnnxNode, shape: Shape) -> IntArray:
+    """The positions under each tap of a QuantAvgPool2d on an image of ``shape``."""
+    size, stride = whole(node, "kernel", 1), whole(node, "stride", 1)
+    like = {"kernel_shape": [size] * 2, "strides": [stride] * 2}
+    return window_places(named(node, node.kind, "", like), shape, (size, size))
+
+
 def average_of_integers(walk: Walk, node: OnnxNode) -> Tensor:
     """A QuantAvgPool2d: sums of integers with their low bits cut off."""
     last = _channels_last(node)
-    size, stride, drop = whole(node, "kernel", 1), whole(node, "stride", 1), dropped_bits(node)
+    drop = dropped_bits(node)
     source = walk.plain(node, walk.operand(node))
     if len(source.shape) != 3 or not is_whole(walk, source):
         raise refused(node, "its operand is no image of integers", "allowed is one of integers of a quantiser")
     spatial = source.shape[:2] if last else source.shape[1:]
-    like = {"kernel_shape": [size] * 2, "strides": [stride] * 2}
-    places = window_places(named(node, node.kind, "", like), spatial, (size, size))
+    places = windows_of_average(node, spatial)
     numbers = source.numbers if last else np.moveaxis(source.numbers, 0, -1)
     channels = numbers.shape[-1]
     check_size([*places.shape, channels])

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.qonnx.constants import real, whole
+from bittrigger.frontend.qonnx.constants import real
 from bittrigger.frontend.qonnx.file import Array, OnnxNode
-from bittrigger.frontend.qonnx.finn import dropped_bits, named, windows_of_finn
+from bittrigger.frontend.qonnx.finn import dropped_bits, windows_of_average, windows_of_finn
 from bittrigger.frontend.qonnx.thresholds import ascending, channel_axis
-from bittrigger.frontend.qonnx.windows import window_places
 from bittrigger.ir.nodes.wire import ZERO
 
 COMPUTED = ("MultiThreshold", "XnorPopcountMatMul", "QuantAvgPool2d", "Im2Col")
@@ -34,9 +33,7 @@ def computed(node: OnnxNode, x: Array, rest: list[Array]) -> Any:
         case "QuantAvgPool2d":
             last = node.attributes.get("data_layout", "NCHW") == "NHWC"
             images = np.moveaxis(x, -1, 1) if last else x
-            size, stride = whole(node, "kernel", 1), whole(node, "stride", 1)
-            like = {"kernel_shape": [size] * 2, "strides": [stride] * 2}
-            places = window_places(named(node, node.kind, "", like), images.shape[2:], (size, size))
+            places = windows_of_average(node, images.shape[2:])
             sums = images.reshape(*images.shape[:2], -1)[:, :, places].sum(axis=-1)
             cut = np.floor(np.rint(sums) * x.dtype.type(2.0 ** -dropped_bits(node)))
             return np.moveaxis(cut, 1, -1) if last else cut
