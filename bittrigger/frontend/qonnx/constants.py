@@ -162,6 +162,11 @@ def real(node: OnnxNode, name: str, default: float) -> float:
     return float(value)
 
 
+def on_axis(numbers: Array, axis: int, rank: int) -> Array:
+    """One number for each place of ``axis``, in a shape that fits an array of ``rank`` axes."""
+    return numbers.reshape([-1 if place == axis % rank else 1 for place in range(rank)])
+
+
 def check_size(shape: Sequence[int]) -> None:
     """Refuse an array of more than ``MAX_VALUES`` elements before memory is taken for it.
 

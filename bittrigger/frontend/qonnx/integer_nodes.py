@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.qonnx.constants import real, whole
+from bittrigger.frontend.qonnx.constants import on_axis, real, whole
 from bittrigger.frontend.qonnx.file import Array, OnnxNode
 from bittrigger.frontend.qonnx.integers import ends_of, factor_of
 
@@ -21,8 +21,9 @@ def less_zero(x: Array, zero: Array | None, axis: int = -1) -> Array:
     """Integers less their zero point, or that of each place of ``axis``, in double precision, which holds them."""
     if zero is None or not zero.size:
         return x.astype(np.float64)
-    shape = [-1 if k == axis % x.ndim else 1 for k in range(x.ndim)] if zero.size > 1 else []
-    return x.astype(np.float64) - zero.astype(np.float64).reshape(shape)
+    return x.astype(np.float64) - (on_axis(zero, axis, x.ndim) if zero.size > 1 else zero.reshape(())).astype(
+        np.float64
+    )
 
 
 def _at(rest: list[Array], place: int) -> Array | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.qonnx import elementwise, linear, positions
-from bittrigger.frontend.qonnx.constants import real, whole
+from bittrigger.frontend.qonnx.constants import on_axis, real, whole
 from bittrigger.frontend.qonnx.file import Array, Attribute, OnnxNode, bits_of, unused
 from bittrigger.frontend.qonnx.quantisers import Quantiser, codes_of, number, rescaled
 from bittrigger.frontend.qonnx.tensors import (
@@ -80,11 +80,11 @@ def _kernel(walk: Walk, node: OnnxNode, place: int, zero_place: int, axis: int) 
     zero = _zero(walk, node, zero_place)
     whole_numbers = value.values.astype(np.int64)
     if zero is not None:
-        whole_numbers = whole_numbers - (zero.reshape(()) if zero.size == 1 else along(node, zero, value.values, axis))
+        whole_numbers = whole_numbers - (zero.reshape(()) if zero.size == 1 else _along(node, zero, value.values, axis))
     return Constant(whole_numbers.astype(np.float32))
 
 
-def along(node: OnnxNode, numbers: Array, like: Array, axis: int) -> Array:
+def _along(node: OnnxNode, numbers: Array, like: Array, axis: int) -> Array:
     """One number for each place of ``axis`` of an array, in a shape that fits it."""
     if numbers.ndim > 1 or numbers.size != like.shape[axis]:
         raise refused(
@@ -92,7 +92,7 @@ def along(node: OnnxNode, numbers: Array, like: Array, axis: int) -> Array:
             f"parameters of shape {numbers.shape} on {like.shape}",
             "allowed is one number, or one of each channel",
         )
-    return numbers.reshape([-1 if k == axis % like.ndim else 1 for k in range(like.ndim)])
+    return on_axis(numbers, axis, like.ndim)
 
 
 def _single(walk: Walk, node: OnnxNode, place: int) -> np.float32:

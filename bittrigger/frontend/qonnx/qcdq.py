@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.frontend.kernels import Float32Array
-from bittrigger.frontend.qonnx.constants import whole
+from bittrigger.frontend.qonnx.constants import on_axis, whole
 from bittrigger.frontend.qonnx.elementwise import function, limits
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.integers import dequantised, ends_of
@@ -93,5 +93,4 @@ def _scale(walk: Walk, node: OnnxNode, source: Tensor | Constant) -> Float32Arra
     if scale.ndim != 1:
         raise refused(node, f"its scales have the shape {scale.shape}", "allowed is one scale, or one of each channel")
     rank = source.values.ndim if isinstance(source, Constant) else len(source.shape) + 1
-    axis = whole(node, "axis", 1) % rank
-    return scale.reshape([-1 if place == axis else 1 for place in range(rank)])
+    return on_axis(scale, whole(node, "axis", 1), rank)
