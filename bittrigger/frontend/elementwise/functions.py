@@ -47,8 +47,7 @@ EVEN = (
 SQUARE = "square"
 """What a layer Multiply does to a tensor and itself."""
 
-SOFTMAX = ("softmax", "log_softmax")
-"""Functions of Keras that are none of one code."""
+_SOFTMAX = ("softmax", "log_softmax")
 
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
 STATIC = "StaticQuantizer"
@@ -108,6 +107,11 @@ class Function:
     declared: bool = False
     cast: Cast | None = None
     slope: float | None = None
+
+
+def is_softmax(spec: Spec) -> bool:
+    """Whether a function of Keras is none of one code."""
+    return spec["module"] == "keras" and spec["class_name"] in _SOFTMAX
 
 
 def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.attributes import FUNCTION, INERT, KIND, MODELS, WRAPPERS
-from bittrigger.frontend.elementwise.functions import SOFTMAX, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec, is_softmax
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.flat.calls import FlatModel
 from bittrigger.frontend.flat.walk import flatten
@@ -144,8 +144,8 @@ def _grids_behind(model: FlatModel, name: str) -> Iterator[Grid | None]:
         if facts[KIND] == "reshape":
             yield from _grids_behind(model, call.name)
         elif facts[KIND] == "function":
-            several = facts[FUNCTION]["module"] == "keras" and facts[FUNCTION]["class_name"] in SOFTMAX
-            yield None if several else function_from_spec(call.name, facts[FUNCTION]).grid
+            spec = facts[FUNCTION]
+            yield None if is_softmax(spec) else function_from_spec(call.name, spec).grid
         else:
             yield None
 

@@ -15,7 +15,7 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
-from bittrigger.frontend.elementwise.functions import SOFTMAX, function_from_spec, internal_sigmoid
+from bittrigger.frontend.elementwise.functions import function_from_spec, internal_sigmoid, is_softmax
 from bittrigger.frontend.elementwise.grids import Spec
 from bittrigger.frontend.lower import casts, choices, kernels, lengths, products, recurrent, sums
 from bittrigger.frontend.lower.input_ports import Port, find_port
@@ -164,7 +164,7 @@ def _function(walk: Walk, node: Any) -> Signal:
         and node.outputs[0] in walk.model_graph.outputs
     ):
         return _ending(walk, node, str(spec["class_name"]))
-    if spec["class_name"] in SOFTMAX and spec["module"] == "keras":
+    if is_softmax(spec):
         return softmax(walk, node, str(spec["class_name"]))
     _note_switch(walk, node, spec)
     return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise.functions import SOFTMAX, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec, is_softmax
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.account import Account
@@ -144,7 +144,7 @@ def _first_quantizers(model_graph: Any, node: Any) -> Iterator[Grid | None]:
             if spec["class_name"] == "linear":
                 yield from _first_quantizers(model_graph, reader)
                 continue
-            if spec["module"] == "keras" and spec["class_name"] in SOFTMAX:  # no function of one code
+            if is_softmax(spec):
                 yield None
                 continue
             function = function_from_spec(reader.name, spec)
