@@ -30,6 +30,11 @@ class Cast:
         return self.fixed.frac
 
     @property
+    def has_default_modes(self) -> bool:
+        """Whether it rounds half to even and saturates, as a type does that names no modes."""
+        return (self.rounding, self.overflow) == (Rounding.RND_CONV, Overflow.SAT)
+
+    @property
     def limits(self) -> Interval:
         """The codes that an assignment can give."""
         whole = self.fixed.interval

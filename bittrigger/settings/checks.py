@@ -95,10 +95,9 @@ def _check_output_type(text: str) -> None:
         ConfigError: if ``text`` is no type, or names another rounding than half to even or another limit than its ends.
     """
     from bittrigger.ir.casts import parse_cast
-    from bittrigger.ir.fixed import Overflow, Rounding
 
     kind = parse_cast(text)
-    if (kind.rounding, kind.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+    if not kind.has_default_modes:
         raise ConfigError(
             f"output_precision {excerpt(text)} means {kind.rounding.value} and {kind.overflow.value}; outputs are rounded half "
             "to even and limited; allowed are no modes, or RND_CONV and SAT; leave them out, or put a quantiser with them last"

@@ -12,7 +12,7 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.casts import Cast
-from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
+from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.settings.declared import CELL
 
 _KINDS = ("SimpleRNN", "LSTM", "GRU")
@@ -35,7 +35,7 @@ def check(layer: Any, name: str, kind: Cast) -> None:
             f"setting 'layer_precision' names {name!r}, and layer {layer.name!r} is a {own}; allowed are {', '.join(_KINDS)} of "
             f"Keras with tanh and sigmoid; write {layer.name!r} for what it delivers"
         )
-    fixed, plain = kind.fixed, (kind.rounding, kind.overflow) == (Rounding.RND_CONV, Overflow.SAT)
+    fixed, plain = kind.fixed, kind.has_default_modes
     if not (plain and fixed.signed and fixed.integer >= 1 and fixed.frac >= 1 and fixed.width <= FLOAT32_BITS):
         raise ConfigError(
             f"setting 'layer_precision' gives {name!r} the type {kind}; allowed within a recurrent layer are signed types of up "

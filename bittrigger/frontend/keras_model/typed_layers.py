@@ -13,7 +13,7 @@ from bittrigger.frontend.attributes import MODELS, PROBABILITIES, RECURRENT, WRA
 from bittrigger.frontend.flat.walk import ACTIVATIONS
 from bittrigger.frontend.keras_model import typed_cells
 from bittrigger.ir.casts import Cast
-from bittrigger.ir.fixed import FLOAT32_BITS, Overflow, Rounding
+from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.settings.declared import CELL, DEPTHWISE, SUMS
 
 _REFERENCE = 3
@@ -192,8 +192,7 @@ def _renamed(value: Any, last: Mapping[str, str]) -> Any:
 
 def _is_plain(kind: Cast) -> bool:
     """Whether QKeras has the quantiser: it rounds half to even, saturates, and float32 holds its codes."""
-    modes = (kind.rounding, kind.overflow)
-    return modes == (Rounding.RND_CONV, Overflow.SAT) and kind.fixed.width <= FLOAT32_BITS and _magnitude(kind) >= 0
+    return kind.has_default_modes and kind.fixed.width <= FLOAT32_BITS and _magnitude(kind) >= 0
 
 
 def _magnitude(kind: Cast) -> int:

@@ -16,7 +16,7 @@ from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.account import Account
 from bittrigger.ir.casts import parse_cast
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, Overflow, Rounding, parse_fixed
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed
 from bittrigger.settings import Settings
 
 
@@ -52,7 +52,7 @@ def find_port(
     """
     if settings.input_precision is not None:
         cast = parse_cast(settings.input_precision)
-        if (cast.rounding, cast.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+        if not cast.has_default_modes:
             account.choose(
                 f"input {node.name!r}: {cast.rounding.value} and {cast.overflow.value} of its type say what becomes of values "
                 "that are no codes of the port, which lies before the firmware; executors that take real inputs round them half "
