@@ -127,8 +127,7 @@ def _counts(value: Json) -> list[int]:
 
 def _shapes(part: Part) -> list[tuple[int, ...]]:
     """The sizes of query, value and key."""
-    built = part.entry.get("build_config")
-    found = built.get("shapes_dict") if isinstance(built, dict) else None
+    found = part.built.get("shapes_dict")
     found = found if isinstance(found, dict) else {"query_shape": part.input_shape}
     query = sizes(found.get("query_shape"))
     value = sizes(found["value_shape"]) if found.get("value_shape") else query

@@ -42,7 +42,7 @@ _KEPT = (
 
 _OWN = {**dict.fromkeys(_SUMS, ("dtype",)), _NORMALISED: ("axis", "dtype")}
 
-_EPSILON = np.float32(1e-7)
+_EPSILON = 1e-7
 """What Keras 3 adds to a variance."""
 
 
@@ -153,6 +153,11 @@ def check_sizes(part: Part, shape: tuple[int, ...]) -> None:
         raise ValueError(f"its kernel has the shape {shape}, and its settings ask for {sorted(map(str, wanted))}")
 
 
+def _factor(gamma: list[Array], variance: Array, epsilon: float) -> Array:
+    """What a normalisation multiplies with, in float32; without a ``gamma`` that is 1."""
+    return np.asarray((gamma[0] if gamma else np.float32(1)) / np.sqrt(variance + np.float32(epsilon)))
+
+
 def _fused(part: Part) -> tuple[Array, Array]:
     """Kernel and bias with the normalisation in them, as HGQ2 computes them in float32."""
     kernel, bias, *scale, mean, variance = part.own(4 + bool(part.config.get("scale", True)))
@@ -160,7 +165,7 @@ def _fused(part: Part) -> tuple[Array, Array]:
     axis = part.config.get("normalize_axes") or part.config.get("bias_axes")
     if not isinstance(axis, str) or len(axis) != 1 or axis not in letters or kernel.ndim != len(letters):
         raise part.refused(f"{part.kind} normalised along {str(axis)[:20]!r} of {letters[:40]!r}", WAY_OUT)
-    factor = (scale[0] if scale else np.float32(1)) / np.sqrt(variance + _EPSILON)
+    factor = _factor(scale, variance, _EPSILON)
     shape = [-1 if letter == axis else 1 for letter in letters]
     if factor.shape != (kernel.shape[letters.index(axis)],) or bias.size != factor.size:
         raise part.refused(f"{part.kind} has a normalisation of {factor.shape} values", "save it again")
@@ -174,7 +179,7 @@ def _fused_before(part: Part) -> list[Array]:
     quantiser, the layer is refused.
     """
     kernel, bias, *scale, mean, variance = part.own(4 + bool(part.config.get("scale", True)))
-    factor = (scale[0] if scale else np.float32(1)) / np.sqrt(variance + np.float32(part.config.get("epsilon", 0.001)))
+    factor = _factor(scale, variance, part.config.get("epsilon", 0.001))
     terms = mean.astype(np.float64)[:, None] * kernel.astype(np.float64)
     total = bias.astype(np.float64) - terms.sum(0)
     types = part.types(part.config.get("bq_conf"), "bq/")
@@ -192,8 +197,8 @@ def _factors(part: Part) -> list[Array]:
     """Factor and offset of a normalisation, over a mean of 0 and a variance with which the root is 1."""
     scale, centred = bool(part.config.get("scale")), bool(part.config.get("center"))
     *own, mean, variance = part.own(2 + scale + centred)
-    gamma = own.pop(0) if scale else np.float32(1)
+    gamma = [own.pop(0)] if scale else []
     beta = own.pop(0) if centred else np.float32(1)  # so HGQ2 has it
-    factor = gamma / np.sqrt(variance + np.float32(part.config.get("epsilon", 0.001)))
+    factor = _factor(gamma, variance, part.config.get("epsilon", 0.001))
     made = part.quantised(factor, "kq"), part.quantised(beta - mean * factor, "bq")
     return [*made, np.zeros_like(mean), np.full_like(mean, 0.5)]

@@ -115,8 +115,13 @@ class Part:
         return quantised(values, types)
 
     @property
-    def input_shape(self) -> list[Json]:
+    def built(self) -> Mapping[str, Json]:
         """What the layer was built for."""
-        built = self.entry.get("build_config")
-        shape = built.get("input_shape") if isinstance(built, dict) else None
+        found = self.entry.get("build_config")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def input_shape(self) -> list[Json]:
+        """The shape that the layer was built for, or those."""
+        shape = self.built.get("input_shape")
         return shape if isinstance(shape, list) else []
