@@ -106,6 +106,20 @@ def spoiled(keras, path, change=unchanged, weights=unchanged, **members):
     return archive_with(keras, path, **members)
 
 
+def spoiled_layers(keras, path, change=unchanged, weights=unchanged):
+    """As ``spoiled``, with the list of layers changed in place."""
+
+    def within(config):
+        change(config["config"]["layers"])
+
+    return spoiled(keras, path, within, weights)
+
+
+def of_class(layers, kind):
+    """The first of some layers that is of a class."""
+    return next(layer for layer in layers if layer["class_name"] == kind)
+
+
 def with_weight(h5, make):
     """An HDF5 model whose first array is made by ``make(group, name)``."""
     with h5py.File(h5, "r+") as file:

@@ -9,6 +9,7 @@ from pathlib import Path
 import hostile_models as hostile
 import numpy as np
 import pytest
+from hostile_models import of_class
 from predicted import check_every_bit
 
 from bittrigger.errors import UnsupportedModelError
@@ -56,14 +57,7 @@ def test_weights_round_as_ap_fixed(mode):
 
 
 def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged, source=SAMPLE):
-    def within(config):
-        change(config["config"]["layers"])
-
-    return hostile.spoiled(source, tmp_path / "model.keras", within, weights)
-
-
-def of_class(layers, kind):
-    return next(layer for layer in layers if layer["class_name"] == kind)
+    return hostile.spoiled_layers(source, tmp_path / "model.keras", change, weights)
 
 
 GRU = {"class_name": "QGRU", "registered_name": "hgq>QGRU"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import hostile_models as hostile
 import numpy as np
 import pytest
+from hostile_models import of_class
 from predicted import check_every_bit
 
 from bittrigger.errors import UnsupportedModelError
@@ -28,14 +29,7 @@ def test_every_bit_of_keras_3(path):
 
 
 def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged):
-    def within(config):
-        change(config["config"]["layers"])
-
-    return hostile.spoiled(SAMPLE, tmp_path / "model.keras", within, weights)
-
-
-def of_class(layers, kind):
-    return next(layer for layer in layers if layer["class_name"] == kind)
+    return hostile.spoiled_layers(SAMPLE, tmp_path / "model.keras", change, weights)
 
 
 def dense(layers):
