@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx_files import Net
 
 MICROSOFT = "com.microsoft"
 
@@ -147,8 +146,3 @@ INTEGERS = {
 
 IN_AN_ORDER = {"integer residual": (sums, (8,)), "integer averages": (averages, (2, 4, 6))}
 """Networks that onnxruntime rounds in an order of its own."""
-
-
-def file_of(build, shape, seed=0, batch=1):
-    net = Net(shape, seed, batch=batch)
-    return net.finish(build(net))

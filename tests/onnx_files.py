@@ -339,8 +339,13 @@ CASES = {
 """Networks and the shapes of their inputs."""
 
 
+def file_of(build, shape, seed=0, **options):
+    """The file of the network that ``build`` writes; ``options`` are those of ``Net``."""
+    net = Net(shape, seed, **options)
+    return net.finish(build(net))
+
+
 def network(name, seed=0, dtype="float32", batch=1):
     """The file of a network of ``CASES``."""
     build, shape = CASES[name]
-    net = Net(shape, seed, dtype, batch)
-    return net.finish(build(net))
+    return file_of(build, shape, seed, dtype=dtype, batch=batch)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from finn_files import FINN
-from integer_files import IN_AN_ORDER, INTEGERS, file_of
-from onnx_files import Net
+from integer_files import IN_AN_ORDER, INTEGERS
+from onnx_files import file_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("qonnx")
@@ -85,8 +85,7 @@ def executed(data, events):
 @pytest.mark.parametrize("name", FINN)
 def test_every_bit_of_thresholds_is_that_of_qonnx(tmp_path, name, seed):
     build, shape = FINN[name]
-    net = Net(shape, seed)
-    data = net.finish(build(net))
+    data = file_of(build, shape, seed)
     graph, events, made = designed(tmp_path, data, seed)
     few = slice(0, 120)
     wanted = executed(data, events[few])

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finn_files import FINN, port, thresholds
-from integer_files import IN_AN_ORDER, INTEGERS, f, file_of, quantised, real, z
-from onnx_files import GENERAL, Net
+from integer_files import IN_AN_ORDER, INTEGERS, f, quantised, real, z
+from onnx_files import GENERAL, file_of
 
 from bittrigger.compile.foreign import foreign_graph
 from bittrigger.errors import UnsupportedModelError
@@ -26,9 +26,8 @@ NAMED = {name for names, _, _ in REFUSED for name in names.split()}
 
 
 def converted(tmp_path, build, shape=(4,), **options):
-    net = Net(shape, **options)
     path = tmp_path / "net.onnx"
-    path.write_bytes(net.finish(build(net)))
+    path.write_bytes(file_of(build, shape, **options))
     return foreign_graph(path, Settings())
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_files import Net
+from onnx_files import file_of
 
 from bittrigger.cli import cli
 from bittrigger.compile.foreign import foreign_graph
@@ -74,9 +74,8 @@ NETWORKS = {
 
 def written(tmp_path, name, opset=20):
     build, shape, _ = NETWORKS[name]
-    net = Net(shape, opset=opset)
     path = tmp_path / "net.onnx"
-    path.write_bytes(net.finish(build(net)))
+    path.write_bytes(file_of(build, shape, opset=opset))
     return path
 
 

@@ -12,7 +12,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_files import CASES, GENERAL, Net, attribute, linear, model, network, node, sized, tensor, value_info, whole
+from onnx_files import (
+    CASES,
+    GENERAL,
+    Net,
+    attribute,
+    file_of,
+    linear,
+    model,
+    network,
+    node,
+    sized,
+    tensor,
+    value_info,
+    whole,
+)
 
 from bittrigger.cli import cli
 from bittrigger.compile.foreign import foreign_graph
@@ -309,9 +323,8 @@ def test_the_names_of_the_file_are_read(tmp_path):
 
 
 def read_of(tmp_path, build, shape=(4,), declared=None, **settings):
-    net = Net(shape, **settings)
     path = tmp_path / "net.onnx"
-    path.write_bytes(net.finish(build(net)))
+    path.write_bytes(file_of(build, shape, **settings))
     return foreign_graph(path, Settings(layer_precision=declared or {}))
 
 

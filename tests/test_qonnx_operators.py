@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_files import GENERAL, Net, linear
+from onnx_files import GENERAL, file_of, linear
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("qonnx")
@@ -119,9 +119,9 @@ OPERATORS = {
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_gives_what_the_reference_gives(tmp_path, name):
     shape, build = OPERATORS[name]
-    net = Net(shape, opset={"Split": 18, "QuantizeLinear": 19}.get(name.split(" ")[0].strip(","), 15))
+    opset = {"Split": 18, "QuantizeLinear": 19}.get(name.split(" ")[0].strip(","), 15)
     path = tmp_path / "net.onnx"
-    path.write_bytes(net.finish(build(net)))
+    path.write_bytes(file_of(build, shape, opset=opset))
     graph = read_qonnx(path, "net", Settings())
     codes = np.concatenate([corner_codes(graph)[:40], random_codes(graph, 60, 1)])
     reference = ReferenceEvaluator(onnx.load(path), new_ops=[Quant, BipolarQuant, Trunc])
