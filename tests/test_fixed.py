@@ -68,6 +68,14 @@ def test_shift_round_by_zero_or_less_is_exact(rounding):
     assert np.array_equal(shift_round(codes, -2, rounding), codes * 4)
 
 
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("shift", [63, 64, 65, 104])
+def test_shift_round_by_more_than_a_word_leaves_a_sign_at_most(rounding, shift):
+    codes = np.array([-(1 << 61), -1, 0, 1, (1 << 61) - 1])
+    below = -1 if rounding is Rounding.TRN else 0
+    assert shift_round(codes, shift, rounding).tolist() == [below, below, 0, 0, 0]
+
+
 @given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))
 def test_interval_width_is_the_least_that_holds_it(a, b):
     interval = Interval(min(a, b), max(a, b))

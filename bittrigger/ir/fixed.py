@@ -177,6 +177,7 @@ def shift_round(codes: IntArray, shift: int, rounding: Rounding) -> IntArray:
     """
     if shift <= 0:
         return codes << -shift
+    shift = min(shift, MAX_WIDTH + 1)  # no code of so many bits reaches a half of that: any shift beyond gives the same
     floor = codes >> shift
     rest = codes - (floor << shift)
     half = 1 << (shift - 1)
