@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.ir.checks import verify
 from bittrigger.ir.digits import signed_digits
 from bittrigger.ir.fixed import MAX_WIDTH, IntArray
 from bittrigger.ir.graph import Graph, Linear, frozen_array
 from bittrigger.ir.nodes.held import Hold, Weigh
-from bittrigger.passes.rewrite import readers
+from bittrigger.passes.rewrite import readers, with_nodes
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ def _one_joined(graph: Graph) -> Graph | None:
             continue
         made = _joined(graph, node, user)
         if made is not None:
-            nodes = (made if other is user else other for other in graph.nodes if other is not node)
-            found = replace(graph, nodes=tuple(nodes))
-            verify(found)
-            return found
+            return with_nodes(graph, {user.name: made}, gone={node.name})
     return None
 
 
@@ -84,6 +80,4 @@ def _bits(numbers: npt.NDArray[np.object_]) -> int:
 def _digits(weights: IntArray) -> int:
     """Signed digits of all weights, which are as many operands."""
     values, counts = np.unique(weights, return_counts=True)
-    return sum(
-        int(count) * sum(1 for _ in signed_digits(int(value))) for value, count in zip(values, counts, strict=True)
-    )
+    return sum(int(count) * len(signed_digits(int(value))) for value, count in zip(values, counts, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from bittrigger.ir.checks import verify
@@ -26,10 +26,10 @@ def private_layer(graph: Graph, node: Requantize, read: Mapping[str, list[Node]]
     return layer if isinstance(layer, Linear) else None
 
 
-def with_nodes(graph: Graph, changed: Mapping[str, Node]) -> Graph:
-    """``graph`` with the nodes in ``changed``, by name, in place of its own; checked to be well formed."""
+def with_nodes(graph: Graph, changed: Mapping[str, Node], gone: Container[str] = ()) -> Graph:
+    """``graph``, checked to be well formed, with the nodes in ``changed`` for its own, by name, and without those in ``gone``."""
     if not changed:
         return graph
-    made = replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))
+    made = replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes if node.name not in gone))
     verify(made)
     return made

@@ -16,9 +16,6 @@ import numpy as np
 
 from bittrigger.ir.fixed import IntArray, Interval
 
-FIRST_BITS = 6
-"""Most bits of the lowest digit: the inputs of a LUT."""
-
 MAX_ENTRY_BITS = 48
 """Bits of an entry, and of what is dropped of a sum."""
 
