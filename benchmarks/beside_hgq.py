@@ -18,7 +18,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from statistics import fmean, stdev
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +34,7 @@ from bittrigger.ir.graph import Graph
 from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, accuracy, one_vs_rest_auc
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow
+from bittrigger.train.study import spread_of
 
 BETAS = (3e-6, 1e-5, 3e-5)
 """Of HGQ: the loss of an effective bit operation."""
@@ -160,9 +160,8 @@ def cells(made: Sequence[Figures]) -> list[str]:
     """Return mean and sample standard deviation of each figure."""
     found = []
     for field, digits in zip(fields(Figures), (2, 4, 0, 0, 0), strict=True):
-        values = [float(getattr(one, field.name)) for one in made]
-        spread = f" ± {stdev(values):,.{digits}f}" if len(values) > 1 else ""
-        found.append(f"{fmean(values):,.{digits}f}{spread}")
+        spread = spread_of(getattr(one, field.name) for one in made)
+        found.append("-" if spread is None else spread.text(digits))
     return found
 
 
