@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from attention_nets import DEEP_SETS, FLOAT_KINDS, TERNARY_KINDS, build, take_weights
-from attention_recipe import best_of, train
+from attention_nets import DEEP_SETS, FLOAT_KINDS, TERNARY_KINDS
+from attention_recipe import LEARNING_RATE, best_of, name_of, train_network
 from deep_sets import constituent_features
-from qg_jets import COLUMNS, SPLIT_SEED, Jets, Labels, Scores, baselines, figures_of, load
+from qg_jets import COLUMNS, SPLIT_SEED, Jets, Labels, Scores, baselines, cells, figures_of, load
 
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.settings import Settings
-from bittrigger.train import FitSettings, calibrate, roc_auc
+from bittrigger.train import roc_auc
 from bittrigger.train.recipes import (
     RecipeOptions,
     markdown_table,
@@ -47,7 +47,7 @@ BUDGET = "cms-phase2-correlator-layer2"
 EPOCHS = 20
 """Of the float networks, and again of the ternary ones."""
 
-BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 256, 3e-3, 0.5
+BATCH_SIZE = 256
 INTERVAL = 9
 BOOTSTRAPS = 100
 
@@ -63,18 +63,7 @@ def run(options: RecipeOptions) -> None:
     known = constituent_features(jets.known, CONSTITUENTS)
 
     def work(_: str, fields: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        tf.keras.backend.clear_session()
-        tf.keras.utils.set_random_seed(seed)
-        model = build(fields["kind"], ternary=fields["ternary"], constituents=CONSTITUENTS)
-        if fields["ternary"]:
-            twin = options.work / name_of(fields["kind"], ternary=False) / f"seed-{seed}" / "model.h5"
-            take_weights(model, tf.keras.models.load_model(twin, compile=False))
-            calibrate(model, known[jets.train])
-        freeze = FREEZE_FROM if fields["ternary"] else None
-        settings = FitSettings(fields["epochs"], BATCH_SIZE, LEARNING_RATE, seed=seed, freeze_from=freeze)
-        best = train(model, known, jets, settings, folder)
-        model.save(folder / "model.h5", include_optimizer=False)
-        return {"validation AUC": best}
+        return {"validation AUC": train_network(fields, seed, folder, known, jets, batch_size=BATCH_SIZE)[1]}
 
     variants = {
         name_of(kind, ternary=ternary): {"kind": kind, "ternary": ternary, "epochs": options.epochs}
@@ -107,11 +96,6 @@ def measured(runs: Sequence[Run], jets: Jets) -> list[Measured]:
         figures = {"weights": weights, **figures_of(scores, jets.fresh.y)}
         found.append(Measured(run.variant, run.seed, run.folder, figures, scores))
     return found
-
-
-def name_of(kind: str, *, ternary: bool) -> str:
-    """The variant of a study: the name of its folder."""
-    return f"{kind}-{'ternary' if ternary else 'float'}"
 
 
 @dataclass(frozen=True)
@@ -182,10 +166,7 @@ def verdict(areas: Areas) -> str:
 def card(jets: Jets, runs: Sequence[Measured], costs: Mapping[str, FirmwareCost], options: RecipeOptions) -> str:
     """Return the text of architectures.md."""
     y, seeds, test = jets.fresh.y, len(options.seeds), options.test.name if options.test else "-"
-    without = [
-        [name, "-", *(f"{factor * figures_of(scores, y)[n]:.{digits}f}" for n, (digits, factor) in COLUMNS.items())]
-        for name, scores in baselines(jets).items()
-    ]
+    without = [[name, "-", *cells(figures_of(scores, y))] for name, scores in baselines(jets).items()]
     rows = summary_rows(runs, {"weights": (0, 1.0), **COLUMNS})
     rows = [[row[0], row[1].split(" ")[0], *row[2:]] for row in rows]
     head = ["network", "float: more than DeepSets", "ternary: the same", "ternary less float", "LUT", "FF", "ns"]

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from attention_nets import ATTENTION, CONSTITUENTS, DEEP_SETS, SETTINGS, UNITS, build, take_weights
 from deep_sets import FEATURES, constituent_features
-from qg_jets import COLUMNS, SPLIT_SEED, Jets, area_gain, baselines, figures_of, load
+from qg_jets import COLUMNS, SPLIT_SEED, Jets, area_gain, baselines, cells, figures_of, load
 
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.layers.keras_types import Model
@@ -57,29 +57,55 @@ def run(options: RecipeOptions) -> None:
     known, fresh = (constituent_features(part, CONSTITUENTS) for part in (jets.known, jets.fresh))
 
     def work(_: str, fields: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        tf.keras.backend.clear_session()
-        tf.keras.utils.set_random_seed(seed)
-        model = build(fields["kind"], ternary=fields["ternary"])
-        if fields["ternary"]:
-            twin = tf.keras.models.load_model(
-                options.work / f"{fields['kind']}-float" / f"seed-{seed}" / "model.h5", compile=False
-            )
-            take_weights(model, twin)
-            calibrate(model, known[jets.train])
-        freeze = FREEZE_FROM if fields["ternary"] else None
-        settings = FitSettings(fields["epochs"], BATCH_SIZE, LEARNING_RATE, seed=seed, freeze_from=freeze)
-        best = train(model, known, jets, settings, folder)
-        model.save(folder / "model.h5", include_optimizer=False)
+        model, best = train_network(fields, seed, folder, known, jets, batch_size=BATCH_SIZE)
         figures = figures_of(predict(model, fresh)[:, 0], jets.fresh.y)
         return {**figures, "validation AUC": best, "weights": float(model.count_params())}
 
     variants = {
-        f"{kind}-{'ternary' if ternary else 'float'}": {"kind": kind, "ternary": ternary, "epochs": epochs}
+        name_of(kind, ternary=ternary): {"kind": kind, "ternary": ternary, "epochs": epochs}
         for ternary, epochs in ((False, FLOAT_EPOCHS), (True, options.epochs))
         for kind in (DEEP_SETS, ATTENTION)
     }
     runs = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets), "nets": str(SETTINGS)})
     write_folder(options, fresh, jets, runs)
+
+
+def name_of(kind: str, *, ternary: bool) -> str:
+    """The variant of a study: the name of its folder."""
+    return f"{kind}-{'ternary' if ternary else 'float'}"
+
+
+def train_network(
+    fields: Mapping[str, Any],
+    seed: int,
+    folder: Path,
+    known: Any,  # noqa: ANN401
+    jets: Jets,
+    *,
+    batch_size: int,
+) -> tuple[Model, float]:
+    """Train a network of a study, a ternary one from the weights of its float twin, and save it as model.h5.
+
+    Args:
+        fields: its kind, whether it is ternary, and its epochs.
+        folder: its own, in that of the study, where its float twin is.
+        known: features of the jets to train on, `(n, constituents, features)`.
+
+    Returns:
+        The network, and its best AUC on the validation jets.
+    """
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(seed)
+    model = build(fields["kind"], ternary=fields["ternary"], constituents=known.shape[1])
+    if fields["ternary"]:
+        twin = folder.parent.parent / name_of(fields["kind"], ternary=False) / folder.name / "model.h5"
+        take_weights(model, tf.keras.models.load_model(twin, compile=False))
+        calibrate(model, known[jets.train])
+    freeze = FREEZE_FROM if fields["ternary"] else None
+    settings = FitSettings(fields["epochs"], batch_size, LEARNING_RATE, seed=seed, freeze_from=freeze)
+    best = train(model, known, jets, settings, folder)
+    model.save(folder / "model.h5", include_optimizer=False)
+    return model, best
 
 
 def train(model: Model, known: Any, jets: Jets, settings: FitSettings, folder: Path) -> float:  # noqa: ANN401
@@ -99,7 +125,7 @@ def write_folder(options: RecipeOptions, fresh: Any, jets: Jets, runs: Sequence[
     """Write attention.h5, attention.npz and attention.md."""
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    chosen = {kind: best_of(runs, f"{kind}-ternary") for kind in (DEEP_SETS, ATTENTION)}
+    chosen = {kind: best_of(runs, name_of(kind, ternary=True)) for kind in (DEEP_SETS, ATTENTION)}
     shutil.copyfile(chosen[ATTENTION].folder / "model.h5", out / "attention.h5")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(jets.fresh.y))[:SAMPLE_ROWS]
     np.savez_compressed(out / "attention.npz", x=fresh[order].reshape(len(order), -1), y=jets.fresh.y[order])
@@ -146,12 +172,10 @@ def verdict(runs: Sequence[Run]) -> str:
 def card(jets: Jets, runs: Sequence[Run], costs: Mapping[tuple[str, int], FirmwareCost], chosen: Run) -> str:
     """Return the text of attention.md; `COMMAND` stands where the command belongs."""
     y, seeds = jets.fresh.y, len({run.seed for run in runs})
-    without, known = [], baselines(jets)
+    known = baselines(jets)
     own = predict(reload(chosen.folder / "model.h5"), constituent_features(jets.fresh, CONSTITUENTS))[:, 0]
     trees = area_gain(own, list(known.values())[-1], y)
-    for name, scores in known.items():
-        figures = figures_of(scores, y)
-        without.append([name, "-", *(f"{f * figures[n]:.{d}f}" for n, (d, f) in COLUMNS.items())])
+    without = [[name, "-", *cells(figures_of(scores, y))] for name, scores in known.items()]
     rows = summary_rows(runs, {"weights": (0, 1.0), **COLUMNS})
     prices = [
         [

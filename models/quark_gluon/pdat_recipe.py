@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from pdat import QUANTISED_LAYERS, build_pdat, double_softmax_loss, parameter_counts
 from pdat_inputs import particle_table
-from qg_jets import COLUMNS, Jets, Scores, baselines, figures_of, load
+from qg_jets import COLUMNS, Jets, Scores, baselines, cells, figures_of, load
 
 from bittrigger.layers.keras_types import Model
 from bittrigger.train import FitSettings, fit, roc_auc
@@ -84,10 +84,7 @@ def scores_of(model: Model, table: np.ndarray[Any, Any]) -> Scores:
 def card(runs: Sequence[Run], options: RecipeOptions, jets: Jets, command: str) -> str:
     """Return the text of pdat.md."""
     used, quantised = (int(runs[-1].figures[name] or 0) for name in ("parameters", "quantised"))
-    without = [
-        [name, *(f"{factor * value[column]:.{digits}f}" for column, (digits, factor) in COLUMNS.items())]
-        for name, value in ((name, figures_of(scores, jets.fresh.y)) for name, scores in baselines(jets).items())
-    ]
+    without = [[name, *cells(figures_of(scores, jets.fresh.y))] for name, scores in baselines(jets).items()]
     minutes = sum(run.figures["core minutes"] or 0 for run in runs) / len(runs)
     epochs = f"{options.epochs} epochs of Adam from {LEARNING_RATE} with cosine decay in batches of {BATCH_SIZE}"
     return f"""# P-DAT and P-DAT-Bit

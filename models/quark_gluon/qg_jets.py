@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -152,3 +153,8 @@ def figures_of(scores: Scores, labels: Labels) -> dict[str, float]:
         "AUC": roc_auc(scores, quarks),
         "1 / background at 50 %": 1 / max(background, 1 / len(labels)),
     }
+
+
+def cells(figures: Mapping[str, float]) -> list[str]:
+    """Return the figures of one score as cells of the table."""
+    return [f"{factor * figures[name]:.{digits}f}" for name, (digits, factor) in COLUMNS.items()]

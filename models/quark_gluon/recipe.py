@@ -12,7 +12,7 @@ card.md go to --out.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from deep_sets import BITS, EACH, FEATURES, MEAN, THRESHOLD_FACTOR, build_ternary, build_twin, constituent_features
-from qg_jets import COLUMNS, SPLIT_SEED, Jets, Scores, area_gain, baselines, figures_of, load
+from qg_jets import COLUMNS, SPLIT_SEED, Jets, Scores, area_gain, baselines, cells, figures_of, load
 
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.layers import export_stock
@@ -131,11 +131,6 @@ def write_folder(options: RecipeOptions, inputs: Inputs, runs: Sequence[Run], ch
     gain = area_gain(scores_of(model, inputs.fresh), list(without.values())[-1], y)
     text = card(model, inputs.jets, Outcome(runs, chosen, cost, rows_without, gain))
     write_text(out / "card.md", text.replace("COMMAND", options.command("models/quark_gluon/recipe.py")))
-
-
-def cells(figures: Mapping[str, float]) -> list[str]:
-    """Return the figures of one score as cells of the table."""
-    return [f"{factor * figures[name]:.{digits}f}" for name, (digits, factor) in COLUMNS.items()]
 
 
 @dataclass(frozen=True)
