@@ -142,6 +142,14 @@ def replace_once(path, pattern, replacement):
     path.write_text(text)
 
 
+def refuted_after(build, folder, name, pattern, replacement):
+    """What is refuted of a copy of ``build`` in ``folder`` where the Verilog of module ``name`` reads otherwise."""
+    build_of(build.pipeline, folder)
+    replace_once(folder / "rtl" / f"{name}.sv", pattern, replacement)
+    proof = prove(load_build(folder, sealed=False), netlist=False)
+    return {claim.subject for claim in proof.claims if claim.verdict is Verdict.REFUTED and claim.kind != "files"}
+
+
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement", "kind"),
     [
