@@ -15,11 +15,10 @@ import numpy.typing as npt
 
 from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.errors import InternalError
-from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Rounding
-from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals
+from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Node, Requantize, copy_operand, intervals
 from bittrigger.ir.nodes.digit_sum import MAX_ENTRY_BITS, MAX_SUMMED_BITS, DigitSum, digit_places
-from bittrigger.passes.rewrite import private_layer, readers
+from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 from bittrigger.schedule.engine import copy_luts
 from bittrigger.schedule.moments import Moment, place_adders, place_parts
 from bittrigger.settings import Settings
@@ -45,33 +44,24 @@ _FREE = 1 << MAX_ENTRY_BITS + 2
 
 def with_digit_sums(graph: Graph, settings: Settings) -> Graph:
     """``graph`` with sums of tables in the place of scales and the requantisers that alone read them; equal on every code."""
-    read = readers(graph)
+    read, ranges = readers(graph), intervals(graph)
     gone: set[str] = set()
-    made: dict[str, Lookup] = {}
+    made: dict[str, Node] = {}
     for node in graph.nodes:
         if isinstance(node, Requantize) and node.rounding is Rounding.TRN and node.shift > 0 and not node.offset:
             layer = private_layer(graph, node, read)
-            if layer is not None and _is_diagonal(layer):
-                table = _better(graph, layer, replace(node, copies=layer.copies), settings)
+            if layer is not None and layer.is_diagonal and layer.weights.any():
+                table = _better(graph, layer, replace(node, copies=layer.copies), ranges, settings)
                 if table is not None:
                     made[node.name] = table
                     gone.add(layer.name)
-    if not made:
-        return graph
-    found = replace(graph, nodes=tuple(made.get(n.name, n) for n in graph.nodes if n.name not in gone))
-    verify(found)
-    return found
+    return with_nodes(graph, made, gone)
 
 
-def _is_diagonal(layer: Linear) -> bool:
-    """Whether channel `k` of the result is a multiple of channel `k` of the operand, and nothing else."""
-    rows, columns = layer.weights.shape
-    return rows == columns and not (layer.weights - np.diag(np.diag(layer.weights))).any() and bool(layer.weights.any())
-
-
-def _better(graph: Graph, layer: Linear, node: Requantize, settings: Settings) -> Lookup | None:
+def _better(
+    graph: Graph, layer: Linear, node: Requantize, ranges: dict[str, Intervals], settings: Settings
+) -> Lookup | None:
     """``layer`` and ``node`` as sums of tables, if these take fewer LUTs, by the cost model, and are there no later."""
-    ranges = intervals(graph)
     source, scaled = copy_operand(layer, ranges), copy_operand(node, ranges)
     wanted = _channels(layer, node, source)
     if wanted is None:

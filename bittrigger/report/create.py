@@ -116,10 +116,7 @@ def _synthesised(used: Utilization | None, version: str) -> Resources:
 
 def _weights(node: Linear) -> IntArray:
     """The weights that a network has there: a scale for each channel is a diagonal, not a matrix."""
-    diagonal = np.diagonal(node.weights)
-    n_in, n_out = node.weights.shape
-    is_scale = n_in == n_out and not (node.weights - np.diag(diagonal)).any()
-    return diagonal if is_scale else node.weights
+    return np.diagonal(node.weights) if node.is_diagonal else node.weights
 
 
 def _used(module: Module, synthesis: Synthesis) -> Utilization:

@@ -87,6 +87,12 @@ class Linear:
         return self.copies * int(self.weights.shape[1])
 
     @property
+    def is_diagonal(self) -> bool:
+        """Whether channel `k` of the result is a multiple of channel `k` of the operand, and nothing else is added but a bias."""
+        n_in, n_out = self.weights.shape
+        return n_in == n_out and not (self.weights - np.diag(np.diagonal(self.weights))).any()
+
+    @property
     def is_ternary(self) -> bool:
         """Whether each column is ternary up to a power of two, so that the layer is a BitLinear."""
         magnitudes = np.abs(self.weights)
