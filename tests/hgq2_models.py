@@ -144,6 +144,17 @@ def attention():
     return keras.Model(given, QDense(2)(keras.layers.Flatten()(y)))
 
 
+def crossed():
+    """Quantisers that several tensors share, each of which differs; and a key without a value."""
+    given = keras.layers.Input((3, 2))
+    other = QDense(2, activation="relu")(given)
+    third = QDense(2)(given)
+    x = QMultiHeadAttention(1, 2, fuse="kv", use_bias=False)(given, other, third)
+    y = QMultiHeadAttention(1, 2, fuse="qkv", use_bias=False)(given, other, third)
+    z = QMultiHeadAttention(1, 2, use_bias=False)(given, key=other)
+    return keras.Model(given, QDense(2)(keras.layers.Flatten()(QAdd()([x, y, z]))))
+
+
 def linformer():
     given = keras.layers.Input((6, 4))
     x = QAdd()([QLinformerAttention(2, 2, 3)(given, given, given), given])
@@ -203,7 +214,7 @@ def sample():
     return keras.Model(given, QDense(2, enable_oq=True)(x))
 
 
-ATTENTION = (attention, linformer, softmaxes)
+ATTENTION = (attention, crossed, linformer, softmaxes)
 FORMS = (dense, constituents, deep_sets, mixer, jedi_linear)
 FILES = (
     *FORMS,
@@ -220,7 +231,7 @@ FILES = (
     others,
 )
 
-KEPT = (sample, linformer)
+KEPT = (sample, linformer, crossed)
 """Kept beside the tests."""
 
 

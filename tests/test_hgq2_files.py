@@ -26,7 +26,8 @@ FOLDER = Path(os.environ.get("HGQ2_MODELS", "nowhere"))
 """Where ``hgq2_models.py`` has written its models, with the Python of an environment that has HGQ2."""
 
 LINFORMER = KEPT / "hgq2_linformer.keras"
-FILES = [SAMPLE, LINFORMER, *sorted(FOLDER.glob("*.keras"))]
+CROSSED = KEPT / "hgq2_crossed.keras"
+FILES = [SAMPLE, LINFORMER, CROSSED, *sorted(FOLDER.glob("*.keras"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -82,18 +82,17 @@ def attention(part: Part) -> list[Json]:
             raise part.refused(
                 f"{part.kind} with {setting}={str(conf[setting])[:40]}", f"allowed is {allowed[0]}; build it so"
             )
-    query, *others = net.given(_ARGUMENTS)
-    value = others[0] if others else query
-    key = others[1] if len(others) > 1 else value
+    read = net.arguments(_ARGUMENTS)
+    query, value = read["query"], read.get("value", read["query"])
+    key = read.get("key", value)
     heads, size, depth = (_count(conf, key) for key in ("num_heads", "key_dim", "value_dim"))
     (steps, features), (others_steps, _), _ = _shapes(part)
     part.own(0)
     if part.kind == _LINFORMER:
         (others_steps,) = _counts(conf.get("lin_kv_proj_dim"))
         key, value = _projected(net, part, key, value, others_steps)
-    keys, values = _reads(net, part, key, value)
+    query, keys, values = _reads(net, part, query, key, value)
     bias = "de" if conf.get("use_bias") else None
-    query = keys if conf.get("fuse") == "qkv" else _front(net, part, "query_dense", query)
     query = _dense(net, part, "query_dense", query, (_PROJECTION, [steps, heads, size], bias))
     keys = _dense(net, part, "key_dense", keys, (_PROJECTION, [others_steps, heads, size], None))
     values = _dense(net, part, "value_dense", values, (_PROJECTION, [others_steps, heads, depth], bias))
@@ -155,12 +154,25 @@ def _projected(net: Net, part: Part, key: Tensor, value: Tensor, count: int) -> 
     return found[0], found[1]
 
 
-def _reads(net: Net, part: Part, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values behind their quantisers, or behind the one of both."""
-    if part.config.get("fuse") in ("qkv", "kv"):
-        made = _front(net, part, "key_dense", key)
-        return made, made
-    return _front(net, part, "key_dense", key), _front(net, part, "value_dense", value)
+def _reads(net: Net, part: Part, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values behind their quantisers, of which several may be one."""
+    shared = {"qkv": ("query_dense", "key_dense", "value_dense"), "kv": ("key_dense", "value_dense")}
+    alike = shared.get(str(part.config.get("fuse")), ())
+    stage = (
+        part.quantiser(part.config.get("qkvo_iq_conf"), "key_dense/iq/")
+        if alike and part.holds("key_dense/iq/")
+        else None
+    )
+    made: list[tuple[Tensor, Tensor]] = []
+    found = []
+    for place, tensor in (("query_dense", query), ("key_dense", key), ("value_dense", value)):
+        if place not in alike or stage is None:
+            found.append(_front(net, part, place, tensor))
+            continue
+        before = next((behind for read, behind in made if read == tensor), None)
+        made.append((tensor, net.add(stage, tensor) if before is None else before))
+        found.append(made[-1][1])
+    return found[0], found[1], found[2]
 
 
 def _front(net: Net, part: Part, place: str, tensor: Tensor) -> Tensor:

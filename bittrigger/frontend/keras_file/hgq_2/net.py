@@ -31,24 +31,41 @@ class Net:
             )
         return found
 
-    def given(self, names: tuple[str, ...] = (), at_least: int = 1) -> list[Tensor]:
-        """The tensors that the layer is called with, by position or by ``names``, or as one list."""
+    def given(self, at_least: int = 1) -> list[Tensor]:
+        """The tensors that the layer is called with, one after the other or as one list."""
+        calls = [args for args, _ in self._calls(())]
+        if len({len(call) for call in calls}) != 1 or len(calls[0]) < at_least:
+            raise ValueError(f"it is called with {[len(call) for call in calls]} tensors")
+        return [list(tensor) for tensor in zip(*calls, strict=True)]
+
+    def arguments(self, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The tensors that the layer is called with, by position or by ``names``, of which the first one is there."""
+        calls = []
+        for args, kwargs in self._calls(names):
+            both = dict(zip(names, args, strict=False)) | {
+                name: kwargs[name] for name in names[len(args) :] if name in kwargs
+            }
+            calls.append({name: tensor for name, tensor in both.items() if tensor is not None})
+            if len(args) > len(names):
+                raise ValueError(f"it is called with {len(args)} tensors")
+        if any(set(call) != set(calls[0]) or names[0] not in call for call in calls) or not calls:
+            raise ValueError(f"it is called with {[sorted(call) for call in calls][:4]}")
+        return {name: [call[name] for call in calls] for name in calls[0]}
+
+    def _calls(self, names: tuple[str, ...]) -> list[tuple[list[Json], dict[str, Json]]]:
+        """The arguments of each call, of which those beside tensors and ``names`` say nothing."""
         calls = []
         for node in self.nodes:
             args, kwargs = (node.get(key) for key in ("args", "kwargs")) if isinstance(node, dict) else (None, None)
             if not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise TypeError(f"a call of it is {str(node)[:60]}")
-            args = args[0] if len(args) == 1 and isinstance(args[0], list) else args
-            wanted = args + [kwargs[name] for name in names[len(args) :] if kwargs.get(name) is not None]
             odd = [key for key, value in kwargs.items() if value not in (None, False) and key not in names]
             if odd:
                 raise self.part.refused(
                     f"it is called with {odd[0][:40]}", "allowed are calls with tensors alone; leave it out"
                 )
-            calls.append(wanted)
-        if len({len(call) for call in calls}) != 1 or len(calls[0]) < at_least:
-            raise ValueError(f"it is called with {[len(call) for call in calls]} tensors")
-        return [list(tensor) for tensor in zip(*calls, strict=True)]
+            calls.append((args[0] if len(args) == 1 and isinstance(args[0], list) else args, kwargs))
+        return calls
 
     def add(self, stage: Stage, *reads: Tensor, named: str = "") -> Tensor:
         """What a layer makes of ``reads``; of an operator the second operand goes by the argument ``named``."""
