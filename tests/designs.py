@@ -7,7 +7,7 @@ import numpy as np
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.compile.digit_sums import with_digit_sums
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.nodes.extremum import Extremum
@@ -264,3 +264,33 @@ def normalisations():
 def digit_sums():
     """``normalisations`` as sums of tables; 480 MHz leave 1.7 ns, so that registers stand between the additions."""
     return with_digit_sums(normalisations(), Settings(clock_mhz=360.0))
+
+
+TYPES = ((-8, 7), (0, 7), (-1, 0), (0, 1), (-64, 63), (0, 1023))
+"""Codes that wrap around, signed and unsigned, from one bit to more than most operands have."""
+
+
+def around(name, inputs, size, shift, limits, form=(Rounding.TRN, 0), copies=1):  # noqa: PLR0917
+    """A requantiser whose codes wrap around."""
+    mode, offset = form
+    return Requantize(name, inputs, size, shift, mode, *limits, 0, offset, copies, Overflow.WRAP)
+
+
+def modulo():
+    """Sums that wrap around in types of several widths, with every rounding, up to many turns; some of them nowhere."""
+    rng = np.random.default_rng(8)
+    ports = (
+        Input("x", 4, FixedPoint(True, 7, 0), Interval(-64, 63)),
+        Input("y", 3, FixedPoint(False, 5, 0), Interval(0, 31)),
+    )
+    dense = Linear("dense", ("x", "y"), *ternary(rng, 7, 5), 0)
+    steps = [(shift, limits) for shift in (-2, 0, 1, 3) for limits in TYPES]
+    forms = [rounding_forms(shift)[k % 10] for k, (shift, _) in enumerate(steps)]
+    nodes = [
+        around(f"q{k}", ("dense",), 5, *step, form) for k, (step, form) in enumerate(zip(steps, forms, strict=True))
+    ]
+    apart = around("apart", ("y",), 3, 0, (-8, 7), copies=3)
+    last = Linear("last", ("q4", "apart"), *ternary(rng, 8, 3), 0)
+    made = Graph("modulo", (*ports, dense, *nodes, apart, last), (*(node.name for node in nodes), "last"))
+    verify(made)
+    return made

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals
 from bittrigger.ir.nodes.block_floating_point import ShiftUp
 from bittrigger.patterns import FRAME, Board
@@ -70,7 +70,8 @@ def graphs(draw, name="random_net", max_layers=3):
         operand_ranges = ranges[nodes[-1].name]
         match draw(st.sampled_from(["requantize", "lookup", "dynamic", "none"])):
             case "requantize":
-                lo = draw(st.sampled_from([0, -8, -3]))
+                lo, hi = draw(st.sampled_from([0, -8, -3])), draw(st.sampled_from([7, 15, 255]))
+                overflows = [Overflow.SAT, Overflow.WRAP] if lo in (0, -hi - 1) else [Overflow.SAT]
                 nodes.append(
                     Requantize(
                         f"act_{layer}",
@@ -79,9 +80,10 @@ def graphs(draw, name="random_net", max_layers=3):
                         draw(st.integers(-2, 5)),
                         draw(st.sampled_from(list(Rounding))),
                         lo,
-                        draw(st.sampled_from([7, 15, 255])),
+                        hi,
                         draw(st.integers(-1, 4)),
                         draw(st.sampled_from([0, 0, 0, -4, -1, 3])),
+                        overflow=draw(st.sampled_from(overflows)),
                     )
                 )
             case "lookup":

@@ -14,7 +14,7 @@ from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
 from bittrigger.ir.basis import Basis, Distance, Measured, Reference
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Overflow, Rounding
 from bittrigger.ir.forms.engine import may_go_without_adders
 from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
@@ -34,6 +34,9 @@ SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 Json = dict[str, Any]
+
+_RANGES = {Overflow.SAT: "range", Overflow.WRAP: "modulo"}
+"""What the ends of a requantiser's codes are called, by what becomes of others; a reader that knows no modulo refuses it."""
 
 _MAX_SIZE = 1 << 24
 _MAX_FRAC = 1 << 10
@@ -67,7 +70,7 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
                 "size": node.size,
                 "shift": node.shift,
                 "rounding": node.rounding.value,
-                "range": [node.lo, node.hi],
+                _RANGES[node.overflow]: [node.lo, node.hi],
                 "offset": node.offset,
                 "copies": node.copies,
             }
@@ -169,11 +172,12 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac, _copies(data))
         case "Requantize":
-            lo, hi = map(_int, data["range"])
+            (overflow,) = (mode for mode, key in _RANGES.items() if key in data)
+            lo, hi = map(_int, data[_RANGES[overflow]])
             rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
             offset = _int(data["offset"])
-            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, offset, _copies(data))
+            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, offset, _copies(data), overflow)
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             sums = tuple(map(_sum_from_json, data.get("sums", ())))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.errors import InternalError
-from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Overflow
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Node, Requantize, copy_operand, intervals
 from bittrigger.ir.nodes.digit_sum import MAX_ENTRY_BITS, MAX_SUMMED_BITS, DigitSum, digit_places
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
@@ -48,7 +48,7 @@ def with_digit_sums(graph: Graph, settings: Settings) -> Graph:
     gone: set[str] = set()
     made: dict[str, Node] = {}
     for node in graph.nodes:
-        if isinstance(node, Requantize) and node.rounding is Rounding.TRN and node.shift > 0 and not node.offset:
+        if isinstance(node, Requantize) and node.is_floor and node.overflow is Overflow.SAT:
             layer = private_layer(graph, node, read)
             if layer is not None and layer.is_diagonal and layer.weights.any():
                 table = _better(graph, layer, replace(node, copies=layer.copies), ranges, settings)

@@ -14,7 +14,7 @@ import numpy as np
 from bittrigger.frontend.elementwise.requantizer_fit import Bounds, Segments, bounds_within, simplest
 from bittrigger.ir.adders import AdderGraph, depth
 from bittrigger.ir.digits import signed_digits
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, copy_operand, frozen_array, intervals
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 from bittrigger.solver import SolverOptions, graph_luts, solve
@@ -34,13 +34,19 @@ TRIED, SEARCHED = 32, 4
 MOST_TRIED = 2000
 """Of all channels of a layer."""
 
+_FREE = 1 << 61
+"""A limit that is none."""
+
 _WINDOW = 8
 """Bits of the number of multipliers of a channel that are looked at, those with the most trailing zeros."""
 
 
 @dataclass(frozen=True)
 class _Channel:
-    """``clip((code * multiplier + offset) >> shift, lo, hi)`` of the codes of ``source``; the multiplier is positive."""
+    """``clip((code * multiplier + offset) >> shift, lo, hi)`` of the codes of ``source``; the multiplier is positive.
+
+    Where codes wrap around there are no limits: floors that are equal are so modulo anything.
+    """
 
     multiplier: int
     offset: int
@@ -57,7 +63,7 @@ def with_cheap_scales(graph: Graph) -> Graph:
     read, ranges = readers(graph), intervals(graph)
     changed: dict[str, Node] = {}
     for node in graph.nodes:
-        if isinstance(node, Requantize) and node.rounding is Rounding.TRN and node.shift > 0 and not node.offset:
+        if isinstance(node, Requantize) and node.is_floor:
             layer = private_layer(graph, node, read)
             if layer is not None and _scales(layer):
                 cheaper = _cheaper(layer, node, copy_operand(layer, ranges))
@@ -78,6 +84,7 @@ def _cheaper(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> t
         return ()
     weights, bias = layer.weights << FINER, layer.bias << FINER
     finer = replace(node, shift=node.shift + FINER)
+    limited = finer if node.overflow is Overflow.SAT else replace(finer, lo=-_FREE, hi=_FREE, overflow=Overflow.SAT)
     scaled = [(int(row), int(column)) for row, column in np.argwhere(weights) if _is_sum(weights[row, column])]
     tried = min(TRIED, MOST_TRIED // max(len(scaled), 1))
     found: dict[_Channel, _Channel] = {}
@@ -85,7 +92,7 @@ def _cheaper(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> t
         sign = -1 if weights[row, column] < 0 else 1
         channel = _Channel(sign * int(weights[row, column]), int(bias[column]), source[row].scaled(sign))
         if channel not in found:
-            found[channel] = _cheapest(channel, finer, tried)
+            found[channel] = _cheapest(channel, limited, tried)
         weights[row, column], bias[column] = sign * found[channel].multiplier, found[channel].offset
     if all(channel == other for channel, other in found.items()):
         return ()

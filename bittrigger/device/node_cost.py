@@ -8,7 +8,7 @@ from itertools import pairwise
 from operator import mul
 
 from bittrigger.device.cost import LUT_INPUTS, Cost
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import Interval, Overflow, Rounding
 from bittrigger.ir.forms.table import Form, form_of, searches
 from bittrigger.ir.graph import Lookup, Requantize, floor_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
@@ -49,10 +49,13 @@ def requantize_cost(module: Module, node: Requantize) -> Cost:
 
 
 def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
-    """LUTs that limit one code: two bits a LUT where the limits are a power of two, as the firmware library has it."""
+    """LUTs that limit one code: two bits a LUT where the limits are a power of two, as the firmware library has it.
+
+    A code that wraps around takes none.
+    """
     dropped = max(node.shift, 0)
     below, above = source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1
-    if not (below or above):
+    if node.overflow is Overflow.WRAP or not (below or above):
         return 0
     full = node.hi & (node.hi + 1) == 0
     if node.lo == 0 and (full or not above):

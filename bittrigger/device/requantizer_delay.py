@@ -9,7 +9,7 @@ from __future__ import annotations
 from bittrigger.device.delay_model import DelayModel
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.forms.limiter import DIRECT, INPUTS, Limiter, groups, is_power, last_bit_apart, limiter_of
-from bittrigger.ir.graph import Requantize, before_clip
+from bittrigger.ir.graph import Requantize, before_clip, requantized, wraps
 
 
 def gates_ns(signals: int, model: DelayModel) -> float:
@@ -35,22 +35,22 @@ def requantizer_delay_ns(node: Requantize, source: tuple[Interval, ...], model: 
 
 def _channel_ns(node: Requantize, span: Interval, model: DelayModel) -> float:
     reached, start = before_clip(node, span), 0.0
-    width = Interval(*(min(max(end, node.lo), node.hi) for end in (reached.lo, reached.hi))).width
-    if reached.hi <= node.lo or reached.lo >= node.hi:
+    result, around = requantized(node, span), wraps(node, span)
+    if result.lo == result.hi:
         return 0.0
     if node.offset and not node.clears_ties:
         span, start = span + Interval(node.offset, node.offset), model.adder_ns
-    relu = node.lo == 0 and span.signed
-    low = Interval(0, reached.hi) if relu else reached
+    relu = node.lo == 0 and span.signed and not around
+    low = result if around else Interval(0, reached.hi) if relu else reached
     last, others = _rounding_ns(node, span, model, signs=span.signed and not relu)
-    form = limiter_of(low, node, width, by_sign=relu)
+    form = limiter_of(low, node, result.width, by_sign=relu)
     if form is Limiter.NONE:
         return start + last
     if form is Limiter.CHOSEN and span.width <= INPUTS and not others:
         return start + model.logic_ns
-    decided = others + _decision_ns(form, node, low, width, model, by_sign=relu)
+    decided = others + _decision_ns(form, node, low, result.width, model, by_sign=relu)
     dropped = min(node.shift, span.width)
-    if last_bit_apart(node, form, low, width, dropped, by_sign=relu):
+    if last_bit_apart(node, form, low, result.width, dropped, by_sign=relu):
         last = 0.0 if dropped < INPUTS else model.logic_ns
     return start + max(last, decided) + model.logic_ns
 

@@ -7,7 +7,7 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.fixed import MAX_WIDTH, Interval
+from bittrigger.ir.fixed import MAX_WIDTH, Interval, Overflow
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.nodes.extremum import Extremum
@@ -79,7 +79,7 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
             n_out = node.weights.shape[-1]
             good = node.weights.shape == (n_in, n_out) and node.bias.shape == (n_out,) and n_in > 0 < n_out
         case Requantize():
-            good = node.size == n_in * node.copies and node.lo <= node.hi
+            good = node.size == n_in * node.copies and node.lo <= node.hi and _overflows_well(node)
         case Lookup():
             good = len(node.starts) == n_in == len(node.values) and all(
                 len(s) == len(v) > 0 and list(s) == sorted(set(s))
@@ -105,6 +105,13 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
         case _:
             assert_never(node)
     return good
+
+
+def _overflows_well(node: Requantize) -> bool:
+    """Whether its codes are limited, or wrap around at the ends of a fixed-point type."""
+    if node.overflow is Overflow.WRAP:
+        return node.lo < node.hi and node.hi & node.hi + 1 == 0 and node.lo in (0, -node.hi - 1)
+    return node.overflow is Overflow.SAT
 
 
 def _are_equal(node: Lookup) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bittrigger.errors import InternalError
 from bittrigger.ir.basis import NOTHING_CHOSEN, Basis
-from bittrigger.ir.fixed import IntArray, Interval, Rounding, clip, hull, shift_round
+from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding, clip, hull, shift_round
 from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
 from bittrigger.ir.nodes.block_floating_point import (
     MagnitudeOr,
@@ -54,6 +54,8 @@ __all__ = [
     "output_fracs",
     "output_intervals",
     "requantize_codes",
+    "requantized",
+    "wraps",
 ]
 
 
@@ -150,7 +152,11 @@ def _lookup_interval(node: Lookup, channel: int, source: Interval) -> Interval:
 
 def requantize_codes(node: Requantize, codes: IntArray) -> IntArray:
     """The definition of a requantiser, on any shape."""
-    return clip(shift_round(codes + node.offset, node.shift, node.rounding), node.lo, node.hi)
+    rounded = shift_round(codes + node.offset, node.shift, node.rounding)
+    if node.overflow is Overflow.WRAP:
+        wrapped: IntArray = (rounded - node.lo) % (node.hi - node.lo + 1) + node.lo
+        return wrapped
+    return clip(rounded, node.lo, node.hi)
 
 
 def before_clip(node: Requantize, source: Interval, rounding: Rounding | None = None) -> Interval:
@@ -158,6 +164,22 @@ def before_clip(node: Requantize, source: Interval, rounding: Rounding | None = 
     ends = np.array([source.lo, source.hi], dtype=object) + node.offset  # no shift can wrap
     lo, hi = shift_round(ends, node.shift, rounding or node.rounding)
     return Interval(int(lo), int(hi))
+
+
+def wraps(node: Requantize, source: Interval) -> bool:
+    """Whether codes of ``source`` leave ``lo..hi`` and come back at the other end."""
+    reached = before_clip(node, source)
+    return node.overflow is Overflow.WRAP and not node.lo <= reached.lo <= reached.hi <= node.hi
+
+
+def requantized(node: Requantize, source: Interval) -> Interval:
+    """The range of what a requantiser makes of codes of ``source``; all of ``lo..hi`` where they wrap around within it."""
+    reached = before_clip(node, source)
+    if node.overflow is not Overflow.WRAP:
+        return Interval(*(min(max(end, node.lo), node.hi) for end in (reached.lo, reached.hi)))
+    period = node.hi - node.lo + 1
+    turn, last = ((end - node.lo) // period for end in (reached.lo, reached.hi))
+    return reached + Interval(-turn * period, -turn * period) if turn == last else Interval(node.lo, node.hi)
 
 
 def floor_of(node: Lookup, digits: DigitSum, channel: int) -> Requantize:
@@ -183,9 +205,7 @@ def copy_intervals(node: Operation, source: Intervals) -> Intervals:  # noqa: PL
         case Linear():
             return _linear_intervals(node, source)
         case Requantize():
-            exact = np.array([[i.lo, i.hi] for i in source], dtype=object).reshape(-1, 2)  # no shift can wrap
-            ends = requantize_codes(node, exact)
-            return tuple(Interval(int(lo), int(hi)) for lo, hi in ends)
+            return tuple(requantized(node, interval) for interval in source)
         case Lookup():
             return tuple(_lookup_interval(node, k, interval) for k, interval in enumerate(source))
         case Extremum():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.forms.table import level_bits
-from bittrigger.ir.graph import Intervals, Lookup, Requantize
+from bittrigger.ir.graph import Intervals, Lookup, Requantize, wraps
 from bittrigger.ir.nodes.block_floating_point import Scaling, operand_bits
 from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.nodes.product import Product, row_bits
+
+BY_SIGN = (Rounding.TRN_ZERO, Rounding.RND_ZERO, Rounding.RND_INF)
+"""Roundings that treat negative codes in another way."""
 
 
 def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:
@@ -19,9 +22,13 @@ def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> 
     """
     if result.lo == result.hi:
         return 0
-    if isinstance(node, Requantize) and node.rounding is Rounding.TRN:
-        return max(source.width - max(node.shift, 0), 1)
-    return source.width
+    if not isinstance(node, Requantize):
+        return source.width
+    read = source.width
+    if wraps(node, source):  # nothing above the bits of the result, but a sign by which some roundings go
+        signs = node.shift > 0 and source.signed and node.rounding in BY_SIGN
+        read = min(read, node.shift + result.width + signs)
+    return max(read - max(node.shift, 0) if node.rounding is Rounding.TRN else read, 1)
 
 
 def vector_bits(codes: Intervals) -> int:

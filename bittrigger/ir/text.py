@@ -43,7 +43,7 @@ def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901, PLR0912 - on
             what = ["linear", _matrix_text(node)]
         case Requantize():
             shifted = f"{node.operand_text} {'>>' if node.shift >= 0 else '<<'} {abs(node.shift)}"
-            what = ["requantize", f"{each}, {shifted} {node.rounding.name.lower()}, clip {node.lo}..{node.hi}"]
+            what = ["requantize", f"{each}, {shifted} {node.rounding.name.lower()}, {node.word} {node.lo}..{node.hi}"]
         case Lookup():
             counts = sorted({len(starts) for starts in node.starts})
             summed = ", sums of tables" if node.sums else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bittrigger.ir.fixed import MAX_WIDTH, Rounding
+from bittrigger.ir.fixed import MAX_WIDTH, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, frozen_array
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 
@@ -32,7 +32,7 @@ class FoldRounding:
 
 def _for_positive(node: Requantize) -> Requantize:
     """``node`` in the simplest rounding mode that differs for negative codes alone, if these all become 0."""
-    if node.lo < 0:
+    if node.lo < 0 or node.overflow is Overflow.WRAP:
         return node
     simpler = {
         Rounding.TRN_ZERO: Rounding.TRN,

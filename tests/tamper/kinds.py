@@ -9,7 +9,7 @@ from unittest.mock import patch
 import test_engine
 import test_stream_port
 import test_tally
-from designs import build_of, digit_sums, digits, products, scales, solved, tables
+from designs import build_of, digit_sums, digits, modulo, products, scales, solved, tables
 from designs import graph as ternary_graph
 from test_folding import folding_net
 
@@ -36,6 +36,7 @@ from tamper.of_hls import hls_kinds
 from tamper.of_kinds import (
     FLIPPED,
     flipped_kinds,
+    modulo_rtl_kinds,
     products_rtl_kinds,
     scales_rtl_kinds,
     steps_netlist_kinds,
@@ -134,6 +135,7 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "sums": _of(digit_sums(), 480.0),
     "products": _of(products(), 300.0),
     "scales": _of(scales(2), 480.0),
+    "modulo": _of(modulo(), 360.0),
 }
 """The builds that are changed: a small one, one that is folded in time, one with wrappers and a report, one that holds weights in
 registers, one in LUT memory, one in block RAM, one whose events come in words, and one for each other kind of module. Those that hold, take words or pass digits have VHDL too."""
@@ -175,6 +177,7 @@ def tamperings() -> Iterator[Tampering]:
         ("sums", ("rtl-fast",), sums_rtl_kinds()),
         ("products", ("rtl-fast",), products_rtl_kinds()),
         ("scales", ("rtl-fast",), scales_rtl_kinds()),
+        ("modulo", ("rtl-fast",), modulo_rtl_kinds()),
         *((build, ("gates",), flipped_kinds(build)) for build in FLIPPED),
     ]
     for build, executors, kinds in table:

@@ -1,4 +1,4 @@
-"""Tamperings of the other kinds of modules: step by step, sums in turns, tables and sums of them, products, scales; and bits of INIT of all of them."""
+"""Tamperings of the other kinds of modules: step by step, sums in turns, tables and sums of them, products, scales, codes that wrap around; and bits of INIT of all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from tamper.edits import Rows, cell_of, cleared, flip, netlist, register, swap, text
 
 STEPS, TURNS, TABLES, SUMS, PRODUCTS, SCALES = "stepwise", "summed", "tables", "norms", "products", "scales"
+MODULO = "modulo"
 
 
 def steps_rtl_kinds() -> dict[str, Rows]:
@@ -105,6 +106,21 @@ def sums_rtl_kinds() -> dict[str, Rows]:
     }  # fmt: skip
 
 
+def modulo_rtl_kinds() -> dict[str, Rows]:
+    """Of codes that wrap around."""
+    plain, rounded = f"rtl/{MODULO}_requantize_q6.sv", f"rtl/{MODULO}_requantize_q13.sv"
+    return {
+        "rtl: wrapping around": (
+            ("limits", text(plain, r"4'\(x0\);", "x0 > 9'sd7 ? 4'sd7 : x0 < -9'sd8 ? -4'sd8 : 4'(x0);")),
+            ("the sign for the highest bit", text(plain, r"4'\(x1\);", "{x1[8], x1[2:0]};")),
+            ("a bit more is dropped", text(rounded, r"x0 >>> 1", "x0 >>> 2")),
+            ("no rounding", text(rounded, r" \+ 3'\(up0\)", "")),
+            ("another sign", text(rounded, r"\(x0\[8\]\)", "(x0[7])")),
+            ("a code of another channel", text(rounded, r"y1 = r1", "y1 = r0")),
+        ),
+    }  # fmt: skip
+
+
 def products_rtl_kinds() -> dict[str, Rows]:
     """Of products of two codes."""
     product = f"rtl/{PRODUCTS}_product_s8_u6.sv"
@@ -145,6 +161,7 @@ FLIPPED = {
     "tables": ("tables_lookup_few", "tables_lookup_narrow"),
     "sums": ("norms_scale_x_codes", "norms_scale_y_codes"),
     "products": ("products_product_s8_u6",),
+    "modulo": ("modulo_requantize_q13", "modulo_requantize_q19"),
     "scales": ("scales_shift_down_q1", "scales_magnitude_q1_peak"),
 }
 """Builds, and the modules of their netlists of which bits of INIT are flipped."""

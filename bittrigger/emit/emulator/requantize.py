@@ -1,4 +1,4 @@
-"""A requantiser on vectors: add what makes the right neighbour the floor, shift, then limit."""
+"""A requantiser on vectors: add what makes the right neighbour the floor, shift, then limit or wrap around."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bittrigger.emit.emulator.lanes import signed_literal, unsigned_literal
 from bittrigger.ir.fixed import Rounding, hull
-from bittrigger.ir.graph import Intervals, Requantize, before_clip
+from bittrigger.ir.graph import Intervals, Requantize, before_clip, wraps
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Rounder:
         expression: the rounded quotient of the unsigned vector ``v``, as a signed vector.
         lo: lower limit, or None where no code falls below it.
         hi: upper limit, or None where no code exceeds it.
+        wrapped: the lowest bits of ``code``, or None where none wraps around.
     """
 
     expression: str
     lo: str | None
     hi: str | None
+    wrapped: str | None
 
 
 def _addend(word: str, rounding: Rounding, shift: int, bits: int) -> str:
@@ -60,8 +62,19 @@ def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
         expression = f"Code{bits}({word} << {-node.shift})"
     else:
         expression = f"Code{bits}({word})"
+    if wraps(node, hull(source)):
+        return Rounder(expression, None, None, _wrapped(node, bits))
     return Rounder(
         expression,
         signed_literal(node.lo) if reached.lo < node.lo else None,
         signed_literal(node.hi) if reached.hi > node.hi else None,
+        None,
     )
+
+
+def _wrapped(node: Requantize, bits: int) -> str:
+    """The bits of ``code`` that the type of the result has."""
+    if not node.lo:
+        return f"code & {signed_literal(node.hi)}"
+    above = bits - 1 - node.hi.bit_length()
+    return f"Code{bits}(Word{bits}(code) << {above}) >> {above}"

@@ -134,7 +134,7 @@ def _summary(node: Operation) -> str:  # noqa: C901, PLR0911 - one return a kind
         case Requantize():
             scale = f"{node.operand_text} {'/' if node.shift >= 0 else '*'} 2^{abs(node.shift)}"
             rounding = f" rounded as AP_{node.rounding.value}" if node.shift > 0 else ""
-            return f"layer '{node.name}', {scale}{rounding}, clipped to [{node.lo}, {node.hi}]"
+            return f"layer '{node.name}', {scale}{rounding}, {node.word}ped to [{node.lo}, {node.hi}]"
         case Lookup():
             return f"layer '{node.name}', a piecewise constant function of each code"
         case Product():

@@ -1,15 +1,13 @@
-"""A requantiser in C++: drop bits, round, clip, and of these only what the range of an operand asks for."""
+"""A requantiser in C++: drop bits, round, clip or wrap around, and of these only what the range of an operand asks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import assert_never
 
-import numpy as np
-
 from bittrigger.emit.hls.cpp import Operands, code_type, literal
 from bittrigger.ir.fixed import Interval, Rounding, hull
-from bittrigger.ir.graph import Intervals, Requantize, before_clip
+from bittrigger.ir.graph import Intervals, Requantize, before_clip, requantized, wraps
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class RequantizeBody:
 
     Attributes:
         clips: for each kind of clip that occurs, whether it compares with ``lo`` and with ``hi``.
+        wrap: the type in which codes wrap around, or None where none does.
         lines: one assignment a channel.
     """
 
@@ -50,6 +49,7 @@ class RequantizeBody:
     lo: str
     hi: str
     clips: tuple[tuple[str, bool, bool], ...]
+    wrap: str | None
     lines: tuple[str, ...]
 
 
@@ -119,19 +119,23 @@ def requantize_body(node: Requantize, source: Intervals, operands: Operands, nam
     """
     kinds: dict[str, tuple[bool, bool]] = {}
     lines = []
+    wrap = None
     for j, (element, read) in enumerate(zip(operands.elements, source, strict=True)):
         span = before_clip(node, read)
         low, high = span.lo < node.lo, span.hi > node.hi
-        ends = np.clip([span.lo, span.hi], node.lo, node.hi)
-        if ends[0] == ends[1]:
-            lines.append(f"y[{j}] = {literal(int(ends[0]))};")
+        result = requantized(node, read)
+        if result.lo == result.hi:
+            lines.append(f"y[{j}] = {literal(result.lo)};")
             continue
         code = f"{name}_round({element})"
-        if low or high:
+        if wraps(node, read):
+            wrap = code_type(Interval(node.lo, node.hi))
+            code = f"{name}_wrap({code})"
+        elif low or high:
             kind = "clip" if low and high else "clip_low" if low else "clip_high"
             kinds[kind] = (low, high)
             code = f"{name}_{kind}({code})"
         lines.append(f"y[{j}] = {code};")
     clips = tuple((kind, low, high) for kind, (low, high) in sorted(kinds.items()))
     rounder = _rounder(node, source)
-    return RequantizeBody(rounder, node.rounding, literal(node.lo), literal(node.hi), clips, tuple(lines))
+    return RequantizeBody(rounder, node.rounding, literal(node.lo), literal(node.hi), clips, wrap, tuple(lines))

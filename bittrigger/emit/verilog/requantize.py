@@ -1,4 +1,4 @@
-"""A ``Requantize`` node: shift, round and clip, with no more logic than the range of each operand needs."""
+"""A ``Requantize`` node: shift, round, and clip or wrap around, with no more logic than the range of each operand needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.views import Body, Clip, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.forms.limiter import DIRECT, INPUTS, Limiter, groups, is_power, last_bit_apart, limiter_of
-from bittrigger.ir.graph import Requantize, before_clip
+from bittrigger.ir.graph import Requantize, before_clip, requantized, wraps
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
 
@@ -145,13 +145,11 @@ def _below(r: str, span: Interval, lo: int) -> str:
 def channel_wires(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
     """The wires of one channel; the last is its result ``y<k>``."""
     wires: list[Wire | Clip] = []
-    reached = before_clip(node, span)
     if node.offset and not node.clears_ties:
         moved = span + Interval(node.offset, node.offset)
         wires.append(_moved(k, x, span, moved, node.offset))
         x, span, node = f"t{k}", moved, replace(node, offset=0)
-    relu = node.lo == 0 and span.signed
-    low = Interval(0, reached.hi) if relu else reached
+    relu, low = _form(span, node)
     dropped = min(node.shift, span.width)
     form = limiter_of(low, node, out.width, by_sign=relu)
     if last_bit_apart(node, form, low, out.width, dropped, by_sign=relu):
@@ -165,10 +163,19 @@ def leaves_bits_out(span: Interval, node: Requantize) -> bool:
     """Whether the wires of a channel may name some bits of its code only; a code that is shifted counts as read whole."""
     if not node.clears_ties:
         return node.shift <= 0 or node.offset != 0
-    relu = node.lo == 0 and span.signed
-    reached = before_clip(node, span)
-    width = Interval(0, reached.hi).width if relu else reached.width
-    return width == 1 and span.width > node.shift + 1 + relu
+    relu, low = _form(span, node)
+    return low.width == 1 and span.width > node.shift + 1 + relu
+
+
+def _form(span: Interval, node: Requantize) -> tuple[bool, Interval]:
+    """Whether what comes of negative codes is decided by their sign; and the range of the rounded code.
+
+    That of a code which wraps around is the range of the result: nobody reads its upper bits.
+    """
+    if wraps(node, span):
+        return False, requantized(node, span)
+    relu, reached = node.lo == 0 and span.signed, before_clip(node, span)
+    return relu, Interval(0, reached.hi) if relu else reached
 
 
 def _moved(k: int, x: str, span: Interval, moved: Interval, offset: int) -> Wire:
@@ -268,8 +275,9 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
         if leaves_bits_out(span, node):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
+    scaled = f"round({node.operand_text} / 2**{node.shift})"
     return Body(
-        summary=f"clip(round({node.operand_text} / 2**{node.shift}), {node.lo}, {node.hi}), rounding {node.rounding.value}",
+        summary=f"{node.word}({scaled}, {node.lo}, {node.hi}), rounding {node.rounding.value}",
         functions=(),
         operands=operands.wires(),
         stages=signals.stages(module, {module.stop: wires}),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.ir.casts import Cast
 from bittrigger.ir.fixed import Interval, Overflow, Rounding, hull
-from bittrigger.ir.graph import Linear, Requantize, frozen_array
+from bittrigger.ir.graph import Requantize
 
 MAX_SHIFT = 62
 """Most bits that an assignment drops or adds."""
@@ -55,17 +53,8 @@ def assigned(  # noqa: PLR0917
         raise UnsupportedModelError(
             f"layer {name!r}: values beyond {kind.fixed} become 0 (AP_SAT_ZERO); allowed are AP_WRAP, AP_SAT and AP_SAT_SYM"
         )
-    return _wrapped(builder, name, builder.add(replace(free, lo=reached.lo, hi=reached.hi)), kind)
-
-
-def _wrapped(builder: Builder, name: str, source: str, kind: Cast) -> str:
-    """The codes of ``source`` modulo ``2**width``: less that power of two as often as it lies between them and the type."""
-    node = builder[source]
-    width, span, size = kind.fixed.width, kind.fixed.interval, node.size
-    counted = Requantize(f"{name}_turns", (source,), size, width, Rounding.TRN, _LOW, _HIGH, node.frac, offset=-span.lo)
-    turns = builder.add(counted)
-    pairs = np.stack([np.arange(size), size + np.arange(size)], axis=1)
-    joined = builder.wire(f"{name}_pairs", (source, turns), pairs)
-    weights, none = frozen_array(np.array([[1], [-(1 << width)]])), frozen_array(np.zeros(1, dtype=np.int64))
-    rest = builder.add(Linear(f"{name}_rest", (joined,), weights, none, node.frac, size))
-    return builder.add(Requantize(f"{name}_wrapped", (rest,), size, 0, Rounding.TRN, span.lo, span.hi, node.frac))
+    around = replace(free, lo=allowed.lo, hi=allowed.hi, overflow=Overflow.WRAP)
+    if whole.lo == reached.lo:
+        return builder.add(around)
+    limited = builder.add(replace(free, lo=reached.lo, hi=reached.hi))
+    return builder.add(replace(around, name=f"{name}_wrapped", inputs=(limited,), shift=0, rounding=Rounding.TRN))

@@ -5,7 +5,7 @@ of the nodes named in ``inputs``. Four kinds suffice for scales that are the sam
 
 * ``Input``: codes of a fixed-point port;
 * ``Linear``: constant integer matrix and bias; ternary, binary and multi-bit layers, folded scales and merges alike;
-* ``Requantize``: drop bits with a stated rounding, then clip; ReLU is a clip at zero;
+* ``Requantize``: drop bits with a stated rounding, then clip or wrap around; ReLU is a clip at zero;
 * ``Lookup``: a piecewise constant function for each channel; thresholds, ternary activations and tables.
 
 What a layer does at many positions is one node with ``copies``: it reads its operand in as many equal parts, one after the
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Overflow, Rounding
 from bittrigger.ir.nodes.block_floating_point import Scaling
 from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.extremum import Extremum
@@ -107,6 +107,10 @@ class Requantize:
 
     ``offset`` is not 0 where a constant was moved into the layer before: see ``passes.fold_rounding``. ``size`` counts the codes
     of all ``copies``.
+
+    Attributes:
+        overflow: ``SAT``, or ``WRAP``: then the rounded code is taken modulo ``hi - lo + 1`` in the place of the clip, and ``lo``
+            and ``hi`` are the ends of a fixed-point type, so that its lowest bits are the result.
     """
 
     name: str
@@ -119,11 +123,22 @@ class Requantize:
     frac: int
     offset: int = 0
     copies: int = 1
+    overflow: Overflow = Overflow.SAT
+
+    @property
+    def word(self) -> str:
+        """What becomes of a rounded code beyond ``lo`` and ``hi``: ``clip`` or ``wrap``."""
+        return "wrap" if self.overflow is Overflow.WRAP else "clip"
 
     @property
     def operand_text(self) -> str:
         """What is scaled, for comments: ``code``, or ``(code - 2)``."""
         return f"(code {'-' if self.offset < 0 else '+'} {abs(self.offset)})" if self.offset else "code"
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether rounding drops bits and does nothing else."""
+        return self.rounding is Rounding.TRN and self.shift > 0 and not self.offset
 
     @property
     def clears_ties(self) -> bool:

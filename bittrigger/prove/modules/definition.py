@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import Interval, Overflow, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig, Vector, constant, extended
 
@@ -44,6 +44,8 @@ def _requantize(aig: Aig, node: Requantize, code: Vector, width: int) -> Vector:
     rounded = extended(
         rounded, max(len(rounded), width + 1, node.hi.bit_length() + 2, node.lo.bit_length() + 2), signed=True
     )
+    if node.overflow is Overflow.WRAP:
+        return extended(rounded[: (node.hi - node.lo).bit_length()], len(rounded), signed=node.lo < 0)[:width]
     low, high = constant(node.lo, len(rounded)), constant(node.hi, len(rounded))
     clipped = aig.mux(aig.less(rounded, low, signed=True), low, rounded)
     clipped = aig.mux(aig.less(high, rounded, signed=True), high, clipped)
