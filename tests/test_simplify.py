@@ -14,6 +14,7 @@ from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.join_layers import JoinLayers
 from bittrigger.passes.move_biases import MoveBiases
 from bittrigger.passes.simplify import PASSES, simplify
+from bittrigger.solver import SolverOptions, graph_luts, solve
 
 BYTE = FixedPoint(True, 8, 0)
 
@@ -150,6 +151,27 @@ def test_layers_that_take_more_adders_as_one_stay_two():
     assert [node.copies for node in made.nodes if isinstance(node, Linear)] == [3]
     codes = np.random.default_rng(4).integers(-128, 128, (200, 6))
     np.testing.assert_array_equal(evaluate(made, codes), evaluate(several, codes))
+
+
+def luts(graph):
+    """LUTs of the adders of all layers that read the port or one another."""
+    ranges = intervals(graph)
+    layers = [node for node in graph.nodes if isinstance(node, Linear)]
+    spans = [tuple(span for name in node.inputs for span in ranges[name]) for node in layers]
+    fast = SolverOptions(effort="fast")
+    return sum(graph_luts(solve(node.weights, node.bias, span, fast)) for node, span in zip(layers, spans, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_layers_that_are_joined_take_no_more_luts_as_one(seed):
+    rng = np.random.default_rng(seed)
+    between, columns, most = rng.integers(2, 16, 3)
+    weights = rng.integers(-most, most + 1, (6, between)) * (rng.random((6, between)) < 0.7)
+    user = rng.integers(-1, 2, (between, columns)) * (rng.random((between, 1)) < 0.4)
+    first = layer("dense", ("x",), weights, rng.integers(-9, 10, between))
+    last = layer("last", ("dense",), user, rng.integers(-9, 10, columns))
+    graph = Graph("net", (Input("x", 6, BYTE, BYTE.interval), first, last), ("last",))
+    assert luts(JoinLayers().apply(graph)) <= luts(graph)
 
 
 def test_a_layer_that_two_read_or_that_leaves_is_not_joined():
