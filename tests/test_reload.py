@@ -20,8 +20,9 @@ from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.ir.graph import evaluate, evaluate_nodes
-from bittrigger.ir.held.weight_file import weights_text, with_numbers
+from bittrigger.ir.fixed import Overflow
+from bittrigger.ir.graph import Requantize, evaluate, evaluate_nodes
+from bittrigger.ir.held.weight_file import network_hash, weights_text, with_numbers
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.patterns.design import LinkOptions, make_payload
@@ -63,6 +64,14 @@ def build(request, builds):
 def events(graph):
     """Corners of the ports, and random codes."""
     return np.concatenate([corner_codes(graph), random_codes(graph, 200, 1)])
+
+
+def test_a_weight_file_is_of_its_network_in_every_version():
+    graph = held_graph("weights")
+    assert network_hash(graph) == "3087ce0351f686ba22ecb982eb1fb37fe3a293db0169504cbf784a18f009e26d"
+    limited = next(node for node in graph.nodes if isinstance(node, Requantize))
+    nodes = tuple(replace(node, overflow=Overflow.WRAP) if node is limited else node for node in graph.nodes)
+    assert network_hash(replace(graph, nodes=nodes)) != network_hash(graph)
 
 
 @pytest.mark.parametrize("what", HOLDINGS)

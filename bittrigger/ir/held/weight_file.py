@@ -26,7 +26,7 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.graph import Graph, Node, frozen_array
+from bittrigger.ir.graph import Graph, Node, Requantize, frozen_array
 from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.nodes.held import Held, Hold, Weigh, layer_name, register_interval
 from bittrigger.ir.pipeline import Pipeline
@@ -37,8 +37,13 @@ _BIAS = re.compile(r"0|-?[1-9][0-9]{0,11}")
 
 
 def network_hash(graph: Graph) -> str:
-    """A hash of all that the registers of a design do not hold."""
-    facts = [("outputs", graph.outputs), *(node_facts(node) for node in graph.nodes)]
+    """A hash of all that the registers of a design do not hold.
+
+    That codes are limited goes without saying, so that weight files stay those of networks in which none wrap around.
+    """
+    limited = ("overflow", Requantize.overflow)
+    facts: list[object] = [("outputs", graph.outputs)]
+    facts += [[fact for fact in node_facts(node) if fact != limited] for node in graph.nodes]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
