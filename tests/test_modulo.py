@@ -212,6 +212,30 @@ def test_cheaper_multipliers_give_the_same_codes():
     assert intervals(made)["q"] == (Interval(-16, 15),)
 
 
+@pytest.mark.parametrize("kind", [FixedPoint(False, 61, 0), FixedPoint(True, 62, 0)], ids=str)
+@pytest.mark.parametrize("mode", [Overflow.WRAP, Overflow.SAT])
+def test_the_widest_codes_are_told_from_those_that_fit(kind, mode):
+    builder = Builder("net")
+    port = FixedPoint(False, 62, 0)
+    name = assigned(builder, "cast", builder.add_input("x", 1, port, port.interval), Cast(kind, Rounding.TRN, mode))
+    graph = Graph("net", builder.nodes, (name,))
+    verify(graph)
+    codes = np.array([[0], [(1 << 61) - 1], [1 << 61], [(1 << 61) + 5], [(1 << 62) - 1]])
+    assert np.array_equal(evaluate(graph, codes), overflow(codes, kind, mode))
+
+
+def test_spaced_codes_that_come_around_to_the_same_ends_are_not_spaced_alike():
+    builder = Builder("net")
+    port = FixedPoint(False, 3, 0)
+    layer = Linear(
+        "spaced", (builder.add_input("x", 1, port, Interval(0, 5)),), frozen_array([[3]]), frozen_array([-8]), 0
+    )
+    name = builder.add(around("q", (builder.add(layer),), 1, 0, (-8, 7), (Rounding.TRN, 1)))
+    found = evaluate(Graph("net", builder.nodes, (name,)), np.arange(6)[:, None])
+    (reach,) = builder.reach(name)
+    assert set(found.flat) <= set(range(reach.lo, reach.hi + 1, reach.stride))
+
+
 @given(
     st.builds(FixedPoint, st.booleans(), st.integers(2, 9), st.integers(-2, 6)),
     st.builds(FixedPoint, st.booleans(), st.integers(1, 8), st.integers(-2, 6)),

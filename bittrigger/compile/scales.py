@@ -14,7 +14,7 @@ import numpy as np
 from bittrigger.frontend.elementwise.requantizer_fit import Bounds, Segments, bounds_within, simplest
 from bittrigger.ir.adders import AdderGraph, depth
 from bittrigger.ir.digits import signed_digits
-from bittrigger.ir.fixed import Interval, Overflow, Rounding
+from bittrigger.ir.fixed import NO_LIMITS, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, copy_operand, frozen_array, intervals
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 from bittrigger.solver import SolverOptions, graph_luts, solve
@@ -33,9 +33,6 @@ TRIED, SEARCHED = 32, 4
 
 MOST_TRIED = 2000
 """Of all channels of a layer."""
-
-_FREE = 1 << 61
-"""A limit that is none."""
 
 _WINDOW = 8
 """Bits of the number of multipliers of a channel that are looked at, those with the most trailing zeros."""
@@ -84,7 +81,8 @@ def _cheaper(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> t
         return ()
     weights, bias = layer.weights << FINER, layer.bias << FINER
     finer = replace(node, shift=node.shift + FINER)
-    limited = finer if node.overflow is Overflow.SAT else replace(finer, lo=-_FREE, hi=_FREE, overflow=Overflow.SAT)
+    lo, hi = NO_LIMITS if node.overflow is Overflow.WRAP else (node.lo, node.hi)
+    limited = replace(finer, lo=lo, hi=hi, overflow=Overflow.SAT)
     scaled = [(int(row), int(column)) for row, column in np.argwhere(weights) if _is_sum(weights[row, column])]
     tried = min(TRIED, MOST_TRIED // max(len(scaled), 1))
     found: dict[_Channel, _Channel] = {}

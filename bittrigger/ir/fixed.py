@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 MAX_WIDTH = 62
 """Widest code in bits: one below the sign of an int64, so that no oracle addition can wrap."""
 
+NO_LIMITS = (-(1 << MAX_WIDTH), (1 << MAX_WIDTH) - 1)
+"""Limits that no code is beyond, an unsigned one of as many bits neither: those of what only rounds."""
 
 FLOAT32_BITS = 24
 """Significant bits of a float32, in which Keras computes: integers are exact in it up to ``2**24``."""

@@ -9,7 +9,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType
 from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
-from bittrigger.ir.fixed import IntArray, Overflow, Rounding
+from bittrigger.ir.fixed import NO_LIMITS, IntArray, Overflow, Rounding
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 
 SHIFTED_ALIKE = (Rounding.TRN, Rounding.RND, Rounding.RND_MIN_INF)
@@ -20,8 +20,6 @@ MAX_PRODUCTS = 1 << 16
 
 MAX_STEPS = 256
 """Most additions of a layer that are limited one by one."""
-
-_LOW, _HIGH = -(1 << 61), (1 << 61) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +88,7 @@ def _rounded(  # noqa: PLR0917
     factors = np.zeros((n_in, count), dtype=np.int64)
     factors[pairs[:, 0], np.arange(count)] = pairs[:, 1]
     zeros = frozen_array(np.zeros(count, dtype=np.int64))
-    limits = _LOW, _HIGH
+    limits = NO_LIMITS
     if kind.overflow is not Overflow.WRAP:
         limits = kind.limits.lo, kind.limits.hi
     finer = kind.frac + drop
@@ -107,7 +105,7 @@ def _rounded(  # noqa: PLR0917
     # The whole multiples read the operand as numbers on the accumulator's grid.
     operand = walk.builder.add(
         Requantize(
-            f"{name}_operand", (source.node,), n_in * copies, 0, Rounding.TRN, _LOW, _HIGH, kind.frac, copies=copies
+            f"{name}_operand", (source.node,), n_in * copies, 0, Rounding.TRN, *NO_LIMITS, kind.frac, copies=copies
         )
     )
     joined = side_by_side(walk, f"{name}_terms", (operand, rounded), copies)
@@ -187,7 +185,7 @@ def _next(  # noqa: PLR0917
     picked = walk.builder.wire(f"{name}_next", (terms.node,), places)
     if source.frac != kind.frac:
         picked = walk.builder.add(
-            Requantize(f"{name}_next", (picked,), places.size, 0, Rounding.TRN, _LOW, _HIGH, kind.frac)
+            Requantize(f"{name}_next", (picked,), places.size, 0, Rounding.TRN, *NO_LIMITS, kind.frac)
         )
     joined = side_by_side(walk, f"{name}_next", (before, picked), terms.copies)
     n_out = terms.weights.shape[1]

@@ -17,7 +17,7 @@ from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Walk
 from bittrigger.frontend.hls4ml_project.walk import Signal as Array
 from bittrigger.frontend.nodes.plans import fits_and_tables
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, Rounding
+from bittrigger.ir.fixed import NO_LIMITS, FixedPoint, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.product import Product
@@ -89,7 +89,7 @@ def _products(walk: Walk, call: Call, name: str) -> str:
         return walk.builder.add(Product(name, (first.node,), frac, size))
     node = second.node
     if second.type.frac != first.type.frac:  # a wire joins codes of one grid; what they mean is the product's matter
-        lo, hi = -(1 << 61), (1 << 61) - 1
+        lo, hi = NO_LIMITS
         node = walk.builder.add(Requantize(f"{name}_operand", (node,), size, 0, Rounding.TRN, lo, hi, first.type.frac))
     pairs = np.stack([np.arange(size), size + np.arange(size)], axis=1)
     return walk.builder.add(Product(name, (walk.builder.wire(f"{name}_pairs", (first.node, node), pairs),), frac, size))
@@ -147,7 +147,7 @@ def _mean(  # noqa: PLR0917
                 f"{owner}: its accumulator {accumulator.fixed} rounds (AP_{accumulator.rounding.value}); allowed are finer ones"
             )
         size, drop = walk.builder[source.node].size, source.type.frac - accumulator.frac
-        lo, hi = -(1 << 61), (1 << 61) - 1
+        lo, hi = NO_LIMITS
         rounded = Requantize(
             f"{name}_rounded", (source.node,), size, drop, accumulator.rounding, lo, hi, accumulator.frac
         )
@@ -157,7 +157,7 @@ def _mean(  # noqa: PLR0917
     total = accumulated(walk, f"{name}_sums", terms, np.zeros(1, dtype=np.int64), accumulator)
     if count & (count - 1) == 0:
         places = count.bit_length() - 1
-        lo, hi = -(1 << 61), (1 << 61) - 1
+        lo, hi = NO_LIMITS
         return walk.builder.add(
             Requantize(f"{name}_mean", (total,), channels, places, Rounding.TRN_ZERO, lo, hi, accumulator.frac)
         )

@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.frontend.elementwise.chains import StridedInterval, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.frontend.nodes.account import Account
-from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Overflow, Rounding
 from bittrigger.ir.graph import (
     Input,
     Intervals,
@@ -196,6 +196,8 @@ def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]: 
 def _requantized_stride(node: Requantize, source: StridedInterval, result: Interval) -> int:
     if result.lo == result.hi:
         return 0
+    if node.offset and node.overflow is Overflow.WRAP:  # they may come around to the same ends, others between them
+        return 1
     exact = node.shift <= 0 or source.lo % (1 << node.shift) == source.stride % (1 << node.shift) == 0
     if node.rounding is not Rounding.TRN and node.shift > 0 and not exact:
         return 1

@@ -7,13 +7,11 @@ from dataclasses import replace
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.ir.casts import Cast
-from bittrigger.ir.fixed import Interval, Overflow, Rounding, hull
+from bittrigger.ir.fixed import NO_LIMITS, Interval, Overflow, Rounding, hull
 from bittrigger.ir.graph import Requantize
 
 MAX_SHIFT = 62
 """Most bits that an assignment drops or adds."""
-
-_LOW, _HIGH = -(1 << 61), (1 << 61) - 1
 
 
 def assigned(  # noqa: PLR0917
@@ -38,7 +36,7 @@ def assigned(  # noqa: PLR0917
         raise UnsupportedModelError(
             f"layer {name!r}: {node.frac} fractional bits become {kind.frac}; allowed are steps of 62"
         )
-    free = Requantize(name, (source,), node.size, shift, kind.rounding, _LOW, _HIGH, kind.frac, 0, copies)
+    free = Requantize(name, (source,), node.size, shift, kind.rounding, *NO_LIMITS, kind.frac, 0, copies)
     whole = hull([span.interval for span in builder.preview(free)])
     low = whole.lo if floor is None else max(floor, whole.lo)
     reached = Interval(low, max(low, whole.hi))
