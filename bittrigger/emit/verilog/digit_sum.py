@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.operands import Operands, result_code
 from bittrigger.emit.verilog.requantize import channel_wires, leaves_bits_out
 from bittrigger.emit.verilog.tables import Tables
-from bittrigger.emit.verilog.views import Body, Clip, Wire, literal, vector_of
+from bittrigger.emit.verilog.views import Body, Clip, Wire, vector_of
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.forms.table import level_count
 from bittrigger.ir.graph import Lookup, floor_of
@@ -62,25 +62,18 @@ def _entry(tables: Tables, entries: tuple[int, ...], span: Interval, code: str) 
 
 def digit_sum_body(module: Module, node: Lookup, operands: Operands, result: Bus) -> Body:
     """A sum a channel, its additions in the stages of ``module``; channels of fewer tables begin later."""
-    signals, tables = operands.signals, Tables()
+    tables = Tables()
     wires: dict[int, list[Wire | Clip]] = {stage: [] for stage in range(module.start, module.stop + 1)}
     count = level_count(node, module.source)
     results = []
     for k, (name, digits, out) in enumerate(zip(operands.names, node.sums, module.result, strict=True)):
+        results.append(result_code(k, out, result))
         if digits is None:
-            results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         channel = _Channel(k * count, name, digits, module.stages[count - len(digits.tables) :])
         for level, stage in enumerate(channel.stages):
             wires[stage].append(channel.level(level, operands, tables))
         channel.cut(operands)
         wires[module.stop] += channel.limits(k, node, out, module.stop, operands)
-        results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
-    return Body(
-        summary=f"piecewise constant function of each of {node.size} channels, a sum of up to {count} tables",
-        functions=tables.functions(),
-        operands=operands.wires(),
-        stages=signals.stages(module, wires),
-        results=tuple(results),
-        unread=(*operands.unread(), *signals.unread()),
-    )
+    summary = f"piecewise constant function of each of {node.size} channels, a sum of up to {count} tables"
+    return operands.body(module, summary, wires, results, functions=tables.functions())

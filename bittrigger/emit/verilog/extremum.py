@@ -40,14 +40,7 @@ def extremum_body(module: Module, node: Extremum, operands: Operands, result: Bu
     if out.lo < out.hi:
         value = signals.read(names[0], module.stop, result.element.width)
     wide = tuple(wire.name for part in wires.values() for wire in part if wire.name.endswith("_wide"))
-    return Body(
-        summary=f"the {node.word} of {len(module.source)} codes",
-        functions=(),
-        operands=operands.wires(),
-        stages=signals.stages(module, wires),
-        results=(value,),
-        unread=(*operands.unread(), *signals.unread(), *wide),
-    )
+    return operands.body(module, f"the {node.word} of {len(module.source)} codes", wires, [value], unread=wide)
 
 
 def _extended(name: str, own: Interval, common: Interval) -> str:

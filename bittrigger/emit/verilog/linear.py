@@ -158,11 +158,5 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
         for out, interval in zip(graph.outputs, module.result, strict=True)
     )
     used = sum(len(part) for part in wires.values())
-    return Body(
-        summary=f"constant matrix, {graph.n_inputs} x {len(graph.outputs)}, as {used} adders (no multiplier)",
-        functions=(),
-        operands=operands.wires(),
-        stages=signals.stages(module, wires),
-        results=results,
-        unread=(*operands.unread(), *signals.unread()),
-    )
+    summary = f"constant matrix, {graph.n_inputs} x {len(graph.outputs)}, as {used} adders (no multiplier)"
+    return operands.body(module, summary, wires, results)

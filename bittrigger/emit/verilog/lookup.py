@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bittrigger.emit.verilog.digit_sum import digit_sum_body
-from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.operands import Operands, result_code
 from bittrigger.emit.verilog.search import search_body
 from bittrigger.emit.verilog.tables import function, selected
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
@@ -67,17 +67,15 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
     wires: list[Wire] = []
     results = []
     for k, (name, span, out) in enumerate(zip(operands.names, module.source, module.result, strict=True)):
+        results.append(result_code(k, out, result))
         if out.lo == out.hi:
-            results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         called = tables.setdefault((node.segments(k, span), span, out), f"table{len(tables)}")
         wires.append(Wire(vector_of(out), f"y{k}", f"{called}({signals.read(name, module.stop)})"))
-        results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
-    return Body(
-        summary=f"piecewise constant function of each of {node.size} channels, {len(tables)} distinct",
-        functions=tuple(_function(name, table, form) for table, name in tables.items()),
-        operands=operands.wires(),
-        stages=signals.stages(module, {module.stop: wires}),
-        results=tuple(results),
-        unread=(*operands.unread(), *signals.unread()),
+    return operands.body(
+        module,
+        f"piecewise constant function of each of {node.size} channels, {len(tables)} distinct",
+        {module.stop: wires},
+        results,
+        functions=[_function(name, table, form) for table, name in tables.items()],
     )

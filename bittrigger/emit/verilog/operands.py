@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bittrigger.emit.verilog.signals import Signals
-from bittrigger.emit.verilog.views import Wire, vector_of
+from bittrigger.emit.verilog.views import Body, Clip, Sum, Wire, literal, vector_of
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Intervals
 from bittrigger.ir.layout import Bus
+from bittrigger.ir.pipeline import Module
 
 
 @dataclass
@@ -47,3 +50,35 @@ class Operands:
         return tuple(
             bus.name for bus in buses if sum(bits for (at, _), bits in elements.items() if at == bus) < bus.width
         )
+
+    def body(
+        self,
+        module: Module,
+        summary: str,
+        wires: Mapping[int, Iterable[Wire | Sum | Clip]],
+        results: Sequence[str],
+        *,
+        functions: Sequence[tuple[str, ...]] = (),
+        unread: Iterable[str] = (),
+    ) -> Body:
+        """What ``module`` holds; to be asked for when every value has been read.
+
+        Args:
+            wires: the logic of each stage.
+            unread: names of which some bits are read by nothing, besides those of operands and signals.
+        """
+        return Body(
+            summary=summary,
+            functions=tuple(functions),
+            operands=self.wires(),
+            stages=self.signals.stages(module, wires),
+            results=tuple(results),
+            unread=(*self.unread(), *self.signals.unread(), *unread),
+        )
+
+
+def result_code(channel: int, out: Interval, result: Bus) -> str:
+    """A channel's result, ``y<channel>`` in the range ``out`` or a constant, as wide as an element of the bus."""
+    if out.lo == out.hi:
+        return literal(out.lo, result.element.width, signed=result.element.signed)
+    return f"y{channel}" if out.width == result.element.width else f"{result.element.width}'(y{channel})"

@@ -45,14 +45,8 @@ def product_body(module: Module, operands: Operands, result: Bus) -> Body:
     value = "whole" if natural == width else f"whole[{width - 1}:0]" if natural > width else f"{width}'(whole)"
     if out.lo == out.hi:
         value = literal(out.lo, width, signed=result.element.signed)
-    return Body(
-        summary=f"the {'square of a code' if len(module.source) == 1 else 'product of two codes'}, in {last + 1} rows",
-        functions=(),
-        operands=operands.wires(),
-        stages=signals.stages(module, wires),
-        results=(value,),
-        unread=(*operands.unread(), *signals.unread(), *(f"s{k}" for k in range(last + 1)), "whole"),
-    )
+    summary = f"the {'square of a code' if len(module.source) == 1 else 'product of two codes'}, in {last + 1} rows"
+    return operands.body(module, summary, wires, [value], unread=[*(f"s{k}" for k in range(last + 1)), "whole"])
 
 
 def _bit(name: str, place: int, width: int, *, signed: bool) -> str:

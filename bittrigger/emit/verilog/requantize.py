@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.operands import Operands, result_code
 from bittrigger.emit.verilog.views import Body, Clip, Wire, literal, vector, vector_of
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.forms.limiter import DIRECT, INPUTS, Limiter, groups, is_power, last_bit_apart, limiter_of
@@ -268,19 +268,17 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
     wires: list[Wire | Clip] = []
     results = []
     for k, (name, span, out) in enumerate(zip(operands.names, module.source, module.result, strict=True)):
+        results.append(result_code(k, out, result))
         if out.lo == out.hi:
-            results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         wires += channel_wires(k, signals.read(name, module.stop), span, node, out)
         if leaves_bits_out(span, node):
             signals.cut(name, module.stop)
-        results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     scaled = f"round({node.operand_text} / 2**{node.shift})"
-    return Body(
-        summary=f"{node.word}({scaled}, {node.lo}, {node.hi}), rounding {node.rounding.value}",
-        functions=(),
-        operands=operands.wires(),
-        stages=signals.stages(module, {module.stop: wires}),
-        results=tuple(results),
-        unread=(*operands.unread(), *signals.unread(), *(wire.name for wire in wires if wire.name.startswith("t"))),
+    return operands.body(
+        module,
+        f"{node.word}({scaled}, {node.lo}, {node.hi}), rounding {node.rounding.value}",
+        {module.stop: wires},
+        results,
+        unread=[wire.name for wire in wires if wire.name.startswith("t")],
     )

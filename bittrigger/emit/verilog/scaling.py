@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.operands import Operands, result_code
 from bittrigger.emit.verilog.signals import Signals
 from bittrigger.emit.verilog.views import Body, Wire, literal, vector
 from bittrigger.ir.fixed import Interval
@@ -40,7 +40,7 @@ def scaling_body(module: Module, node: Scaling, operands: Operands, result: Bus)
     writer = _Writer(operands.signals)
     everyone = [] if isinstance(node, MagnitudeOr) else _channels(module, operands.names)
     channels = [channel for channel in everyone if channel.out.lo < channel.out.hi]
-    results = [_result(channel, result) for channel in everyone]
+    results = [result_code(channel.k, channel.out, result) for channel in everyone]
     match node:
         case MagnitudeOr():
             summary = f"OR of the magnitudes of {len(module.source)} codes, without their lowest {node.drop} bits"
@@ -56,14 +56,7 @@ def scaling_body(module: Module, node: Scaling, operands: Operands, result: Bus)
                 _shift_up(writer, module, channel)
         case _:
             assert_never(node)
-    return Body(
-        summary=summary,
-        functions=(),
-        operands=operands.wires(),
-        stages=writer.signals.stages(module, writer.wires),
-        results=tuple(results),
-        unread=(*operands.unread(), *writer.signals.unread(), *writer.unread),
-    )
+    return operands.body(module, summary, writer.wires, results, unread=writer.unread)
 
 
 def _magnitude_or(writer: _Writer, module: Module, node: MagnitudeOr, names: list[str], result: Bus) -> str:
@@ -114,14 +107,6 @@ def _channels(module: Module, names: list[str]) -> list[_Channel]:
     highest = module.source[-1].hi
     columns = zip(codes, module.source[:-1], module.result, strict=True)
     return [_Channel(k, x, exponent, span, highest, out) for k, (x, span, out) in enumerate(columns)]
-
-
-def _result(channel: _Channel, result: Bus) -> str:
-    """The expression of a result, as wide as an element of the bus."""
-    if channel.out.lo == channel.out.hi:
-        return literal(channel.out.lo, result.element.width, signed=result.element.signed)
-    wide = channel.out.width != result.element.width
-    return f"{result.element.width}'(y{channel.k})" if wide else f"y{channel.k}"
 
 
 def _shift_down(writer: _Writer, module: Module, node: ShiftDown, channel: _Channel) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.operands import Operands, result_code
 from bittrigger.emit.verilog.tables import Tables
-from bittrigger.emit.verilog.views import Body, Wire, literal, vector_of
+from bittrigger.emit.verilog.views import Body, Wire, vector_of
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.forms.table import Search, level_count, searches
 from bittrigger.ir.graph import Lookup
@@ -72,18 +72,10 @@ def search_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
                 wires[stage] += channel.level(own, stage, operands, tables)
     results = []
     for k, (channel, out) in enumerate(zip(channels, module.result, strict=True)):
+        results.append(result_code(k, out, result))
         if channel is None:
-            ((_, value),) = node.segments(k, module.source[k])
-            results.append(literal(value, result.element.width, signed=result.element.signed))
             continue
         bits = [signals.read(bit, module.stop) for bit in channel.bits(channel.search.bits)]
         wires[module.stop].append(Wire(vector_of(out), f"y{k}", tables.read(channel.search.values, out, _number(bits))))
-        results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
-    return Body(
-        summary=f"piecewise constant function of each of {node.size} channels, searched in {count} levels",
-        functions=tables.functions(),
-        operands=operands.wires(),
-        stages=signals.stages(module, wires),
-        results=tuple(results),
-        unread=(*operands.unread(), *signals.unread()),
-    )
+    summary = f"piecewise constant function of each of {node.size} channels, searched in {count} levels"
+    return operands.body(module, summary, wires, results, functions=tables.functions())
