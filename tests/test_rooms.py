@@ -45,18 +45,19 @@ PLAN = {
 WITHIN = {
     "frontend": {
         "attributes": "",
+        "distance": "",
         "kernels": "",
         "refusals": "attributes",
         "flat": "attributes refusals",
         "elementwise": "kernels",
         "keras_layers": "attributes elementwise flat kernels refusals",
-        "keras_model": "attributes elementwise flat kernels keras_layers refusals",
+        "keras_model": "attributes distance elementwise flat kernels keras_layers refusals",
         "keras_file": "attributes elementwise keras_layers keras_model refusals",
         "nodes": "elementwise kernels",
         "lower": "attributes elementwise kernels keras_layers nodes refusals",
         "hls4ml_project": "elementwise nodes",
         "pytorch": "elementwise nodes",
-        "qonnx": "attributes elementwise kernels keras_layers lower",
+        "qonnx": "attributes distance elementwise kernels keras_layers lower",
     },
     "prove": {
         "claims": "",

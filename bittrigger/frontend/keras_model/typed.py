@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.frontend.distance import distance_said
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.heads import with_heads
 from bittrigger.frontend.keras_model.quiet import mend_qkeras
@@ -95,9 +96,4 @@ def distance_text(model: Any, changed: Any, inputs: FloatArray | None, option: s
     values = inputs.astype(np.float32)
     with without_endings(model, remove=True) as first, without_endings(changed, remove=True) as second:
         before, after = keras_outputs(first, values), keras_outputs(second, values)
-    largest = float(np.abs(before - after).max(initial=0.0))
-    if len(model.outputs) > 1 or before.shape[1] == 1:
-        other = int((before != after).any(axis=1).sum())
-        return f"the outputs change on {other:,} of {len(values):,} events, by at most {largest:.4g}"
-    other = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    return f"the argmax changes on {other:,} of {len(values):,} events, an output by at most {largest:.4g}"
+    return distance_said(before, after, several=len(model.outputs) > 1)

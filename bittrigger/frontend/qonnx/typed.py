@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bittrigger.errors import ConfigError
+from bittrigger.frontend.distance import distance_said
 from bittrigger.frontend.elementwise.onnx import EVEN, IN_DOUBLE
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.qonnx.evaluate import evaluate_onnx
@@ -217,9 +218,4 @@ def distance_text(model: OnnxModel, changed: OnnxModel, inputs: FloatArray | Non
         return "what that costs is told with --inputs"
     with np.errstate(all="ignore"):
         before, after = (evaluate_onnx(one, inputs, np.float32, endings=False) for one in (model, changed))
-    largest = float(np.abs(before - after).max(initial=0.0))
-    if len(model.outputs) > 1 or before.shape[1] == 1:
-        other = int((before != after).any(axis=1).sum())
-        return f"the outputs change on {other:,} of {len(inputs):,} events, by at most {largest:.4g}"
-    other = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    return f"the argmax changes on {other:,} of {len(inputs):,} events, an output by at most {largest:.4g}"
+    return distance_said(before, after, several=len(model.outputs) > 1)
