@@ -10,9 +10,10 @@ from onnx_files import file_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("qonnx")
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from onnx import reference  # noqa: E402
+from onnx_fuzz import run  # noqa: E402
 from qonnx.core.datatype import DataType  # noqa: E402
 from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
 from qonnx.core.onnx_exec import execute_onnx  # noqa: E402
@@ -38,16 +39,6 @@ def designed(tmp_path, data, seed):
     codes = np.concatenate([corner_codes(graph)[:40], random_codes(graph, EVENTS, seed)])
     made = decode(evaluate(graph, codes), graph[graph.outputs[0]].frac)
     return graph, decode(codes, graph.inputs[0].frac).astype(np.float32), made
-
-
-def run(data, shape, events):
-    """What onnxruntime makes of the events, without optimisations."""
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    made = [session.run(None, {"x": event.reshape(1, *shape)})[0] for event in events]
-    return np.concatenate([one.reshape(1, -1) for one in made]).astype(np.float64)
 
 
 @pytest.mark.parametrize("seed", range(3))

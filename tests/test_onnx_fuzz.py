@@ -9,9 +9,8 @@ onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
-from onnx_fuzz import outcome  # noqa: E402
+from onnx_fuzz import outcome, run  # noqa: E402
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static  # noqa: E402
-from test_integer_bits import run  # noqa: E402
 
 from bittrigger.compile.foreign import foreign_graph  # noqa: E402
 from bittrigger.ir.fixed import decode, encode  # noqa: E402

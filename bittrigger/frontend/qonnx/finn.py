@@ -16,13 +16,12 @@ from bittrigger.frontend.qonnx import positions
 from bittrigger.frontend.qonnx.constants import axes_of, check_size, whole
 from bittrigger.frontend.qonnx.file import Attribute, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST, channels_first, dense
+from bittrigger.frontend.qonnx.quantisers import MAX_BITS
 from bittrigger.frontend.qonnx.steps import CHOOSING
 from bittrigger.frontend.qonnx.tensors import Array, Constant, Shape, Tensor, Walk, quant_spec, refused
 from bittrigger.frontend.qonnx.windows import window_places
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.nodes.wire import ZERO
-
-MAX_BITS = 32
 
 MAX_SUM = 1 << 20
 """Largest sum of a QuantAvgPool2d, which qonnx takes from a mean in float32."""
