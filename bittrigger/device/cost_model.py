@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bittrigger.device.cost import Cost
-from bittrigger.device.feed_cost import columns_cost, feed_cost, held_cost, lane_cost, queue_cost, window_cost
+from bittrigger.device.feed_cost import (
+    choice_cost,
+    columns_cost,
+    feed_cost,
+    held_cost,
+    lane_cost,
+    queue_cost,
+    window_cost,
+)
 from bittrigger.device.lut_prices import adder_luts
 from bittrigger.device.node_cost import (
     extremum_cost,
@@ -27,13 +35,14 @@ from bittrigger.device.serial_cost import serial_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.fixed import Interval
+from bittrigger.ir.forms.window import chosen_codes
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
 from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Turns, Weigh
 from bittrigger.ir.nodes.product import Product
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, waits_once
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.register_bits import vector_bits
 from bittrigger.ir.waiting import held_turns, last_reads, registers_until, stream_delays
@@ -84,6 +93,9 @@ def _folding(pipeline: Pipeline) -> Cost:
             width = common_type(operand(module.node, ranges), 0).width
             if module.window:
                 cost += window_cost(module.window, width)
+            elif waits_once(pipeline.graph, module):
+                taken, numbers = queued_codes(pipeline.graph, module)
+                cost += choice_cost(len(taken), chosen_codes(numbers, module.lanes), width)
             else:
                 cost += queue_cost(module.copies, module.lanes, len(module.source) * width)
     if pipeline.arrival:

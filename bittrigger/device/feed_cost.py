@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bittrigger.device.cost import LUT_INPUTS, Cost
-from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.fixed import FixedPoint, IntArray
 from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.forms.window import Window
 from bittrigger.ir.held.bus import Place, held_words, stride_of
@@ -30,6 +32,20 @@ def queue_cost(copies: int, lanes: int, bits: int) -> Cost:
     turns = -(-copies // lanes)
     count = (turns - 1).bit_length()
     return Cost(lanes * bits * -(-turns // MUX_CHOICES) + count, copies * bits + count)
+
+
+def choice_cost(codes: int, chosen: IntArray, width: int) -> Cost:
+    """A queue that holds each of ``codes``, ``width`` bits each, one time.
+
+    Args:
+        chosen: which of them each operand code is, turn by turn; see ``chosen_codes``. Equal columns are chosen one time.
+    """
+    columns = np.unique(chosen, axis=1)
+    turned = np.sort(columns, axis=0)
+    different = 1 + (turned[1:] != turned[:-1]).sum(axis=0)
+    luts = np.where(different > 1, -(-different // MUX_CHOICES), 0).sum()
+    count = (len(chosen) - 1).bit_length()
+    return Cost(int(luts) * width + count, codes * width + count)
 
 
 def window_cost(window: Window, width: int) -> Cost:

@@ -20,7 +20,7 @@ from bittrigger.ir.forms.considered import Form
 from bittrigger.ir.forms.engine import FEEDING, Engine
 from bittrigger.ir.forms.serial import Serial
 from bittrigger.ir.forms.tally import Tally
-from bittrigger.ir.forms.window import Window, used_codes
+from bittrigger.ir.forms.window import Window, overlap, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
@@ -300,9 +300,16 @@ def held_node(module: Module) -> Held:
     return module.node
 
 
+def waits_once(graph: Graph, module: Module) -> bool:
+    """Whether the queue of ``module`` takes each code one time, since its copies share operand codes."""
+    if module.window is not None or not module.queue:
+        return module.window is not None
+    return overlap(*used_codes(graph, module.node.inputs, module.copies))
+
+
 def queued_codes(graph: Graph, module: Module) -> tuple[Route, IntArray]:
     """The codes that the queue of ``module`` takes, and which of them each operand code is, or ``ZERO``, `(copies, codes)`."""
-    if module.window:
+    if waits_once(graph, module):
         return used_codes(graph, module.node.inputs, module.copies)
     found = route(graph, module.node.inputs)
     return found, np.arange(len(found)).reshape(module.copies, -1)

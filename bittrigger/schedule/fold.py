@@ -6,17 +6,17 @@ head, and whatever reads all of its codes at once waits for the last of them. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bittrigger.device.cost import Cost
-from bittrigger.device.feed_cost import queue_cost, window_cost
+from bittrigger.device.feed_cost import choice_cost, queue_cost, window_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import Engine
 from bittrigger.ir.forms.serial import Serial
 from bittrigger.ir.forms.tally import Tally, tally_of
-from bittrigger.ir.forms.window import Window, window_of
+from bittrigger.ir.forms.window import Window, chosen_codes, overlap, used_codes, window_of
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, intervals
 from bittrigger.ir.nodes.held import Hold, Turns
 from bittrigger.ir.nodes.wire import Wire
@@ -88,7 +88,7 @@ def folds(
         if form.lanes < first.copies:
             for node in form.chain:
                 is_first = node is first
-                found[node.name] = Fold(form.lanes, queue and is_first, form.window if is_first else None)
+                found[node.name] = Fold(form.lanes_of(node), queue and is_first, form.window if is_first else None)
     return found | _tallies(graph, found, most_terms)
 
 
@@ -97,8 +97,8 @@ class Chain:
     """A form that layers may take which follow each other copy by copy.
 
     Attributes:
-        chain: those layers.
-        lanes: copies that are built of each.
+        chain: those layers; a copy of one may read several of the layer before, one after the other.
+        lanes: copies that are built of the first.
         window: how the queue at their head holds operands that overlap, if it holds each code one time.
         queue: LUTs and flip-flops of that queue.
         lut: estimated LUTs of all.
@@ -109,6 +109,10 @@ class Chain:
     window: Window | None
     queue: Cost
     lut: int
+
+    def lanes_of(self, node: Operation) -> int:
+        """Copies that are built of ``node``."""
+        return self.lanes * node.copies // self.chain[0].copies
 
     @property
     def name(self) -> str:
@@ -136,54 +140,88 @@ def chain_options(
         follows = before.name in heads and positions == node.copies
         heads[node.name] = heads[before.name] if follows else node.name
         chains.setdefault(heads[node.name], []).append(node)
-    found = {}
+    luts = {node.name: copy_luts(graph, node, adders, ranges) for nodes in chains.values() for node in nodes}
+    found: dict[str, list[Chain]] = {}
     for head, nodes in chains.items():
         chain, least = tuple(nodes), -(-nodes[0].copies // ii)
-        built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
         if head in streamed:
+            built = sum(luts[node.name] for node in chain)
             found[head] = [Chain(chain, least, None, Cost(0, 0), least * built)]
         else:
-            found[head] = _forms_of(graph, chain, least, built, ranges)
+            found[head] = _forms_of(graph, chain, ii, luts, ranges)
+            _join(found, head, lambda chain: _forms_of(graph, chain, ii, luts, ranges))
     return found
 
 
+def _join(found: dict[str, list[Chain]], head: str, forms_of: Callable[[tuple[Operation, ...]], list[Chain]]) -> None:
+    """Let the chain that begins with ``head`` go on where one ends of which it reads several copies each, if that saves LUTs."""
+    own = found[head][0]
+    first = own.chain[0]
+    if len(first.inputs) > 1:
+        return
+    for before, options in found.items():
+        source = next((node for node in options[0].chain if node.name == first.inputs[0]), None)
+        if source is None or options[0].chain[0].name != before:
+            continue
+        chain = (*options[0].chain, *own.chain)
+        if all(node.copies % first.copies == 0 for node in chain):
+            joined = forms_of(chain)
+            if joined[0].lut < options[0].lut + own.lut:
+                found[before] = joined
+                del found[head]
+        return
+
+
 def _forms_of(
-    graph: Graph, chain: tuple[Operation, ...], least: int, built: int, ranges: dict[str, Intervals]
+    graph: Graph, chain: tuple[Operation, ...], ii: int, luts: Mapping[str, int], ranges: dict[str, Intervals]
 ) -> list[Chain]:
-    """A chain with the fewest copies that hold the interval or all, whichever is cheaper; then with twice as many, and so on."""
-    head, copies = chain[0], chain[0].copies
+    """A chain with the fewest copies that hold the interval or all, whichever is cheaper; then with twice as many, and so on.
+
+    What goes through at a time is copies of the layer that has the fewest, and what they read of the others.
+    """
+    copies = min(node.copies for node in chain)
+    more, built = chain[0].copies // copies, sum(luts[node.name] * node.copies // copies for node in chain)
     options: list[Chain] = []
-    turns = -(-copies // least)
+    turns = -(-copies // -(-copies // ii))
     while turns > 1:
-        lanes, window, queue = _queue(graph, head, -(-copies // turns), built, ranges)
-        if lanes not in (option.lanes for option in options):
-            options.append(Chain(chain, lanes, window, queue, lanes * built + queue.lut))
+        lanes, window, queue = _queue(graph, chain[0], (copies, -(-copies // turns)), built, ranges)
+        if more * lanes not in (option.lanes for option in options):
+            options.append(Chain(chain, more * lanes, window, queue, lanes * built + queue.lut))
         turns //= 2
-    unrolled = Chain(chain, copies, None, Cost(0, 0), copies * built)
+    unrolled = Chain(chain, more * copies, None, Cost(0, 0), copies * built)
     return [*options, unrolled] if options and options[0].lut < unrolled.lut else [unrolled, *options]
 
 
-def _queue(
-    graph: Graph, node: Operation, least: int, built: int, ranges: dict[str, Intervals]
-) -> tuple[int, Window | None, Cost]:
-    """The cheapest queue in front of ``node`` with at least ``least`` copies at a time: the copies, its window, what it costs.
+def _queue(graph: Graph, node: Operation, turned: tuple[int, int], built: int, ranges: dict[str, Intervals]) -> Queue:
+    """The cheapest queue in front of ``node``.
 
     Args:
-        built: LUTs of a copy of the chain that begins with the node.
+        turned: copies that take turns, and the least of them that go through at a time; each may be several of the node.
+        built: LUTs of such a copy of the chain that begins with the node.
     """
-    copies = node.copies
+    copies, least = turned
     operand = tuple(span for name in node.inputs for span in ranges[name])
     width = common_type(operand, 0).width
     plain = queue_cost(copies, least, len(operand) // copies * width)
-    found: list[tuple[int, Window | None, Cost]] = [(least, None, plain)]
-    if isinstance(graph[node.inputs[0]], Wire):
-        for lanes in range(least, min(MORE_LANES * least + ROW, copies)):
-            if (lanes - least) * built > plain.lut:
-                break
-            window = window_of(graph, node.inputs, copies, lanes)
-            if window:
-                found.append((lanes, window, window_cost(window, width)))
-    return min(found, key=lambda item: item[0] * built + item[2].lut)
+    if not isinstance(graph[node.inputs[0]], Wire):
+        return least, None, plain
+    tried = range(least, min(MORE_LANES * least + ROW, least + plain.lut // max(built, 1) + 1, copies))
+    windows = [(lanes, window_of(graph, node.inputs, copies, lanes)) for lanes in tried]
+    found = [(lanes, window, window_cost(window, width)) for lanes, window in windows if window]
+    used, numbers = used_codes(graph, node.inputs, copies)
+    if not found and overlap(used, numbers):
+        return _cheapest(
+            [(lanes, None, choice_cost(len(used), chosen_codes(numbers, lanes), width)) for lanes in tried], built
+        )
+    return _cheapest([(least, None, plain), *found], built)
+
+
+Queue = tuple[int, Window | None, Cost]
+"""The copies that go through at a time, the window, and what holds their operands costs."""
+
+
+def _cheapest(queues: Sequence[Queue], built: int) -> Queue:
+    return min(queues, key=lambda queue: queue[0] * built + queue[2].lut)
 
 
 def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str, Fold]:

@@ -154,11 +154,14 @@ def _of_chain(asked: Asked, head: str, options: list[Chain]) -> list[Form]:
 
 def _chain_listed(asked: Asked, options: list[Chain]) -> list[tuple[str, Cost, int]]:
     """The name, the cost and the cycles of each form of a chain."""
-    copies = options[0].chain[0].copies
+    copies, least = options[0].chain[0].copies, min(node.copies for node in options[0].chain)
     end, own_ff = _chain_placed(asked, options[0].chain)
     found = []
     for option in options:
-        turns, cost = -(-copies // option.lanes), Cost(option.lut, option.lanes * own_ff + option.queue.ff)
+        turns, cost = (
+            -(-copies // option.lanes),
+            Cost(option.lut, option.lanes * least // copies * own_ff + option.queue.ff),
+        )
         found.append((option.name, cost, end.stage + turns - 1 + (option.queue.ff > 0)))
     return found
 
@@ -168,11 +171,11 @@ def _why(asked: Asked, name: str) -> str:
 
 
 def _chain_placed(asked: Asked, chain: Sequence[Operation]) -> tuple[Moment, int]:
-    """When one copy is through layers that follow each other, and the flip-flops of one copy of each."""
-    moment, ff = Moment(0, 0.0), 0
+    """When one copy is through layers that follow each other, and the flip-flops of it and of what it reads of each."""
+    moment, ff, least = Moment(0, 0.0), 0, min(node.copies for node in chain)
     for node in chain:
         module, moment = _placed(asked, node, moment)
-        ff += module_cost(module).ff
+        ff += module_cost(module).ff * node.copies // least
     return moment, ff
 
 

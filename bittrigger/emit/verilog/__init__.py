@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
+
+import numpy as np
 
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.verilog.columns import columns_text, loader_text
@@ -22,14 +25,16 @@ from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
 from bittrigger.emit.verilog.window import window_text
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.forms.window import chosen_codes
+from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize
 from bittrigger.ir.held.memory import placed
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.product import Product
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.nodes.wire import ZERO
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, waits_once
 from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
@@ -114,7 +119,7 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
         else:
             texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
         if module.queue:
-            texts[module.queue_name] = _queue_text(vectors, module, mark)
+            texts[module.queue_name] = _queue_text(pipeline.graph, vectors, module, mark)
     texts |= _held_texts(pipeline, vectors, mark)
     if pipeline.guard_name:
         texts[pipeline.guard_name] = _guard_text(pipeline, pipeline.guard_name, mark)
@@ -151,10 +156,20 @@ def _module_text(vectors: BusLayout, module: Module, body: Body, mark: str) -> s
     return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=digits, mark=mark)
 
 
-def _queue_text(vectors: BusLayout, module: Module, mark: str) -> str:
+def _queue_text(graph: Graph, vectors: BusLayout, module: Module, mark: str) -> str:
     (bus,) = vectors.operands(module)
     if module.window:
         return window_text(module, module.window, bus, mark)
+    taken, numbers = queued_codes(graph, module)
+    once, width = waits_once(graph, module), bus.element.width
+    if once:
+        chosen = chosen_codes(numbers, module.lanes)
+    else:
+        chosen = np.full((module.phases, module.lanes * bus.size), ZERO, dtype=np.int64)
+        chosen.reshape(-1)[: numbers.size] = numbers.reshape(-1)
+    picks = [_picked(column, width, bit) for column in chosen.T.tolist() for bit in range(width)]
+    several = {pick: None for pick in picks if not (once and len(set(pick)) == 1)}
+    names = {pick: f"p{k}[turn]" for k, pick in enumerate(several)}
     return render(
         "queue.sv.j2",
         name=module.queue_name,
@@ -162,20 +177,26 @@ def _queue_text(vectors: BusLayout, module: Module, mark: str) -> str:
         copies=module.copies,
         lanes=module.lanes,
         phases=module.phases,
+        taken=len(taken) * width,
+        once=once,
         width=bus.width,
         turn_bits=(module.phases - 1).bit_length(),
-        picks=[_picked(module, bus.width, bit) for bit in range(module.lanes * bus.width)],
-        digits=len(str(module.copies * bus.width - 1)),
+        picks=list(several),
+        read=[names.get(pick, pick[0]) for pick in picks],
+        digits=len(str(max(len(taken) * width, module.lanes * bus.width) - 1)),
         mark=mark,
     )
 
 
-def _picked(module: Module, width: int, bit: int) -> list[str]:
-    """What a bit of a queue's output is in each turn; after the last one it may be anything, which is what it was long before."""
-    room = 1 << (module.phases - 1).bit_length()
-    turns = [turn if turn < module.phases else turn - room // 2 for turn in range(room)]
-    places = [module.lanes * width * turn + bit for turn in turns]
-    return [f"waiting[{place}]" if place < module.copies * width else "1'd0" for place in places]
+def _picked(codes: Sequence[int], width: int, bit: int) -> tuple[str, ...]:
+    """What a bit of a queue's output is in each turn; after the last one it may be anything, which is what it was long before.
+
+    Args:
+        codes: which code of ``width`` bits it belongs to, turn by turn.
+    """
+    room = 1 << (len(codes) - 1).bit_length()
+    turns = [turn if turn < len(codes) else turn - room // 2 for turn in range(room)]
+    return tuple("1'd0" if codes[turn] == ZERO else f"waiting[{width * codes[turn] + bit}]" for turn in turns)
 
 
 def _body(vectors: BusLayout, module: Module) -> Body:

@@ -8,11 +8,10 @@ from bittrigger.emit.verilog.operand_buses import pieces
 from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import WEIGHT_BITS
-from bittrigger.ir.forms.window import used_codes
 from bittrigger.ir.held.memory import fed_ports
 from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.wire import Wire
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, waits_once
 from bittrigger.ir.waiting import held_turns, last_reads, stream_delays
 
 
@@ -52,7 +51,7 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
     operands: list[Operand] = []
     if module.reads is not None:
         stage, before = module.reads, module.node.inputs[0]
-        if module.window:
+        if waits_once(pipeline.graph, module):
             operands.append(_once(pipeline, vectors, module, bus))
             signal = operands[-1].name
         elif isinstance(pipeline.graph[before], Wire):
@@ -124,7 +123,7 @@ def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
 
 def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> Operand:
     """The codes that the copies of a module read, each one time, as its queue takes them."""
-    used, _ = used_codes(pipeline.graph, module.node.inputs, module.node.copies)
+    used, _ = queued_codes(pipeline.graph, module)
     name = f"{module.node.name}_operand"
     parts = tuple(pieces(used, sources(vectors, module.start - 1), bus.element))
     return Operand(name, len(used) * bus.element.width, parts, None, bus.size)

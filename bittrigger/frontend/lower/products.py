@@ -48,7 +48,7 @@ def contract(walk: Walk, node: Any) -> Signal:
     pairs = terms.reshape(-1, 2)
     if left == right:
         pairs = np.sort(pairs, axis=1)
-    distinct, which = np.unique(pairs, axis=0, return_inverse=True)
+    distinct, which = _in_order(pairs)
     if left == right and (distinct[:, 0] == distinct[:, 1]).all():
         made = squares(walk, node.name, left, distinct[:, 0])
     else:
@@ -56,6 +56,14 @@ def contract(walk: Walk, node: Any) -> Signal:
     if count == 1:
         return Signal((walk.builder.wire(node.name, (made,), which),), shape)
     return sums_of(walk, node.name, Signal((made,), (len(distinct),)), which.reshape(results, count), shape)
+
+
+def _in_order(pairs: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct rows of ``pairs`` as they come, so that sums of products read these one after the other; and which each is."""
+    _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    place = np.empty(len(first), dtype=np.int64)
+    place[np.argsort(first)] = np.arange(len(first))
+    return pairs[np.sort(first)], place[which.ravel()]
 
 
 def _squaring(layer: str) -> Apply:

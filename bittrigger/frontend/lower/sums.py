@@ -83,7 +83,9 @@ def sums_of(
     alike = all(tuple(reach[k] for k in row) == tuple(reach[k] for k in terms[0]) for row in terms)
     if alike and rows > 1:
         part = walk.builder.joined(f"{name}_operand", source.parts)
-        read = Signal((walk.builder.wire(f"{name}_operand", (part,), terms),), shape)
+        if not np.array_equal(terms.ravel(), np.arange(len(reach))):
+            part = walk.builder.wire(f"{name}_operand", (part,), terms)
+        read = Signal((part,), shape)
         weights, copies = np.ones((size, 1), dtype=np.int64), rows
     else:
         read, copies = source, 1

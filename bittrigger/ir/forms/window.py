@@ -59,6 +59,26 @@ def used_codes(graph: Graph, names: Sequence[str], copies: int) -> tuple[Route, 
     return Route(found.nodes, unique // stride, unique % stride), numbers.reshape(copies, -1)
 
 
+def overlap(used: Route, numbers: IntArray) -> bool:
+    """Whether copies share operand codes, so that a queue takes each of ``used`` one time; see ``used_codes``."""
+    return len(used) < int(np.count_nonzero(numbers != ZERO))
+
+
+def chosen_codes(numbers: IntArray, lanes: int) -> IntArray:
+    """Which code each of the operand codes of ``lanes`` copies is, turn by turn: `(turns, codes)`, or ``ZERO``.
+
+    Where there are no more copies in the last turn, it is what it was the turn before.
+
+    Args:
+        numbers: of ``used_codes``.
+    """
+    size = lanes * numbers.shape[1]
+    found = np.full(-(-numbers.size // size) * size, ZERO, dtype=np.int64)
+    found[: numbers.size] = numbers.reshape(-1)
+    found[numbers.size :] = found[numbers.size - size : len(found) - size]
+    return found.reshape(-1, size)
+
+
 def window_of(graph: Graph, names: Sequence[str], copies: int, lanes: int) -> Window | None:
     """The window through which ``lanes`` of ``copies`` read the nodes ``names`` at a time, with the fewest cells, if any.
 

@@ -42,7 +42,9 @@ def check_times(pipeline: Pipeline) -> None:
         elif module.is_fed:
             found, due = (*found, module.copies), (0, module.lanes, 1, module.columns)
         elif module.is_folded and not module.queue and before is not None:
-            found, due = (*found, module.copies), (module.cycles, before.lanes, before.pace, before.copies)
+            several = max(before.copies // module.copies, 1)
+            found = (*found[:1], several * module.lanes, module.pace, several * module.copies)
+            due = (module.cycles, before.lanes, before.pace, before.copies)
         if found != due or module.phases != -(-module.copies // (module.lanes or module.copies)):
             raise Unproven(
                 f"module {module.name} is there {found[0]} cycles after its start; it takes {due[0]}, or other turns"
