@@ -56,8 +56,6 @@ def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
     from bittrigger.compile.read import read_file
 
     model = randomize(model_of(float_head))
-    with pytest.raises(UnsupportedModelError, match="layer 'head': .* --weight-precision"):
-        ideal(model)
     model.save(tmp_path / "model.h5")
     events = np.random.default_rng(1).normal(0, 2, (300, 7))
     reading = read_file(tmp_path / "model.h5", Settings(head_bits=8), inputs=events)
@@ -68,6 +66,55 @@ def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
     )
     assert "of 300 events, an output by at most 0." in said
     assert "told with --inputs" in read_file(tmp_path / "model.h5", Settings(head_bits=3)).graph.basis.chosen[0]
+
+
+def test_a_float_head_is_taken_with_every_bit_of_its_weights():
+    model = randomize(model_of(float_head))
+    with pytest.raises(Float32RoundsError, match="layer 'head': its kernel .*--weight-precision"):
+        lowered(model)
+    graph = ideal(model)
+    measured = check_agreement(model, graph)
+    assert graph.basis.ideal[0].startswith("layer 'head': its kernel (no quantizer) needs ")
+    assert measured.float64.events == 0
+    assert measured.float32.events > 0
+    weights = next(node.weights for node in graph.nodes if node.name == "head")
+    assert (weights == np.ldexp(np.float64(model.get_layer("head").kernel.numpy()), weights_frac(graph))).all()
+
+
+def weights_frac(graph):
+    """Fractional bits of the weights of the head: those of its sums less those of its operand."""
+    head = next(node for node in graph.nodes if node.name == "head")
+    return head.frac - graph[head.inputs[0]].frac
+
+
+def test_floats_behind_floats_are_refused_for_their_width():
+    model = randomize(model_of(lambda x: layers.Dense(4, name="second")(layers.Dense(4, name="first")(x))))
+    with pytest.raises(
+        Float32RoundsError, match=r"'second': .* and its exact sums take \d+ bits, and 60 are allowed; allowed"
+    ):
+        ideal(model)
+
+
+def test_quantisers_wider_than_float32():
+    """Their codes are whole in the design; Keras in float32 rounds those that it cannot hold."""
+
+    def wide(x):
+        x = quantised(qdense(kernel="quantized_bits(16,0,alpha=1)")(x), "quantized_bits(31,15,alpha=1)", "wide")
+        return quantised(
+            qdense(kernel="quantized_bits(16,0,alpha=1)", name="e")(x), "quantized_bits(16,15,alpha=1)", "last"
+        )
+
+    model = randomize(model_of(wide, quantizer="quantized_bits(20,4,alpha=1)"))
+    graph = ideal(model)
+    assert check_agreement(model, graph).float64.events == 0
+    assert graph.basis.grade is Grade.IDEAL
+
+
+def test_a_wide_quantiser_of_few_codes_is_exact():
+    model = randomize(
+        model_of(lambda x: quantised(qdense(kernel="ternary(alpha=1)")(x), "quantized_bits(32,15,alpha=1)"))
+    )
+    assert check_agreement(model, lowered(model)) is not None
 
 
 def test_head_bits_of_a_model_without_a_float_head():

@@ -160,7 +160,8 @@ def test_negative_integer_bits():
         ({"symmetric": 2}, "symmetric 2; allowed are whole numbers from 0 to 1"),
         ({"alpha": [1.0, 2.0]}, r"alpha \[1.0, 2.0\]; allowed are None and finite numbers"),
         ({"alpha": float("nan")}, "alpha nan; allowed are None and finite numbers"),
-        ({"bits": 0}, "bits 0; allowed are whole numbers from 1 to 24"),
+        ({"bits": 0}, "bits 0; allowed are whole numbers from 1 to 53, what a float64 holds"),
+        ({"bits": 54}, "bits 54; allowed are whole numbers from 1 to 53"),
     ],
 )
 def test_settings_of_a_quantiser_that_mean_nothing(settings, match):

@@ -71,8 +71,10 @@ def sorted_pair(x):
 ROUND = {"weight_precision": {"*": "fixed<8,2>"}}
 FLOAT = "layer 'd': its kernel (no quantizer) needs "
 REFUSED = {
-    "a float kernel": Refused(
-        *(chain(lambda: layers.Dense(3, name="d")), FLOAT, chain(lambda: layers.Dense(3, name="d"))),
+    "a float kernel behind two": Refused(
+        chain(lambda: layers.Dense(3), lambda: layers.Dense(3), lambda: layers.Dense(3, name="d")),
+        FLOAT,
+        chain(lambda: layers.Dense(3), lambda: layers.Dense(3), lambda: layers.Dense(3, name="d")),
         settings=ROUND,
         through_hls4ml=False,
     ),

@@ -23,6 +23,9 @@ DECLARED_BITS = 32
 MAX_SPREAD = 53
 """Most bits between the largest and the finest value of one array of weights."""
 
+NO_QUANTIZER = "no quantizer"
+"""What stands in messages for the quantiser of weights that have none."""
+
 
 def fraction_bits(values: npt.NDArray[np.floating[Any]]) -> IntArray:
     """Fractional bits that each finite value needs; negative for multiples of powers of two, 0 for zero."""
@@ -82,8 +85,8 @@ def factor_kernel(
         most: bits of a weight that are taken for integers; ``DECLARED_BITS`` where a type was declared for them.
 
     Raises:
-        UnsupportedModelError: if a value is not finite, all are zero, or the values lie on no common grid that a float32 product
-            could be exact on.
+        Float32RoundsError: if the values lie on no common grid that a float32 product could be exact on.
+        UnsupportedModelError: if a value is not finite, or all are zero.
     """
     check_finite(layer, "kernel", kernel)
     if not kernel.any():
@@ -102,9 +105,15 @@ def factor_kernel(
     return IntegerKernel(to_integers(kernel, frac), frac)
 
 
+def stored_kernel(kernel: Float32Array) -> IntegerKernel | None:
+    """The floats of a kernel as they are, which are integers times a power of two; None if they lie too far apart."""
+    frac = common_fraction_bits(kernel)
+    return None if _top(kernel) + frac > MAX_SPREAD else IntegerKernel(to_integers(kernel, frac), frac)
+
+
 def _way_out(described: str) -> str:
     """What to do about a kernel of many bits."""
-    if "no quantizer" in described:
+    if NO_QUANTIZER in described:
         return "round it with --weight-precision 'fixed<8,2>' (--inputs tell the loss), or train it so with `bittrigger quantize`"
     return "take one of these, or quantized_po2, in the place of its quantiser"
 
@@ -117,7 +126,7 @@ def _scaled_kernel(
     for k, column in enumerate(kernel.T):
         found = _factor_column(column) if scale is None else _steps_of_column(column, scale[:, k])
         if found is None:
-            raise UnsupportedModelError(
+            raise Float32RoundsError(
                 f"layer {layer!r}: its kernel ({described}) needs {bits} bits, so that Keras itself rounds its products; allowed "
                 f"are integers times one scale for each output: ternary(), binary(), quantized_bits(…); {_way_out(described)}"
             )

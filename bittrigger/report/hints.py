@@ -52,7 +52,7 @@ def hints(report: Report) -> tuple[str, ...]:
     found = []
     for layer in sorted(large, key=lambda layer: -_luts(layer, synthesised=synthesised)):
         count = _luts(layer, synthesised=synthesised)
-        remedy = _wide_remedy(layer) if layer.name in wide else _remedy(layer)
+        remedy = _float_remedy(layer, report) or (_wide_remedy(layer) if layer.name in wide else _remedy(layer))
         said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
         found.append(f"{said}: {remedy}" if remedy else said)
     return tuple(found)
@@ -86,6 +86,18 @@ def _wide_remedy(layer: Layer) -> str:
         "every bit of its products, which the next layer adds up. --layer-precision "
         f"'{layer.name}=fixed<16,6>' declares what it delivers (another model, whose distance --inputs tells): tables take "
         "about two thirds of the LUTs of the products then, and the next layer adds narrower codes"
+    )
+
+
+def _float_remedy(layer: Layer, report: Report) -> str:
+    """What to do about a kernel of floats, as the grade of the design tells it; nothing for another."""
+    if not any(
+        reason.startswith(f"layer {layer.name!r}: its kernel (no quantizer)") for reason in report.grade.reasons
+    ):
+        return ""
+    return (
+        f"its weights are floats, of which every bit is kept; --weight-precision '{layer.name}=fixed<8,2>', or --head-bits 8 at "
+        "an output, rounds them (another model, whose distance --inputs tells), and `bittrigger quantize` trains them so"
     )
 
 

@@ -53,6 +53,9 @@ QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh"
 STATIC = "StaticQuantizer"
 """That of ``bittrigger.layers``, which keeps to its grid at any distance."""
 
+_WIDEST = {"quantized_bits": (53, "what a float64 holds")}
+"""Most bits of quantisers whose definition decides where float32 rounds, and why; the others are functions of a float32."""
+
 MAX_INTEGER = 30
 """Most integer bits of a quantiser: QKeras computes the power of two in 32 bits."""
 
@@ -243,8 +246,9 @@ def _check_settings(layer: str, name: str, config: Spec) -> None:
         raise UnsupportedModelError(
             f"layer {layer!r}: activation {name} has alpha {str(alpha)[:80]}; allowed are None and finite numbers; set alpha=1"
         )
+    widest = _WIDEST.get(name, (FLOAT32_BITS, "what a float32 holds"))
     for key, least, most, reason in (
-        ("bits", 1, FLOAT32_BITS, "what a float32 holds"),
+        ("bits", 1, *widest),
         ("integer", 0, MAX_INTEGER, "what QKeras itself can compute"),
         ("symmetric", 0, 1, "no or yes"),
     ):

@@ -12,7 +12,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers.positions import window
-from bittrigger.frontend.kernels import Float32Array, check_finite
+from bittrigger.frontend.kernels import NO_QUANTIZER, Float32Array, check_finite
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.nodes.wire import ZERO
 
@@ -57,7 +57,7 @@ def _scale(quantizer: Any, shape: Any, place: Callable[[Float32Array], Float32Ar
 
 def described(quantizer: Any) -> str:
     """A quantiser of weights in words."""
-    return "no quantizer" if quantizer is None else str(quantizer)
+    return NO_QUANTIZER if quantizer is None else str(quantizer)
 
 
 def bias(call: Call, size: int, variable: Any = None) -> Float32Array:
@@ -270,7 +270,7 @@ def einsum(call: Call) -> Facts:
             -1, matrix.shape[0]
         ),
         attributes.KERNEL: matrix,
-        attributes.QUANTIZER: "no quantizer",
+        attributes.QUANTIZER: NO_QUANTIZER,
         attributes.BIAS: each[0],
         attributes.TERMS: made.transpose([behind.index(c) for c in result[1:]]).ravel(),
         attributes.SHAPE: list(call.own_shape),

@@ -12,6 +12,7 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import AddBias, Divide, Scale, Step, reach_of_one_copy
 from bittrigger.frontend.keras_layers.windows import elements
 from bittrigger.frontend.kernels import (
+    NO_QUANTIZER,
     Float32Array,
     IntegerKernel,
     aligned,
@@ -19,6 +20,7 @@ from bittrigger.frontend.kernels import (
     check_finite,
     common_fraction_bits,
     factor_kernel,
+    stored_kernel,
     sum_bits,
     to_integers,
 )
@@ -29,6 +31,9 @@ from bittrigger.frontend.nodes.positions import positions
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, IntArray
 from bittrigger.ir.graph import Intervals
+
+_WIDEST_SUM = MAX_WIDTH - 2
+"""Bits of the sums with a kernel of floats: one less than what the solver takes, so that a bias has room."""
 
 
 def dense(walk: Walk, node: Any) -> Signal:
@@ -89,16 +94,21 @@ def _kernel(
     if bias is None:
         bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     quantizer = str(attributes.read(node, attributes.QUANTIZER))
-    factored = factor_kernel(node.name, kernel, quantizer, scale, walk.weight_bits)
     check_finite(node.name, "bias", bias)
     copies = positions(source.shape)
     if copies > 1:
         source = replace(source, parts=(walk.builder.joined(f"{node.name}_operand", source.parts),))
     fracs = walk.builder.fracs(source.parts)[: kernel.shape[0]]
+    operand = operand_ranges(walk.builder, source, copies)
+    try:
+        factored = factor_kernel(node.name, kernel, quantizer, scale, walk.weight_bits)
+    except Float32RoundsError as refusal:
+        if quantizer != NO_QUANTIZER or source.exponent is not None or divisor > 1:
+            raise
+        factored = _as_stored(walk, refusal, kernel, fracs, operand[0])
     weights = aligned(node.name, factored.values, fracs)
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
-    operand = operand_ranges(walk.builder, source, copies)
     shape = (*source.shape[:-1], kernel.shape[1])
     if source.exponent is not None:
         check_exact_sums(node.name, weights, none, *operand)
@@ -122,6 +132,26 @@ def _kernel(
         steps = (AddBias(node.name, bias),)
     linear = walk.builder.linear(node.name, source.parts, weights, added, frac, copies)
     return Signal(source.parts, shape, linear, steps, copies=copies, ideal=ideal)
+
+
+def _as_stored(
+    walk: Walk, refusal: Float32RoundsError, kernel: Float32Array, fracs: IntArray, source: Intervals
+) -> IntegerKernel:
+    """The floats of a kernel without a quantiser, every bit of them, whose products float32 rounds.
+
+    Raises:
+        Float32RoundsError: ``refusal``, if the sums are too wide, or only the exact grade will do.
+    """
+    found = None if walk.builder.account.exact else stored_kernel(kernel)
+    if found is None:
+        raise refusal
+    peak = np.array([max(abs(span.lo), abs(span.hi)) for span in source], dtype=object) << (fracs.max() - fracs)
+    widest = int((peak @ np.abs(found.values).astype(object)).max()).bit_length() + 1
+    if widest > _WIDEST_SUM:
+        too_wide = f"its exact sums take {widest} bits, and {_WIDEST_SUM} are allowed"
+        raise Float32RoundsError(str(refusal).replace("; allowed", f", and {too_wide}; allowed", 1))
+    walk.builder.account.rounds(refusal)
+    return found
 
 
 def _scale_rounds(node: Any, scale: Float32Array) -> Float32RoundsError:

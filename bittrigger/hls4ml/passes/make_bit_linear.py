@@ -55,10 +55,10 @@ def _is_left_out(model: Any, node: Any) -> bool:
 
 def is_ternary(node: Any) -> bool:
     """Whether the kernel of a dense node is ternary up to a power of two for each output."""
-    from bittrigger.frontend.kernels import DECLARED_BITS, factor_kernel
+    from bittrigger.frontend.kernels import MAX_SPREAD, NO_QUANTIZER, factor_kernel
 
     quantizer = str(node.get_attr(attributes.QUANTIZER))
-    options = {"most": DECLARED_BITS} if quantizer == "no quantizer" else {}  # it was lowered, so that it is rounded
+    options = {"most": MAX_SPREAD} if quantizer == NO_QUANTIZER else {}  # it was lowered, as it stands
     found, scale = node.get_attr(attributes.KERNEL), node.get_attr(attributes.SCALE)
     kernel = factor_kernel(node.name, found, quantizer, scale, **options)
     zeros = kernel.values[0] * 0
