@@ -86,6 +86,18 @@ def test_networks_of_long_intervals_and_of_rarer_kinds(tmp_path):
     assert any("vhdl" in record.words and "proof" in record.executors for record in records)
 
 
+def test_networks_whose_codes_wrap_around(tmp_path):
+    """Those of seeds from 9,700,000 on: the low bits of sums, means, products and windows; two of these outputs are constants."""
+    specs = [generate(seed) for seed in range(9_700_000, 9_700_300)]
+    words = {word for spec in specs for word in spec.words()}
+    assert {"overflow WRAP", "overflow SAT_SYM", "globalaverage", "multiply", "qconv", "dense", "qdense"} <= words
+    assert {spec.ii for spec in specs} > {1, 20}
+    records = run_batch([*specs[:6], generate(9_700_015)], tmp_path, Plan(gates_every=5, product_every=0))
+    wrong = [record for record in records if record.outcome not in ("equal", "refused")]
+    assert not wrong, wrong
+    assert sum("overflow WRAP" in record.words and "proof" in record.executors for record in records) > 3
+
+
 HELD = 9_300_027
 """A network that holds weights, at an interval."""
 

@@ -7,8 +7,10 @@ from designs import rounding_forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.join_layers import JoinLayers
@@ -37,7 +39,25 @@ def test_outputs_stay_what_they_were(step, graph, data):
     made = simplify(graph) if step is None else step.apply(graph)
     codes = data.draw(own.codes_of(graph))
     np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
-    assert [(node.name, node.size) for node in made.nodes] == [(node.name, node.size) for node in graph.nodes]
+    sizes = {node.name: node.size for node in made.nodes}
+    assert sizes == {node.name: node.size for node in graph.nodes if node.name in sizes}
+    assert set(graph.outputs) <= set(sizes)
+
+
+def test_nothing_is_built_that_no_output_depends_on():
+    """The middle layer goes and what it alone reads; a wire that carried nothing but zeros is a layer without weights."""
+    port = Input("x", 2, BYTE, BYTE.interval)
+    first, middle = layer("first", ("x",), [[1], [1]], [0]), layer("middle", ("first",), [[2]], [1])
+    other = layer("other", ("x",), [[1], [0]], [0])
+    zeros = Wire("zeros", ("middle",), frozen_array([ZERO, ZERO]), 0)
+    joined = Wire("joined", ("middle", "other"), frozen_array([ZERO, 1]), 0)
+    graph = Graph("net", (port, first, middle, other, zeros, joined), ("zeros", "joined"))
+    made = DropUnread().apply(graph)
+    verify(made)
+    assert [node.name for node in made.nodes] == ["x", "other", "zeros", "joined"]
+    assert made["joined"].inputs == ("other",)
+    codes = np.array([[3, -4], [-128, 127]])
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
 
 
 @pytest.mark.parametrize("lo", [0, -5])

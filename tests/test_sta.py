@@ -75,6 +75,21 @@ def test_a_carry_chain_is_one_level():
     assert timing.paths[0].levels == 1
 
 
+def test_the_lut_of_a_bit_inverts_in_front_of_its_carry_chain():
+    """An inverter there is no LUT of its own, so that it costs a path nothing beside one without it."""
+    pins = {"CI": (LOW,), "CYINIT": (LOW,), "DI": (Q, LOW, LOW, LOW)}
+    outputs = {"O": tuple(range(20, 24)), "CO": tuple(range(30, 34))}
+
+    def slowest(net, *cells):
+        block = Cell("u_a.c", "CARRY4", {}, pins | {"S": (net, LOW, LOW, LOW)}, outputs)
+        (path,) = analyse(netlist(register("u_a.a", D, Q), *cells, block, register("u_a.z", 23, END)), 100.0, {}).paths
+        return path
+
+    inverted, plain = slowest(A, Cell("u_a.i", "INV", {}, {"I": (Q,)}, {"O": (A,)})), slowest(Q)
+    assert [step.type for step in inverted.steps] == [step.type for step in plain.steps] == ["FDRE", "CARRY4"]
+    assert inverted.delay_ps == plain.delay_ps
+
+
 def test_wires_grow_with_their_length():
     assert delays.wire_ps(0, 0) == 43.0
     costs = [delays.wire_ps(4 * k, 12 * k) for k in range(30)]

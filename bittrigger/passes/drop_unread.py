@@ -35,12 +35,13 @@ _Mask = npt.NDArray[np.bool_]
 class DropUnread:
     """Pass: an operand code that is a constant becomes part of the bias; a column that nothing reads becomes a constant.
 
-    Of a layer with copies, where that holds for all of them. Both keep the sizes of all nodes, and every output code.
+    Of a layer with copies, where that holds for all of them. Both keep the sizes of all nodes, and every output code. Nodes that
+    no output depends on are left out.
     """
 
     def apply(self, graph: Graph) -> Graph:
         """An equal graph with fewer weights; the codes that no output depends on are not those of ``graph``."""
-        return _without_unread(_without_constants(graph))
+        return _without_idle(_without_unread(_without_constants(graph)))
 
 
 def _without_constants(graph: Graph) -> Graph:
@@ -86,6 +87,41 @@ def _without_unread(graph: Graph) -> Graph:
             read[name] |= wanted[start : start + size]
             start += size
     return with_nodes(graph, changed)
+
+
+def _without_idle(graph: Graph) -> Graph:
+    """``graph`` without the nodes that no output depends on; a wire carries none of their codes."""
+    needed = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.name in needed and not isinstance(node, Input):
+            needed.update(_carried(graph, node) if isinstance(node, Wire) else node.inputs)
+    kept = [node for node in graph.nodes if isinstance(node, Input) or node.name in needed]
+    if len(kept) == len(graph.nodes):
+        return graph
+    there = {node.name for node in kept}
+    nodes = (_on_the_rest(graph, node, there) if isinstance(node, Wire) else node for node in kept)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _carried(graph: Graph, wire: Wire) -> list[str]:
+    """The operands of which ``wire`` carries a code."""
+    ends = np.cumsum([graph[name].size for name in wire.inputs])
+    numbers = np.unique(np.searchsorted(ends, wire.indices[wire.indices != ZERO], side="right"))
+    return [wire.inputs[number] for number in numbers]
+
+
+def _on_the_rest(graph: Graph, wire: Wire, there: set[str]) -> Node:
+    """``wire`` without the operands that are no longer there; without any it is a layer without weights."""
+    inputs = tuple(name for name in wire.inputs if name in there)
+    if len(inputs) == len(wire.inputs):
+        return wire
+    if not inputs:
+        port = graph.inputs[0]
+        nothing = np.zeros((port.size, wire.size), dtype=np.int64)
+        return Linear(wire.name, (port.name,), frozen_array(nothing), frozen_array(nothing[0]), wire.frac)
+    kept = np.repeat([name in there for name in wire.inputs], [graph[name].size for name in wire.inputs])
+    indices = np.where(wire.indices == ZERO, ZERO, (np.cumsum(kept) - 1)[wire.indices])
+    return replace(wire, inputs=inputs, indices=frozen_array(indices))
 
 
 def _operands_of(node: Operation, wanted: _Mask, n_in: int) -> _Mask:

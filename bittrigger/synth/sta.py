@@ -246,8 +246,11 @@ class _Analysis:
             self._through(k, cell, (net, wire), to_o, to_co)
 
     def _propagate(self, k: int, cell: Cell, i: int, net: int) -> None:
-        """From S: out of the LUT beside it, or through that LUT where none is there."""
+        """From S: out of the LUT beside it, or through that LUT where none is there, which inverts where it has to."""
         found = self.driver.get(net)
+        if found is not None and self.cells[found[0]].type == "INV":
+            (net,) = self.cells[found[0]].inputs["I"]
+            found = self.driver.get(net)
         beside = found is not None and self.cells[found[0]].type.startswith("LUT") and self._together(found[0], k)
         own = delays.LUT_PIN[0] + delays.LUT_O6[0] + delays.LUT_TO_S
         wire = delays.LUT_TO_S if beside else self.wire(net, k) + own

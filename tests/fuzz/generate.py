@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from fuzz import held, in_time, rooted, windows
+from fuzz import around, held, in_time, rooted, windows
 from fuzz.grow import Grower, block, layer, merge, port
 from fuzz.sets import grow_set
 from fuzz.spec import Node, Options, Spec
@@ -20,16 +20,21 @@ SETS = 0.08
 """Share of ports that take a set of constituents."""
 
 
+OTHERS = (
+    (around.FIRST, around.generate_around),
+    (rooted.FIRST, rooted.generate_rooted),
+    (held.FIRST, held.generate_held),
+    (in_time.FIRST, in_time.generate_in_time),
+    (windows.FIRST, windows.generate_windows),
+)
+"""From which seed on a network is of another kind; the highest first."""
+
+
 def generate(seed: int) -> Spec:
     """The network of ``seed``: the same one in every process."""
-    if seed >= rooted.FIRST:
-        return rooted.generate_rooted(seed)
-    if seed >= held.FIRST:
-        return held.generate_held(seed)
-    if seed >= in_time.FIRST:
-        return in_time.generate_in_time(seed)
-    if seed >= windows.FIRST:
-        return windows.generate_windows(seed)
+    for first, other in OTHERS:
+        if seed >= first:
+            return other(seed)
     random = Random(seed)  # noqa: S311 - reproducible, not secret
     grower = Grower(random, hostile=random.random() < 0.2)
     ports = random.choices([1, 2, 3], [84, 13, 3])[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.frontend.keras_model.hgq import hgq_layers
 from bittrigger.frontend.keras_model.quiet import mend_qkeras, quiet_tensorflow, without_autograph
 from fuzz.spec import Node, Options, Spec
 
@@ -129,6 +130,29 @@ class _Global:
         return getattr(layers, f"Global{self.kind}Pooling{len(tensor.shape) - 2}D")(name=self.name)(tensor)
 
 
+@dataclass(frozen=True)
+class _Fixed:
+    """A quantiser of HGQ's proxy models, made once the shape of what it reads is known; its types are drawn."""
+
+    options: Options
+    name: str
+    weights: tuple[()] = ()
+
+    def __call__(self, tensor: Any) -> Any:
+        """The quantised tensor."""
+        own, shape = self.options, tuple(int(n) for n in tensor.shape[1:])
+        many = {"one": 0, "channels": 1, "each": len(shape)}[own["types"]]
+        typed = (1, *(1,) * (len(shape) - many), *shape[len(shape) - many :])
+        layer = hgq_layers()["FixedPointQuantizer"](typed, own["rounding"], own["overflow"], name=self.name)
+        draw, several = np.random.default_rng(own["draw"]), int(many > 0)
+        bits = np.maximum(own["bits"] - several * draw.integers(0, 3, typed), 0)
+        signed = draw.integers(0, 2, typed) * (bits > 1)
+        integers = np.minimum(own["integers"] + several * draw.integers(-1, 2, typed), bits + 2) * (bits > 0)
+        quantised = layer(tensor)
+        layer.set_weights([signed, bits, integers])
+        return quantised
+
+
 def _recurrent(options: Options, name: str) -> Any:
     gates = {} if options["cell"] == "QSimpleRNN" else {"recurrent_activation": options["gate"]}
     if options["cell"] == "QGRU":
@@ -192,6 +216,7 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "repeat": lambda o, name: layers.RepeatVector(o.get("n", 2), name=name),
     "globalmax": lambda _, name: _Global("Max", name),
     "globalaverage": lambda _, name: _Global("Average", name),
+    "fixed": _Fixed,
     # rarely or never converted
     "softmax": lambda _, name: layers.Softmax(name=name),
     "average": lambda _, name: layers.Average(name=name),

@@ -89,7 +89,7 @@ class Spec:
             yield node.kind
             if "shared" in node.options:
                 yield f"shared {node.kind}"
-            for key in ("kernel", "bias", "quantizer", "activation", "function"):
+            for key in ("kernel", "bias", "quantizer", "activation", "function", "overflow"):
                 value = node.options.get(key)
                 if isinstance(value, str):
                     yield f"{key} {value.split('(', maxsplit=1)[0]}"
