@@ -180,7 +180,9 @@ def test_the_verb_counts_the_models_of_the_repository_that_have_layers_of_their_
     """BitHEP's 30 %: the message MLP of SMEFTNet."""
     folder = root / "models" / "decay_plane"
     words = ["costs", str(folder / "model.h5"), "--json"]
-    assert "class 'decay_plane>Unpack' is not allowed" in str(CliRunner().invoke(cli, words).exception)
+    refused = str(CliRunner().invoke(cli, words).exception)
+    assert "class 'decay_plane>Unpack' is not allowed" in refused
+    assert refused.endswith("; or give the file that registers it, if you trust it, with --code")
     done = subprocess.run(
         [sys.executable, "-m", "bittrigger", *words, "--code", str(folder / "smeftnet.py")],
         capture_output=True,

@@ -35,8 +35,17 @@ def command(model: Path, code: Path | None, json_file: Path | None) -> None:
     is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert. An .h5
     file with layers of your own is read with --code.
     """
-    with busy("reading the model"):
-        costs = _costs(model, code)
+    from bittrigger.errors import UnsupportedModelError
+
+    try:
+        with busy("reading the model"):
+            costs = _costs(model, code)
+    except UnsupportedModelError as error:
+        if code is not None or ": class '" not in str(error):
+            raise
+        raise UnsupportedModelError(
+            f"{error}; or give the file that registers it, if you trust it, with --code"
+        ) from error
     from bittrigger.train.costs import costs_json
 
     terminal().print(_table(costs))

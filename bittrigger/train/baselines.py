@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ToolNotFoundError
 
-__all__ = ["baseline_logits"]
+__all__ = ["baseline_logits", "beside"]
 
 Real = npt.NDArray[np.floating[Any]]
 
@@ -45,3 +46,20 @@ def baseline_logits(
         "boosted trees, 100 rounds": HistGradientBoostingClassifier(max_iter=100, random_state=seed),
     }
     return {name: np.log(np.maximum(m.fit(x, y).predict_proba(test), _LEAST)) for name, m in models.items()}
+
+
+def beside(network: str, own: float, others: Mapping[str, float], what: str, digits: int = 2) -> str:
+    """Return whether a network is better than the best of what needs none, in the sentence with which its card begins.
+
+    Args:
+        network: its name.
+        own: its figure; more is better.
+        others: those of what needs no network, by name; at least one.
+        what: the figure in words, behind the number.
+        digits: behind the point.
+    """
+    best = max(others, key=others.__getitem__)
+    ours, theirs = f"{own:.{digits}f}", f"{others[best]:.{digits}f}"
+    if own > others[best]:
+        return f"{network} has {ours} {what}; of what needs no network, {best} has most, {theirs}."
+    return f"**{network} has {ours} {what}, no more than {best}, which needs no network and has {theirs}.**"

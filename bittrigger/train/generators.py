@@ -30,6 +30,7 @@ __all__ = [
     "comparison_tables",
     "differences",
     "losers",
+    "lost_somewhere",
     "parameter_counts",
     "plot_observables",
     "seeds_text",
@@ -100,17 +101,28 @@ def classifier_area(real: Real, made: Real, energy: Real, seed: int) -> float:
 
 def losers(runs: Sequence[Run]) -> str:
     """Which generators lose to the baseline of shuffled voxels, by each figure of the first table, as lines of a list."""
-    lines = []
-    for name in HEAD:
-        found = {
-            run.variant: spread_of(other.figures[name] for other in runs if other.variant == run.variant)
-            for run in runs
-        }
-        mark = found.pop("shuffled", None)
-        worse = [variant for variant, spread in found.items() if mark and spread and spread.mean >= mark.mean]
-        if worse:
-            lines.append(f"- **No nearer to showers than shuffled ones** by {name}: {'; '.join(worse)}.\n")
-    return "".join(lines)
+    found = {name: _worse(runs, name) for name in HEAD}
+    return "".join(
+        f"- **No nearer to showers than shuffled ones** by {name}: {'; '.join(worse)}.\n"
+        for name, worse in found.items()
+        if worse
+    )
+
+
+def lost_somewhere(runs: Sequence[Run]) -> str:
+    """Which generators lose to shuffled voxels by one figure or more, in the sentence with which a card begins."""
+    found = dict.fromkeys(variant for name in HEAD for variant in _worse(runs, name))
+    if not found:
+        return "Each network is nearer to showers than voxels that are drawn one by one, by each figure below."
+    return f"**By one figure below or more no nearer to showers than voxels that are drawn one by one: {'; '.join(found)}.**"
+
+
+def _worse(runs: Sequence[Run], name: str) -> list[str]:
+    found = {
+        run.variant: spread_of(other.figures[name] for other in runs if other.variant == run.variant) for run in runs
+    }
+    mark = found.pop("shuffled", None)
+    return [variant for variant, spread in found.items() if mark and spread and spread.mean >= mark.mean]
 
 
 def differences(runs: Sequence[Run], reference: str, columns: Mapping[str, int]) -> str:

@@ -17,6 +17,9 @@ BACKGROUND = "zerobias"
 RATES = (1e-2, 1e-3)
 """Shares of zero bias that may pass; 300 and 30 kHz. See `rates.py` for less."""
 
+FLOAT_NETWORKS = ("float twin", "autoencoder (float teacher)")
+"""Scores that need a network, besides the exported one."""
+
 PCA_COMPONENTS = 5
 TREES = 200
 

@@ -22,7 +22,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from anomaly_card import Result, card
-from baselines import BACKGROUND, RATES, Score, Scores, efficiencies, figures, fitted_scores, momentum_sums, signals
+from baselines import (
+    BACKGROUND,
+    FLOAT_NETWORKS,
+    RATES,
+    Score,
+    Scores,
+    efficiencies,
+    figures,
+    fitted_scores,
+    momentum_sums,
+    signals,
+)
 from teacher_student import autoencoder, float_student, mean_output, object_scales, objective_score, ternary_student
 
 from bittrigger.data import Table, load_l1_objects
@@ -132,8 +143,8 @@ def train_and_score(crossings: Crossings, settings: Mapping[str, Any], seed: int
     export_stock(ternary).save(folder / "model.h5", include_optimizer=False)
     scores: dict[str, Score] = {
         "ternary, exported": _output(reload(folder / "model.h5")),
-        "float twin": _output(twin),
-        "autoencoder (float teacher)": score,
+        FLOAT_NETWORKS[0]: _output(twin),
+        FLOAT_NETWORKS[1]: score,
         **fitted_scores(crossings.train, seed),
     }
     found = {name: each(crossings.test.x) for name, each in scores.items()}

@@ -16,6 +16,7 @@ from bittrigger.train.generators import (
     comparison_tables,
     differences,
     losers,
+    lost_somewhere,
     seeds_text,
 )
 from bittrigger.train.recipes import markdown_table, versions
@@ -49,6 +50,8 @@ def card(
         "error": f"{area_error(int(facts['tested'])):.2f}",
     }
     return f"""# CaloDREAM and its ternary variants
+
+{lost_somewhere(judged)}
 
 Conditional flow matching for showers of photons in the {shape.dims} voxels of ds1-photons. A transformer of
 {words["energy"]} with a head of {words["head"]} gives the energies

@@ -36,6 +36,7 @@ from bittrigger.train.generators import (
     comparison_tables,
     differences,
     losers,
+    lost_somewhere,
     parameter_counts,
     plot_observables,
     seeds_text,
@@ -181,6 +182,8 @@ def card(runs: Sequence[Run], epochs: int, counts: tuple[int, int], known: Showe
     of_baselines = "".join(f"- {name}: {what}.\n" for name, what in BASELINES.items()) + losers(runs)
     apart = differences(runs, "float", {**dict.fromkeys(HEAD, 3), "log likelihood": 1})
     return f"""# CaloINN and its ternary variants
+
+{lost_somewhere(runs)}
 
 A normalising flow for showers of photons in the {known.voxels_mev.shape[1]} voxels of ds1-photons: {SETTINGS.blocks} coupling
 blocks with rational-quadratic splines of {SETTINGS.bins} bins, subnets of {SETTINGS.layers} layers of {SETTINGS.width} units

@@ -80,7 +80,8 @@ test jets. Wasserstein-1 in (-π, π] also counts jets that go from just above -
 One message-passing layer within a radius of 0.4 (MLP 5-20-21), mean over the jet with pT as weight, read-out MLP 23-32-32-1:
 
 {markdown_table(["variant", "parameters", "quantised", "share", "of which"], share_rows(runs))}
-BitHEP calls the variants 30, 70 and 100 %; the shares of this network with one message-passing layer are those above.
+`bittrigger costs model.h5 --code smeftnet.py` counts the shipped one, layer by layer. BitHEP calls the
+variants 30, 70 and 100 %; the shares of this network with one message-passing layer are those above.
 
 - The vector of a constituent is (θ cos φ, θ sin φ), so that a rotation about the jet axis rotates it. The authors' code takes
   (θ, φ) itself for Cartesian coordinates.

@@ -27,7 +27,7 @@ from bittrigger.explore.pareto import pareto_front, points_of
 from bittrigger.explore.sweep import SweepSettings, add_firmware, load_scaler, sweep
 from bittrigger.synth.yosys import TOOL, tool_version
 from bittrigger.train import accuracy, log_odds, one_vs_rest_auc
-from bittrigger.train.baselines import baseline_logits
+from bittrigger.train.baselines import baseline_logits, beside
 from bittrigger.train.plots import RocCurve, ScoredDesign, plot_accuracy_against_luts, plot_confusion, plot_roc
 from bittrigger.train.recipes import (
     RecipeOptions,
@@ -180,14 +180,12 @@ COLUMNS = {
 
 
 def measured_table(
-    jets: ClassSample, logits: Mapping[str, npt.NDArray[np.floating[Any]]], classes: Sequence[str]
+    labels: npt.NDArray[Any], logits: Mapping[str, npt.NDArray[np.floating[Any]]], classes: Sequence[str]
 ) -> str:
-    """Return accuracy and areas on the test jets of classifiers without a network, and of `logits` by name."""
-    train, test = jets.split.train, jets.split.test
+    """Return accuracy and areas of `logits` by name."""
     rows = []
-    for name, found in {**baseline_logits(jets.x[train], jets.y[train], jets.x[test]), **logits}.items():
-        areas = one_vs_rest_auc(found, jets.y[test])
-        right = accuracy(found, jets.y[test])
+    for name, found in logits.items():
+        areas, right = one_vs_rest_auc(found, labels), accuracy(found, labels)
         rows.append([name, f"{100 * right:.2f}", f"{areas.mean():.4f}", *(f"{area:.4f}" for area in areas)])
     return markdown_table(["score", "accuracy (%)", "macro AUC", *(f"AUC {name}" for name in classes)], rows)
 
@@ -220,10 +218,15 @@ def card(outcome: Outcome, logits: npt.NDArray[np.float32], layers: str) -> str:
     right = accuracy(logits, labels)
     columns = {figure: (digits, factor) for figure, digits, factor in COLUMNS.values()}
     results = markdown_table(["network", *COLUMNS], summary_rows([below_twin(run) for run in outcome.runs], columns))
-    measured = measured_table(jets, {"`model.h5`": logits}, outcome.classes)
+    simple = baseline_logits(jets.x[jets.split.train], jets.y[jets.split.train], jets.x[jets.split.test])
+    measured = measured_table(labels, {**simple, "`model.h5`": logits}, outcome.classes)
+    without = {name: 100 * accuracy(found, labels) for name, found in simple.items()}
+    first = beside("`model.h5`", 100 * right, without, "% of the test jets right")
     front = ", ".join(f"`{point.variant}`" for point in pareto_front(points_of(outcome.runs)))
     teachers = f"{len(settings.teacher_seeds)} twins with {'-'.join(map(str, settings.teacher_hidden))} hidden units"
     return f"""# Jet tagger, accuracy against LUTs
+
+{first}
 
 Five-class tagger of 1 TeV jets (g gluon, q light quark, w, z, t): {jets.x.shape[1]} features, dense layers with ReLU,
 {jets.classes} logits. Every kernel is ternary by the absmean rule with a power of two as scale. The model ends at the logits:

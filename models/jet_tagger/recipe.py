@@ -29,7 +29,7 @@ from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.explore.sweep import SweepSettings, load_scaler, sweep
 from bittrigger.layers.keras_types import Model
 from bittrigger.train import accuracy, log_odds, one_vs_rest_auc
-from bittrigger.train.baselines import baseline_logits
+from bittrigger.train.baselines import baseline_logits, beside
 from bittrigger.train.metrics import efficiency_at_rate
 from bittrigger.train.plots import COLORS, MARKERS, figure_axes
 from bittrigger.train.probabilities import best_temperature, calibration_error
@@ -119,6 +119,9 @@ def ship(best: Run, tests: Tests, out: Path) -> None:
     np.savez_compressed(out / "sample.npz", x=x, y=tests.y[rows].astype(np.int8), kin=tests.kin[rows])
 
 
+AT_1_TEV = "network of jet_pareto, trained at 1 TeV"
+
+
 @dataclass(frozen=True)
 class Measured:
     """Logits by name, the shipped network's first: of the test jets over the range, and of those of 1 TeV.
@@ -136,7 +139,7 @@ def measure(jets: ClassSample, tests: Tests, options: RecipeOptions, out: Path) 
     train, validation = jets.split.train, jets.split.validation
     both = np.concatenate([tests.features, tests.features_1_tev])
     found: dict[str, Logits] = {}
-    for name, folder in (("`model.h5`", out), ("network of jet_pareto, trained at 1 TeV", PARETO)):
+    for name, folder in (("`model.h5`", out), (AT_1_TEV, PARETO)):
         found[name] = predict(reload(folder / "model.h5"), load_scaler(folder / "scaler.json").apply(both))
     found |= baseline_logits(jets.x[train], jets.y[train], jets.scaler.apply(both), seed=options.seeds[0])
     held = load_scaler(out / "scaler.json").apply(jets.features[validation])
@@ -196,6 +199,13 @@ def score_rows(logits: Mapping[str, Logits], y: npt.NDArray[np.int64]) -> list[l
     return rows
 
 
+def first(logits: Mapping[str, Logits], y: npt.NDArray[np.int64]) -> str:
+    """Whether the shipped network is better than what needs none."""
+    (name, *_), right = logits, {name: 100 * accuracy(found, y) for name, found in logits.items()}
+    without = {other: share for other, share in right.items() if other not in (name, AT_1_TEV)}
+    return beside(name, right[name], without, "% right")
+
+
 HEADER = ("score", "accuracy (%)", "macro AUC", *(f"AUC {name}" for name in CLASSES))
 COLUMNS = {
     "test_accuracy": (2, 100.0),
@@ -211,6 +221,9 @@ def card(model: Model, outcome: Outcome) -> str:
     cost, measured = outcome.cost, outcome.measured
     summary = summary_rows(outcome.runs, COLUMNS)
     return f"""# Jet tagger
+
+Of jets of 0.4 to 1.6 TeV {first(measured.over_range, tests.y)} Of jets of 1 TeV
+{first(measured.at_1_tev, tests.y_1_tev)}
 
 Five-class tagger of jets of 0.4 to 1.6 TeV (g gluon, q light quark, w, z, t): {jets.x.shape[1]} features,
 {"-".join(map(str, DESIGN.hidden))} hidden units with ReLU, {jets.classes} logits. Every kernel is ternary by the absmean rule
