@@ -130,6 +130,19 @@ def test_recipes_and_info_take_the_public_files(tmp_path: Path, capsys: pytest.C
     assert "2.0 constituents a jet, at most 2" in said
 
 
+def test_data_info_tells_what_other_public_files_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.zeros((3, 2, 4))
+    x[:, 0] = [[5, 0.1, 1, 22], [9, 0.2, 2, 211], [7, 0.3, 3, -211]]
+    np.savez(tmp_path / "QG_jets.npz", X=x, y=np.array([1.0, 0.0, 1.0]))
+    with h5py.File(tmp_path / "dataset_1_photons_1.hdf5", "w") as file:
+        file["incident_energies"], file["showers"] = np.array([[256.0], [512.0]]), np.ones((2, 368))
+    for name in ("QG_jets.npz", "dataset_1_photons_1.hdf5"):
+        main(["data", "info", str(tmp_path / name)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "doi:10.5281/zenodo.3164691: 3 jets (gluon 1, quark 2)" in said
+    assert "arXiv:2410.21611: 2 showers 256 to 512 MeV, 368 voxels" in said
+
+
 def test_the_quark_gluon_recipes_take_the_top_tagging_reference(tmp_path: Path) -> None:
     from model_recipes import load_recipe
 

@@ -136,7 +136,8 @@ def _lines(dataset: DataSet) -> dict[str, str]:
 def info(file: Path, json_file: Path | None) -> None:
     """Print what FILE holds, and the settings it was made with.
 
-    FILE is an .npz file, or a public one: OpenML 42468 (ARFF or CSV), the 150-particle jets or the top tagging reference (HDF5).
+    FILE is an .npz file, or a public one: OpenML 42468 (ARFF or CSV), QG_jets.npz of EnergyFlow, the 150-particle jets, the top
+    tagging reference or showers of the CaloChallenge (HDF5).
     """
     lines, facts = _public(file) or _archive(file)
     console = terminal()
@@ -147,18 +148,25 @@ def info(file: Path, json_file: Path | None) -> None:
 
 def _public(file: Path) -> tuple[list[str], Json] | None:
     """Lines and facts of a published file, if it is one."""
-    from bittrigger.data.loaders.hdf5 import is_top_landscape, load_top_landscape
+    from bittrigger.data.loaders.energyflow import is_energyflow, load_energyflow
+    from bittrigger.data.loaders.hdf5 import has_array, is_top_landscape, load_top_landscape
     from bittrigger.data.loaders.public import public_jets
+    from bittrigger.data.loaders.showers import load_showers
 
     def jets(source: str, y: npt.NDArray[np.int8], classes: Sequence[str], more: str) -> tuple[list[str], Json]:
         counts = {name: int((y == i).sum()) for i, name in enumerate(classes)}
         each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         return [f"{source}: {len(y):,} jets ({each})", more], {"source": source, "rows": len(y), "classes": counts}
 
-    if is_top_landscape(file):
-        tops = load_top_landscape(file)
-        filled = f"{tops.counts.mean():.1f} constituents a jet, at most {tops.counts.max()}"
-        return jets(tops.provenance.source, tops.y, tops.classes, filled)
+    if is_top_landscape(file) or is_energyflow(file):
+        made = load_top_landscape(file) if is_top_landscape(file) else load_energyflow(file)
+        filled = f"{made.counts.mean():.1f} constituents a jet, at most {made.counts.max()}"
+        return jets(made.provenance.source, made.y, made.classes, filled)
+    if has_array(file, "incident_energies"):
+        showers = load_showers(file)
+        count, source, energies = len(showers.incident_mev), showers.provenance.source, showers.incident_mev
+        range_mev = f"{energies.min():g} to {energies.max():g} MeV, {showers.voxels_mev.shape[1]} voxels"
+        return [f"{source}: {count:,} showers", range_mev], {"source": source, "rows": count}
     if (table := public_jets(file)) is not None:
         features = f"{len(table.features)} features: {', '.join(table.features)}"
         lines, facts = jets(table.provenance.source, table.y, table.classes, features)

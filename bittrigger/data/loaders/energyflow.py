@@ -10,12 +10,21 @@ import numpy.typing as npt
 from bittrigger.data.loaders.checks import check_finite, check_labels, check_lengths, read_checked
 from bittrigger.data.loaders.samples import Constituents, Provenance, jets_of
 from bittrigger.data.model import Array
+from bittrigger.data.production.archive import members
 from bittrigger.errors import ConfigError
 
 CLASSES = ("gluon", "quark")
 
 _COLUMNS = ("pt", "y", "phi", "pid")
 _SOURCE = "EnergyFlow, Pythia 8 quark and gluon jets, doi:10.5281/zenodo.3164691"
+
+
+def is_energyflow(path: Path) -> bool:
+    """Whether a file is an .npz file with constituents as those of EnergyFlow."""
+    if path.suffix != ".npz" or not path.is_file():
+        return False
+    shapes = {member.name: member.shape for member in members(path)}
+    return len(shapes.get("X", ())) == 3 and shapes["X"][2] == len(_COLUMNS)
 
 
 def load_energyflow(*paths: Path) -> Constituents:

@@ -81,6 +81,11 @@ def load_top_landscape(*paths: Path) -> Constituents:
 
 def is_top_landscape(path: Path) -> bool:
     """Whether a file is HDF5 by its name and holds a table of pandas, as those of the top tagging reference do."""
+    return has_array(path, "table/table")
+
+
+def has_array(path: Path, name: str) -> bool:
+    """Whether a file is HDF5, by its name too, and holds an array called ``name``."""
     if path.suffix not in HDF5 or not path.is_file():
         return False
     import h5py
@@ -88,7 +93,7 @@ def is_top_landscape(path: Path) -> bool:
     if not h5py.is_hdf5(path):
         return False
     with h5py.File(path, "r") as file:
-        return "table/table" in file
+        return name in file
 
 
 def _given(paths: tuple[Path, ...], name: str) -> tuple[Path, ...]:
