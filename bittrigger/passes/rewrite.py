@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from bittrigger.ir.checks import verify
-from bittrigger.ir.graph import Graph, Linear, Node, Requantize
+from bittrigger.ir.graph import Graph, Input, Linear, Node, Requantize
 
 
 def readers(graph: Graph) -> dict[str, list[Node]]:
@@ -31,5 +31,16 @@ def with_nodes(graph: Graph, changed: Mapping[str, Node], gone: Container[str] =
     if not changed:
         return graph
     made = replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes if node.name not in gone))
+    verify(made)
+    return made
+
+
+def without_unread(graph: Graph) -> Graph:
+    """``graph``, checked to be well formed, without the nodes that nothing reads, by way of others or at all."""
+    wanted = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.name in wanted:
+            wanted |= set(node.inputs)
+    made = replace(graph, nodes=tuple(node for node in graph.nodes if isinstance(node, Input) or node.name in wanted))
     verify(made)
     return made

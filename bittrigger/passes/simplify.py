@@ -13,6 +13,8 @@ from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.hold import FoldHeld, Holding
 from bittrigger.passes.join_layers import JoinLayers
 from bittrigger.passes.move_biases import MoveBiases
+from bittrigger.passes.own_types import OwnTypes
+from bittrigger.passes.round_first import RoundFirst
 
 
 class Pass(Protocol):
@@ -23,7 +25,16 @@ class Pass(Protocol):
 
 
 PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
-AT_ONCE: tuple[Pass, ...] = (DropUnread(), MoveBiases(), JoinLayers(), FoldRounding())
+AT_ONCE: tuple[Pass, ...] = (
+    DropUnread(),
+    MoveBiases(),
+    JoinLayers(),
+    FoldRounding(),
+    OwnTypes(),
+    DropUnread(),
+    RoundFirst(),
+    FoldRounding(),
+)
 """Where all layers are built side by side; one that is multiplied in time takes the same form whatever is added behind it."""
 
 
