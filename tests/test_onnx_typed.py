@@ -155,3 +155,16 @@ def test_the_command_line_tells_the_distance_and_simulates(tmp_path):
     grade = json.loads((out / "report.json").read_text())["grade"]
     assert grade["reference"] == "typed-qonnx"
     assert any("the argmax changes on " in sentence for sentence in grade["chosen"])
+
+
+def test_a_type_of_a_node_is_for_each_of_its_outputs(tmp_path):
+    path = tmp_path / "net.onnx"
+
+    def halves(net):
+        return net.add("Sub", *net.add("Split", "x", net.constant([2, 2], "int64"), outputs=2, axis=1))
+
+    path.write_bytes(file_of(halves, (4,)))
+    settings = Settings(layer_precision={"Split_0": "fixed<4,4>"}, input_precision="fixed<8,4>")
+    graph = foreign_graph(path, settings)
+    codes = np.array([[16, 33, 9, 23]])  # 1, 2.0625, 0.5625, 1.4375, of which each becomes a whole number
+    assert decode(evaluate(graph, codes), graph[graph.outputs[0]].frac).tolist() == [[0.0, 1.0]]

@@ -25,8 +25,8 @@ from bittrigger.frontend.qonnx.tensors import (
     refused,
 )
 
-MAX_TERMS = 1 << 15
-"""Most products of a sum, which an int32 holds in any case."""
+MAX_SUM = (1 << 31) - (1 << 24)
+"""Largest sum of products, which an int32 holds with any bias that is read; beyond it programs wrap around."""
 
 _ORDER = "programs round it in an order of their own"
 
@@ -144,10 +144,27 @@ def factor_of(x: np.float32, w: Float32Array, y: np.float32) -> Float32Array:
     return np.divide(np.multiply(x, w, dtype=np.float32), y, dtype=np.float32)
 
 
-def _check_terms(node: OnnxNode, kernel: Constant) -> None:
-    terms = kernel.values.size // max(kernel.values.shape[-1], 1)
-    if terms > MAX_TERMS * 64 or kernel.values.shape[0] > MAX_TERMS:
-        raise refused(node, f"sums of {terms:,} products", f"allowed are {MAX_TERMS:,}")
+def _farthest(walk: Walk, node: OnnxNode, place: int) -> int:
+    """How far a value of an operand of the event may be from its zero point."""
+    value = walk.values[node.inputs[place]]
+    kind = value.integer.kind if isinstance(value, Tensor) and value.integer else "uint8"
+    return (1 << 8 * np.dtype(kind).itemsize) - 1
+
+
+def _check_sums(node: OnnxNode, sizes: Array, farthest: int) -> None:
+    """Refuse sums that an int32 could not hold: there programs wrap around.
+
+    Args:
+        sizes: of each sum its weights, the sizes of which are added, along the first axis.
+        farthest: how large what they are multiplied with may be.
+    """
+    most = float(np.abs(sizes.astype(np.float64)).sum(axis=0).max(initial=0.0)) * farthest
+    if most > MAX_SUM:
+        raise refused(
+            node,
+            f"sums of {len(sizes):,} products, which reach {most:,.0f}, where an int32 wraps around",
+            f"allowed are {MAX_SUM:,}; split it into several with an addition of floats behind",
+        )
 
 
 def _matrix(walk: Walk, node: OnnxNode, places: tuple[int, int, int, int]) -> Tensor:
@@ -157,11 +174,15 @@ def _matrix(walk: Walk, node: OnnxNode, places: tuple[int, int, int, int]) -> Te
     for place, zero, axis in ((left, left_zero, -2), (right, right_zero, -1)):
         constant = isinstance(walk.values[node.inputs[place]], Constant)
         sides.append(_kernel(walk, node, place, zero, axis) if constant else _operand(walk, node, place, zero))
-        if constant:
-            _check_terms(node, sides[-1])  # type: ignore[arg-type]
     like = _called(walk, node, "MatMul", sides, {})
-    both = all(isinstance(side, Tensor) for side in sides)
-    return positions.product(walk, like) if both else linear.matmul(walk, like)
+    if isinstance(sides[1], Constant):
+        _check_sums(node, sides[1].values, _farthest(walk, node, left))
+    elif isinstance(sides[0], Constant):
+        _check_sums(node, sides[0].values.swapaxes(0, -1), _farthest(walk, node, right))
+    else:
+        _check_sums(node, np.full(sides[0].shape[-1], _farthest(walk, node, right)), _farthest(walk, node, left))
+        return positions.product(walk, like)
+    return linear.matmul(walk, like)
 
 
 def q_linear_matmul(walk: Walk, node: OnnxNode) -> Tensor:
@@ -181,6 +202,7 @@ def _convolved(walk: Walk, node: OnnxNode, kernel_place: int, zero_places: tuple
     source = _operand(walk, node, 0, zero_places[0])
     kernel = _kernel(walk, node, kernel_place, zero_places[1], 0)
     values: list[Value] = [source, kernel]
+    _check_sums(node, kernel.values.reshape(len(kernel.values), -1).T, _farthest(walk, node, 0))
     if bias is not None and bias < len(node.inputs) and node.inputs[bias]:
         values.append(_bias(walk, node, bias))
     like = _called(walk, node, "Conv", values, node.attributes)
@@ -217,7 +239,7 @@ def q_gemm(walk: Walk, node: OnnxNode) -> Tensor:
     values: list[Value] = [_operand(walk, node, 0, 2), kernel]
     if len(node.inputs) > 6 and node.inputs[6]:
         values.append(_bias(walk, node, 6))
-    _check_terms(node, kernel)
+    _check_sums(node, kernel.values.T if turned else kernel.values, _farthest(walk, node, 0))
     sums = linear.gemm(walk, _called(walk, node, "Gemm", values, {"transB": int(turned)}))
     alpha = np.float32(real(node, "alpha", 1.0))
     scale = np.multiply(alpha, _single(walk, node, 1), dtype=np.float32)

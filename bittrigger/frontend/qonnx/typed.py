@@ -157,9 +157,9 @@ def _round_layers(made: _Rewritten, types: Mapping[str, Cast]) -> None:
             nodes.append(node)
             continue
         count += 1
-        output = node.outputs[0]
-        raw = made.unused(f"{output}#raw")
-        nodes += [replace(node, outputs=(raw, *node.outputs[1:])), _quant(made, raw, output, kind)]
+        raw = tuple(output and made.unused(f"{output}#raw") for output in node.outputs)
+        nodes.append(replace(node, outputs=raw))
+        nodes += [_quant(made, one, output, kind) for one, output in zip(raw, node.outputs, strict=True) if output]
     made.nodes = nodes
     shown = ", ".join(sorted({str(kind) for kind in types.values()}))
     made.said.append(f"what {count} nodes deliver is rounded to {shown} (--layer-precision)")
