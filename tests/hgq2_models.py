@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     from hgq.config import LayerConfigScope, QuantizerConfig, QuantizerConfigScope
     from hgq.layers import (
         QAdd,
+        QAffinedUnaryFunctionLUT,
         QAveragePooling1D,
         QAveragePow2,
         QBatchNormalization,
@@ -120,6 +121,13 @@ def merges():
 def tables():
     given = keras.layers.Input((6,))
     return keras.Model(given, QDense(3)(QUnaryFunctionLUT("tanh")(QDense(4)(given))))
+
+
+def affined():
+    """Tables whose operand is scaled and shifted by numbers that are trained."""
+    given = keras.layers.Input((6,))
+    tables = QAffinedUnaryFunctionLUT("tanh")(QDense(4)(given)), QAffinedUnaryFunctionLUT("sigmoid")(QDense(4)(given))
+    return keras.Model(given, QDense(3)(QAdd()(list(tables))))
 
 
 def images():
@@ -222,6 +230,7 @@ FILES = (
     normalised,
     merges,
     tables,
+    affined,
     images,
     shared,
     sample,

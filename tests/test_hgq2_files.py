@@ -13,6 +13,8 @@ from hostile_models import of_class
 from predicted import check_every_bit
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.hgq_2.open_tables import say_open
+from bittrigger.frontend.keras_file.hgq_2.parts import Part
 from bittrigger.frontend.keras_file.hgq_2.types import rounded
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.reference import keras_outputs
@@ -238,3 +240,26 @@ def test_layers_that_are_counted_by_name_stand_beside_the_parts_of_another(tmp_p
     events = np.load(SAMPLE.with_suffix(".npz"))
     found = keras_outputs(load_model(spoiled(tmp_path, renamed)), events["x"])
     assert (found.astype(np.float32) == events["y"]).all()
+
+
+def spoken(rounding, activation, *affine):
+    """What the report tells of a table between one type for six bits and one for eight."""
+    part = Part(
+        "file", {"class_name": "QUnaryFunctionLUT", "config": {"name": "table", "activation": activation}}, "", {}
+    )
+    front, back = ({"RND": mode, "SAT": "SAT"} for mode in ("RND", rounding))
+    types = [np.array([[value]]) for value in (1, 6, 4)], [np.array([[value]]) for value in (1, 8, 1)]
+    say_open(part, ("FixedPointQuantizer", front, types[0]), ("FixedPointQuantizer", back, types[1]), *affine)
+    return part.said
+
+
+def test_entries_that_the_last_bit_of_float32_decides_are_told():
+    """The largest results of a tanh are 1 in one program and the number below in another, which cuts off to another step."""
+    assert spoken("RND", "tanh") == []
+    assert spoken("TRN", "relu") == []
+    (said,) = spoken("TRN", "tanh", {"scale": 2.0, "offset": 0.0})
+    assert said.startswith("layer 'table': ")
+    assert (
+        "entries of its tables of tanh lie so near to a step that the last bit of float32 decides; they are those of"
+        in said
+    )

@@ -153,14 +153,16 @@ def read_model(
 ) -> Reading:
     """A Keras model object; arguments and errors as in ``read_file``."""
     stages = stages or Stages()
-    chosen: tuple[str, ...] = ()
+    from bittrigger.frontend.keras_file.read import said_of
+
+    chosen = said_of(model)
     if settings.declared.is_any:
         with stages("declared"):
             from bittrigger.frontend.keras_model.typed import as_declared, distance_text
 
             given = model
             model, said = as_declared(given, settings.declared)
-            chosen = (f"{'; '.join(said)}; {distance_text(given, model, inputs)}",)
+            chosen += (f"{'; '.join(said)}; {distance_text(given, model, inputs)}",)
     if settings.log_odds is not None:
         with stages("heads"):
             from bittrigger.frontend.keras_model.log_odds import odds_text, with_log_odds

@@ -39,6 +39,9 @@ KerasModel = Any
 
 Array = npt.NDArray[Any]
 
+SAID = "_bittrigger_said"
+"""Where a model keeps what the report tells of its file."""
+
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
@@ -83,8 +86,9 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     path = Path(path)
     content = _read(path, _read_bytes(path))
     given = config = content.config
+    said: list[str] = []
     if content.keras_3:
-        given = expanded(str(path), given, content.weights)  # takes the arrays of HGQ2 out
+        given = expanded(str(path), given, content.weights, said)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
     if content.apart:
         config = old_layers.as_today(str(path), given)
@@ -94,7 +98,14 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
             _check_finite(path, f"{owner}/{name}", values)
     if content.apart:
         content = replace(content, weights=old_layers.computed(str(path), given, content.weights))
-    return _load(path, given, config, content)
+    model = _load(path, given, config, content)
+    object.__setattr__(model, SAID, tuple(said))  # Keras' own would wrap it
+    return model
+
+
+def said_of(model: KerasModel) -> tuple[str, ...]:
+    """What the report tells of the file that a model comes from, a sentence each."""
+    return getattr(model, SAID, ())
 
 
 def _check_finite(path: Path, name: str, values: Array) -> None:

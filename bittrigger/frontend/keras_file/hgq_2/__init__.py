@@ -7,6 +7,7 @@ quantiser become tables. Attention is the projections, products and tables that 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bittrigger.frontend.attributes import MODELS
@@ -31,19 +32,20 @@ def is_hgq(layer: Mapping[str, Json]) -> bool:
     return home == "hgq" and layer.get("registered_name") == f"hgq>{layer.get('class_name')}"
 
 
-def expanded(where: str, config: Mapping[str, Json], weights: Arrays) -> dict[str, Json]:
+def expanded(where: str, config: Mapping[str, Json], weights: Arrays, said: list[str]) -> dict[str, Json]:
     """The configuration of a model with layers of Keras, which hold their arrays, in the place of those of HGQ2.
 
     Args:
         where: the file, for messages.
         config: as Keras 3 wrote it.
         weights: the arrays of each place in the file; what is taken is left out of it.
+        said: gets what the report tells of the file, a sentence each.
 
     Raises:
         UnsupportedModelError: if a layer or a quantiser of HGQ2 is not one that is read.
     """
     masked = _masks(config, 0)
-    return _model(where, config, "", weights, masked=masked)
+    return _model(Part(where, config, "", weights, said), masked=masked)
 
 
 def _masks(config: Json, depth: int) -> bool:
@@ -82,8 +84,8 @@ def _functional(config: Mapping[str, Json]) -> Mapping[str, Json]:
     return {**config, "class_name": "Functional", "config": body}
 
 
-def _model(where: str, config: Mapping[str, Json], place: str, weights: Arrays, *, masked: bool) -> dict[str, Json]:
-    config = _functional(config)
+def _model(whole: Part, *, masked: bool) -> dict[str, Json]:
+    config = _functional(whole.entry)
     made: list[Json] = []
     counts: dict[str, int] = {}
     layers = layers_of(config)
@@ -93,11 +95,11 @@ def _model(where: str, config: Mapping[str, Json], place: str, weights: Arrays, 
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict) or is_operator(layer):
             made.append(layer)
             continue
-        own = place_of(place, layer, counts)
-        if layer.get("class_name") in MODELS and place.count("/") < 2 * MAX_BITS:
-            made.append(_model(where, layer, own, weights, masked=masked))
+        part = replace(whole, entry=layer, place=place_of(whole.place, layer, counts))
+        if layer.get("class_name") in MODELS and whole.place.count("/") < 2 * MAX_BITS:
+            made.append(_model(part, masked=masked))
         elif is_hgq(layer) or is_pquant(layer):
-            made += _stages(Part(where, layer, own, weights), masked=masked)
+            made += _stages(part, masked=masked)
         else:
             made.append(layer)
     body = config.get("config")

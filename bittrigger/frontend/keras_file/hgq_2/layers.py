@@ -9,6 +9,7 @@ import numpy as np
 
 from bittrigger.frontend.attributes import AVERAGES, MAXIMA
 from bittrigger.frontend.keras_file.hgq_2.net import Net, operator, scaled
+from bittrigger.frontend.keras_file.hgq_2.open_tables import say_open
 from bittrigger.frontend.keras_file.hgq_2.parts import WAY_OUT, Array, Part, Stage
 from bittrigger.frontend.keras_file.hgq_2.types import quantised
 
@@ -29,7 +30,8 @@ _MERGES = {
 }
 _POOLINGS = {f"Q{kind}": kind for kind in (*AVERAGES, *MAXIMA)}
 _SUMS = ("QSum", "QMeanPow2")
-_TABLES = ("QUnaryFunctionLUT",)
+_AFFINE = "QAffinedUnaryFunctionLUT"
+_TABLES = ("QUnaryFunctionLUT", _AFFINE)
 _NORMALISED = "QBatchNormalization"
 SIMPLE = (*_KERNELS, *_MERGES, *_POOLINGS, *_SUMS, *_TABLES, _NORMALISED, "Quantizer")
 """The layers that are read here."""
@@ -61,7 +63,10 @@ def simple(part: Part) -> list[Json]:
     part.own(0)
     made = net.chain(net.add(first, *read), *rest)
     if part.config.get("enable_oq"):
-        net.add(part.quantiser(part.config.get("oq_conf"), "oq/"), made)
+        last = part.quantiser(part.config.get("oq_conf"), "oq/")
+        if part.kind in _TABLES and fronts:
+            say_open(part, fronts[0], last, *(stage[1] for stage in (first, *rest) if stage[0] == "Rescaling"))
+        net.add(last, made)
     return net.finished()
 
 
@@ -94,7 +99,7 @@ def core(part: Part) -> list[Stage]:
     if kind == _NORMALISED:
         return [("BatchNormalization", {**kept, "epsilon": 0.5}, _factors(part))]
     if kind in _TABLES:
-        return [("Activation", kept, [])]
+        return [*_affine(part), ("Activation", {key: kept[key] for key in ("activation", "dtype") if key in kept}, [])]
     if kind == "QAveragePow2":
         return [("Add", kept, []), scaled(2.0 ** round(math.log2(1 / max(len(part.input_shape), 1))))]
     return [(_MERGES.get(kind) or _POOLINGS[kind], kept, [])]
@@ -116,6 +121,14 @@ def _sum(part: Part) -> list[Stage]:
     return [total] if scale == 1 else [total, scaled(scale)]
 
 
+def _affine(part: Part) -> list[Stage]:
+    """What a table's operand is multiplied with, and what is added to it."""
+    if part.kind != _AFFINE:
+        return []
+    scale, offset = (float(array.reshape(())) for array in part.own(2))
+    return [("Rescaling", {"scale": scale, "offset": offset}, [])]
+
+
 def _kernel(part: Part) -> list[Array]:
     """Kernel and bias, quantised."""
     biased = part.config.get("bias_axes") is not None if "Einsum" in part.kind else bool(part.config.get("use_bias"))
@@ -125,6 +138,10 @@ def _kernel(part: Part) -> list[Array]:
         return made
     if part.kind == "QEinsumDenseBatchnorm":
         kernel, bias = _fused(part)
+        part.said.append(
+            f"layer {part.name!r}: {part.kind} adds keras.config.epsilon() to its variances, which no file keeps; 1e-07 is "
+            "taken, which it is where nobody has set it"
+        )
     else:
         kernel, *rest = part.own(1 + biased)
         bias = rest[0] if rest else np.zeros(0, np.float32)

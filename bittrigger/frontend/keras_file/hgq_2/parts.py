@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,17 @@ WAY_OUT = (
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A layer of HGQ2, or one within it, and where its arrays lie."""
+    """A layer of HGQ2, or one within it, and where its arrays lie.
+
+    Attributes:
+        said: what the report tells of the file, a sentence each.
+    """
 
     where: str
     entry: Mapping[str, Json]
     place: str
     weights: Arrays
+    said: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
@@ -55,7 +60,7 @@ class Part:
     def within(self, attribute: str, kind: str = "", **settings: Json) -> Part:
         """A layer that this one keeps under ``attribute``, of the class ``kind`` if it is another."""
         entry = {"class_name": kind or self.kind, "config": {"name": self.name, **settings}}
-        return Part(self.where, entry, f"{self.place}{attribute}/", self.weights)
+        return Part(self.where, entry, f"{self.place}{attribute}/", self.weights, self.said)
 
     def refused(self, what: str, way_out: str) -> UnsupportedModelError:
         """The error about this layer."""

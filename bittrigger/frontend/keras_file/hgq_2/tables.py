@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 MAX_TABLE_BITS = 16
 """Widest code that a table is read at."""
 
-_ULPS = 8 * 2.0**-24
+ULPS = 8 * 2.0**-24
 """How far from the exact value a function of float32 may be, of its size: more than any library allows itself."""
 
 
@@ -52,7 +52,7 @@ def table(
     codes[len(codes) // 2 :] -= len(codes) * sign
     with np.errstate(all="ignore"):
         values = function(np.ldexp(codes.astype(np.float64) * (width > 0), -places))
-    error = np.zeros(1) if exact else np.where(codes == 0, 0, np.abs(values) * _ULPS)
+    error = np.zeros(1) if exact else np.where(codes == 0, 0, np.abs(values) * ULPS)
     kind = np.float32 if exact else np.float64
     sides = [_limited((values + side).astype(kind), given) for side in (-error, error)]
     if (sides[0] != sides[1]).any():
