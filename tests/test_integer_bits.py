@@ -118,3 +118,43 @@ def test_integers_of_four_bits_are_those_of_the_reference(tmp_path, kind):
     evaluator = reference.ReferenceEvaluator(model)
     wanted = [evaluator.run(None, {"x": event.reshape(1, 5).astype(np.float32)})[0].ravel() for event in events[:50]]
     assert np.array_equal(made[:50], np.array(wanted))
+
+
+def stepped(net, x="x", scale=2.0**-3, zero=0):
+    """Integers of 8 bits and back, as onnxruntime has a quantiser."""
+    zero, scale = net.constant(zero, "int8"), np.float32(scale)
+    return net.add("DequantizeLinear", net.add("QuantizeLinear", x, scale, zero), scale, zero)
+
+
+def whole(net, *shape):
+    return net.random.integers(-7, 8, shape).astype("float32") / 8
+
+
+def normalised(net, kind):
+    return stepped(net, net.add(kind, stepped(net), np.float32([1, -0.5, 2, 0.75, 1.25, 0.5])))
+
+
+FLOATS = {
+    "ConvTranspose, groups": ((4, 5), lambda n: n.add(
+        "ConvTranspose", stepped(n), whole(n, 4, 3, 3), whole(n, 6), group=2, strides=[3], dilations=[2], pads=[1, 2])),
+    "ConvTranspose of images": ((2, 3, 3), lambda n: n.add(
+        "ConvTranspose", stepped(n), whole(n, 2, 3, 2, 3), strides=[2, 1], output_padding=[1, 0])),
+    "Einsum of heads": ((3, 4), lambda n: n.add("Einsum", stepped(n), whole(n, 4, 2, 5), equation="bij,jkl->blik")),
+    "Einsum, a matrix for each": ((3, 4), lambda n: n.add("Einsum", stepped(n), whole(n, 3, 4, 2), equation="bnc,ncd->bnd")),
+    "Einsum of the other axis": ((3, 4), lambda n: n.add("Einsum", whole(n, 3, 5), stepped(n), equation="nN,bnc->bNc")),
+    "Einsum of two": ((3, 2, 4), lambda n: n.add(
+        "Einsum", *(n.add("Clip", stepped(n), np.float32(-1), np.float32(end)) for end in (1, 2)), equation="bihd,bjhd->bhij")),
+    "RMSNormalization": ((3, 6), lambda n: normalised(n, "RMSNormalization")),
+    "LayerNormalization": ((3, 6), lambda n: normalised(n, "LayerNormalization")),
+    "Gelu": ((6,), lambda n: stepped(n, n.add("Gelu", stepped(n)), 2.0**-4)),
+    "Gelu, tanh": ((6,), lambda n: stepped(n, n.add("Gelu", stepped(n), approximate="tanh"), 2.0**-4, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_operators_of_floats_give_what_onnxruntime_gives(tmp_path, name):
+    shape, build = FLOATS[name]
+    data = file_of(build, shape, 4, opset=23)
+    graph, events, made = designed(tmp_path, data, 4)
+    assert graph.basis.grade is (Grade.IDEAL if name.startswith(("Gelu", "RMS", "Layer")) else Grade.EXACT)
+    assert np.array_equal(made, run(data, shape, events))

@@ -63,7 +63,19 @@ def layer_normalised(net):
     return net.add("Gemm", x, floats(net, 4, 3))
 
 
+def heads(net):
+    """An Einsum, a root mean square, a ConvTranspose."""
+    x = net.add(
+        "RMSNormalization", net.add("Einsum", "x", floats(net, 4, 2), equation="bnc,cd->bnd"), floats(net, 2) + 2
+    )
+    x = net.add(
+        "ConvTranspose", net.add("Transpose", x, perm=[0, 2, 1]), floats(net, 2, 2, 2), floats(net, 2), strides=[2]
+    )
+    return net.add("Gelu", net.add("ReduceSum", x, net.constant([2], "int64"), keepdims=0))
+
+
 NETWORKS = {
+    "heads": (heads, (3, 4), Grade.IDEAL),
     "dense": (dense, (8,), Grade.EXACT),
     "gated": (gated, (8,), Grade.IDEAL),
     "image": (image, (2, 6, 6), Grade.IDEAL),
@@ -72,7 +84,7 @@ NETWORKS = {
 }
 
 
-def written(tmp_path, name, opset=20):
+def written(tmp_path, name, opset=23):
     build, shape, _ = NETWORKS[name]
     path = tmp_path / "net.onnx"
     path.write_bytes(file_of(build, shape, opset=opset))

@@ -87,6 +87,12 @@ OPERATORS = {
     "Conv, dilations": ((2, 7, 6), lambda n: n.add(
         "Conv", q(n), n.weights(3, 2, 2, 3), dilations=[2, 1], strides=[1, 2], pads=[0, 1, 1, 0])),
     "Conv, SAME_LOWER": ((2, 7, 6), lambda n: n.add("Conv", q(n), n.weights(3, 2, 3, 2), auto_pad="SAME_LOWER", strides=[2, 2])),
+    "ConvTranspose": ((2, 4, 3), lambda n: n.add(
+        "ConvTranspose", q(n), n.weights(2, 3, 3, 2), strides=[2, 1], pads=[1, 0, 0, 1], output_padding=[1, 0])),
+    "Einsum": ((3, 4), lambda n: n.add("Einsum", q(n), n.weights(4, 2, 5), equation="bij,jkl->blik")),
+    "Einsum, a matrix for each": ((3, 4), lambda n: n.add("Einsum", q(n), n.weights(2, 3, 4), equation="bij,kij->bki")),
+    "Einsum, dots": ((2, 3, 4), lambda n: n.add("Einsum", n.weights(5, 4), q(n), equation="ji, b...i -> bj...")),
+    "Einsum of two": ((3, 2, 4), lambda n: n.add("Einsum", *[q(n, s, 4) for s in (0.25, 0.5)], equation="bihd,bjhd->bhji")),
     "MatMul from the left": ((3, 4), lambda n: n.add("MatMul", n.weights(2, 3), q(n))),
     "Gemm, factors": ((4,), lambda n: n.add("Gemm", q(n), n.weights(4, 3), np.float32([1, 0.5, 0.25]), alpha=2.0, beta=-0.5)),
     "Max of broadcasts": ((4, 2), repeated),

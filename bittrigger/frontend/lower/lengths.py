@@ -1,4 +1,4 @@
-"""LayerNormalization and UnitNormalization, exactly rounded: each code is how many constants its value reaches.
+"""LayerNormalization, RMSNormalization and UnitNormalization, exactly rounded: each code is how many constants its value reaches.
 
 A vector is divided by its length without a divider and without a root: the signed square of each code is compared with multiples
 of the sum of squares, see ``boundaries``.
@@ -75,7 +75,8 @@ def lengths(walk: Walk, node: Any) -> Signal:
         UnsupportedModelError: if nothing gives it a type, or it takes too many comparisons.
     """
     centred = bool(attributes.read(node, attributes.CENTRED))
-    kind = "LayerNormalization" if centred else "UnitNormalization"
+    epsilon = Fraction(float(attributes.read(node, attributes.EPSILON)))
+    kind = "LayerNormalization" if centred else "RMSNormalization" if epsilon else "UnitNormalization"
     grid = declared_grid(walk, node, kind, DEFAULT)
     walk.builder.account.rounds(
         Float32RoundsError(
@@ -90,7 +91,7 @@ def lengths(walk: Walk, node: Any) -> Signal:
     part = walk.builder.joined(f"{node.name}_operand", source.parts)
     if centred:
         part = _centred(walk.builder, node.name, part, size, copies)
-    vector = _vector(walk.builder, node, part, (size, copies), centred=centred)
+    vector = _vector(walk.builder, node.name, part, (size, copies), epsilon, centred=centred)
     if size * (grid.hi - grid.lo) > MAX_COMPARISONS:
         raise _too_many(node.name, f"its {size} codes take {size * (grid.hi - grid.lo)} comparisons a vector")
     channel = cache(lambda factor, offset: _channel(node.name, vector, factor, offset, grid))
@@ -119,20 +120,23 @@ def _centred(builder: Builder, name: str, part: str, size: int, copies: int) -> 
     return builder.add(builder.linear(f"{name}_centred", (part,), weights, zeros, builder[part].frac, copies))
 
 
-def _vector(builder: Builder, node: Any, part: str, shape: tuple[int, int], *, centred: bool) -> _Vector:
+def _vector(
+    builder: Builder, name: str, part: str, shape: tuple[int, int], epsilon: Fraction, *, centred: bool
+) -> _Vector:
     size, copies = shape
     frac = builder[part].frac
     reach = reach_of_one_copy(builder.reach(part), copies)
     peaks = [max(abs(span.lo), abs(span.hi)) for span in reach]
-    if not centred:
-        if Fraction(4) ** -frac < Fraction(LEAST_LENGTH):
-            raise _too_many(node.name, f"its codes have {frac} fractional bits")
-        reached = Reached(max(peaks), sum(peak**2 for peak in peaks), lambda code: code**2)
-        return _Vector(size, Fraction(1), Fraction(0), reached)
-    extra = Fraction(float(attributes.read(node, attributes.EPSILON))) * size**3 * Fraction(4) ** frac
-    # The others cancel a code, so that they have a length of their own.
-    reached = Reached(max(peaks), sum(peak**2 for peak in peaks), lambda code: -(-(code**2) * size // (size - 1)))
-    return _Vector(size, Fraction(size), extra, reached)
+    unit = Fraction(4) ** frac
+    if centred:  # the others cancel a code, so that they have a length of their own
+        reached = Reached(max(peaks), sum(peak**2 for peak in peaks), lambda code: -(-(code**2) * size // (size - 1)))
+        return _Vector(size, Fraction(size), epsilon * size**3 * unit, reached)
+    reached = Reached(max(peaks), sum(peak**2 for peak in peaks), lambda code: code**2)
+    if epsilon:
+        return _Vector(size, Fraction(size), epsilon * size * unit, reached)
+    if 1 / unit < Fraction(LEAST_LENGTH):
+        raise _too_many(name, f"its codes have {frac} fractional bits")
+    return _Vector(size, Fraction(1), Fraction(0), reached)
 
 
 def _channel(name: str, vector: _Vector, factor: float, offset: float, grid: Grid) -> _Channel:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend.elementwise import onnx
-from bittrigger.frontend.qonnx import elementwise, finn, finn_nodes, integer_nodes, integers, positions
+from bittrigger.frontend.qonnx import einsum, elementwise, finn, finn_nodes, integer_nodes, integers, positions, turned
 from bittrigger.frontend.qonnx.constants import axes_of, folded, real, shape_of, slice_of, whole
 from bittrigger.frontend.qonnx.file import Array, OnnxModel, OnnxNode
 from bittrigger.frontend.qonnx.linear import LAST
@@ -27,6 +27,10 @@ Values = dict[str, Array]
 _QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 _LINEAR = ("QuantizeLinear", "DequantizeLinear")
 _SLICE = ("starts", "ends", "axes", "steps")
+_ELSEWHERE: dict[str, Callable[[OnnxNode, Array, list[Array]], Array]] = {
+    "ConvTranspose": turned.computed,
+    "Einsum": einsum.computed,
+}
 _ENDINGS = ("Softmax", "Sigmoid")
 
 
@@ -84,6 +88,8 @@ def _results(node: OnnxNode, values: Values, events: int, constants: set[str]) -
         if node.kind == "Conv":
             rest = [np.moveaxis(rest[0], -1, 1), *rest[1:]]
         return [np.moveaxis(_spatial(node, first, rest), 1, -1)]
+    if node.kind in _ELSEWHERE:
+        return [_ELSEWHERE[node.kind](node, x, rest)]
     if node.kind in ("Conv", "MaxPool", "AveragePool", "BatchNormalization"):
         return [_spatial(node, x, rest)]
     if node.kind == "Split":
@@ -223,10 +229,11 @@ def _plain(node: OnnxNode, x: Array, rest: list[Array], events: int) -> Any:  # 
             return total / x.dtype.type(len(rest) + 1) if node.kind == "Mean" else total
         case "Cast":
             return x
-        case "LayerNormalization":
-            wide = x.astype(np.float64)
-            apart = wide - wide.mean(axis=-1, keepdims=True)
-            deviation = np.sqrt((apart**2).mean(axis=-1, keepdims=True) + real(node, "epsilon", 1e-5))
+        case "LayerNormalization" | "RMSNormalization":
+            apart = x.astype(np.float64)
+            if node.kind == "LayerNormalization":
+                apart = apart - apart.mean(axis=-1, keepdims=True)
+            deviation = np.sqrt((apart**2).mean(axis=-1, keepdims=True) + np.float32(real(node, "epsilon", 1e-5)))
             return (apart / deviation * rest[0] + (rest[1] if len(rest) > 1 else 0)).astype(x.dtype)
         case "Neg":
             return -x

@@ -179,7 +179,7 @@ def _matrix(walk: Walk, node: OnnxNode, places: tuple[int, int, int, int]) -> Te
         _check_sums(node, sides[1].values, _farthest(walk, node, left))
     elif isinstance(sides[0], Constant):
         _check_sums(node, sides[0].values.swapaxes(0, -1), _farthest(walk, node, right))
-    else:
+    elif isinstance(sides[0], Tensor):
         _check_sums(node, np.full(sides[0].shape[-1], _farthest(walk, node, right)), _farthest(walk, node, left))
         return positions.product(walk, like)
     return linear.matmul(walk, like)

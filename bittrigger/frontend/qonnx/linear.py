@@ -208,7 +208,7 @@ def normalised(walk: Walk, node: OnnxNode) -> Tensor:
 
 
 def layer_normalised(walk: Walk, node: OnnxNode) -> Tensor:
-    """A LayerNormalization along the last axis, exactly rounded to the type of the quantiser behind it, or of the output."""
+    """A LayerNormalization or RMSNormalization along the last axis, exactly rounded to the type behind it, or of the output."""
     source = walk.plain(node, walk.operand(node))
     axis, rank = whole(node, "axis", -1), len(source.shape) + 1
     size = source.shape[-1]
@@ -218,10 +218,13 @@ def layer_normalised(walk: Walk, node: OnnxNode) -> Tensor:
         raise refused(node, f"axis {axis} of {rank} axes, or parameters of another shape", "allowed is the last axis")
     if whole(node, "stash_type", 1) != 1:
         raise refused(node, "its stash_type is no float", "allowed is 1")
+    epsilon = float(np.float32(real(node, "epsilon", 1e-5)))
+    if not epsilon > 0:
+        raise refused(node, f"epsilon is {epsilon:g}, so that it may divide by 0", "allowed are positive numbers")
     source = walk.ordered(node, source)
     facts = {
         attributes.PARAMETERS: parts if len(parts) == 2 else [*parts, np.zeros(size, dtype=np.float32)],
-        attributes.EPSILON: real(node, "epsilon", 1e-5),
-        attributes.CENTRED: True,
+        attributes.EPSILON: epsilon,
+        attributes.CENTRED: node.kind == "LayerNormalization",
     }
     return walk.made(node, "lengths", [source], source, **facts)

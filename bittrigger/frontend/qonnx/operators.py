@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from bittrigger.frontend.qonnx import elementwise, finn, integers, linear, positions, qcdq, quantisers, thresholds
+from bittrigger.frontend.qonnx import (
+    elementwise,
+    finn,
+    integers,
+    linear,
+    positions,
+    qcdq,
+    quantisers,
+    thresholds,
+    turned,
+)
 from bittrigger.frontend.qonnx.constants import shape_of
+from bittrigger.frontend.qonnx.einsum import einsum
 from bittrigger.frontend.qonnx.file import OnnxNode
 from bittrigger.frontend.qonnx.refusals import REFUSED
 from bittrigger.frontend.qonnx.tensors import Constant, Tensor, Value, Walk, refused
@@ -59,6 +70,10 @@ def _matmul(walk: Walk, node: OnnxNode) -> Tensor:
 
 def _convolution(walk: Walk, node: OnnxNode) -> Tensor:
     return linear.channels_first(linear.convolution, walk, node)
+
+
+def _transposed(walk: Walk, node: OnnxNode) -> Tensor:
+    return linear.channels_first(turned.transposed, walk, node)
 
 
 def _pooling(walk: Walk, node: OnnxNode) -> Tensor:
@@ -117,8 +132,11 @@ _SUMS = {
     "MatMul": _op(_matmul, 2),
     "Gemm": _op(linear.gemm, 2, 3, "alpha beta transA transB"),
     "Conv": _op(_convolution, 2, 3, f"{_WINDOWS} group"),
+    "ConvTranspose": _op(_transposed, 2, 3, f"{_WINDOWS} group output_padding output_shape"),
+    "Einsum": _op(einsum, 2, 2, "equation", folds=False),
     "BatchNormalization": _op(linear.normalised, 5, 5, "epsilon momentum training_mode spatial"),
     "LayerNormalization": _op(linear.layer_normalised, 2, 3, "axis epsilon stash_type"),
+    "RMSNormalization": _op(linear.layer_normalised, 2, 2, "axis epsilon stash_type"),
     "MaxPool": _op(_pooling, 1, 1, f"{_WINDOWS} ceil_mode storage_order"),
     "AveragePool": _op(_pooling, 1, 1, f"{_WINDOWS} ceil_mode count_include_pad"),
 }

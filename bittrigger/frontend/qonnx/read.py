@@ -38,11 +38,23 @@ def read_qonnx(path: Path, name: str, settings: Settings, inputs: FloatArray | N
     return lower_onnx(read_onnx(path), name, settings, inputs)
 
 
-def lower_onnx(
-    model: OnnxModel, name: str, settings: Settings, inputs: FloatArray | None = None, chosen: tuple[str, ...] = ()
+def lower_onnx(  # noqa: PLR0917
+    model: OnnxModel,
+    name: str,
+    settings: Settings,
+    inputs: FloatArray | None = None,
+    chosen: tuple[str, ...] = (),
+    reference: Reference = Reference.QONNX,
 ) -> Graph:
-    """The integer graph of a model; arguments and errors as in ``read_qonnx``, and what was declared for it before."""
-    reference = Reference.TYPED_QONNX if settings.declared.is_any else Reference.QONNX
+    """The integer graph of a model; arguments and errors as in ``read_qonnx``.
+
+    Args:
+        chosen: what was declared for it before.
+        reference: whose bits an exact design gives, where no types are declared.
+    """
+    framework = reference.framework
+    if settings.declared.is_any:
+        reference = Reference.TYPED_PYTORCH if reference is Reference.PYTORCH else Reference.TYPED_QONNX
     with np.errstate(all="ignore"):  # what is not finite is refused
         layers = layers_of(model, typed=settings.input_precision is None)
     try:
@@ -50,9 +62,11 @@ def lower_onnx(
             layers, settings, name=identifier(name), inputs=inputs, chosen=chosen, reference=reference
         ).graph
     except Float32RoundsError as error:
-        raise Float32RoundsError(str(error).replace("Keras", "ONNX")) from error
+        raise Float32RoundsError(str(error).replace("Keras", framework)) from error
     except UnsupportedModelError as error:
-        raise UnsupportedModelError(str(error).replace("Keras", "ONNX").replace("a QActivation", "a Quant")) from error
+        quantiser = "a Quant" if reference.framework == "ONNX" else "a quantiser"
+        said = str(error).replace("Keras", framework).replace("a QActivation", quantiser)
+        raise UnsupportedModelError(said) from error
 
 
 def layers_of(model: OnnxModel, *, typed: bool = True) -> Layers:

@@ -57,10 +57,10 @@ REFUSED: Sequence[tuple[str, str, str]] = (
         "allowed are Relu, Clip, Max, Min and Quant; a comparison with a constant is a BipolarQuant or a MultiThreshold",
     ),
     (
-        "RMSNormalization InstanceNormalization GroupNormalization LpNormalization MeanVarianceNormalization "
+        "InstanceNormalization GroupNormalization LpNormalization MeanVarianceNormalization "
         "LRN SimplifiedLayerNormalization",
         "it divides by what each event's own values give",
-        "allowed are BatchNormalization and LayerNormalization",
+        "allowed are BatchNormalization, LayerNormalization and RMSNormalization",
     ),
     (
         "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare GlobalLpPool LpPool",
@@ -68,12 +68,12 @@ REFUSED: Sequence[tuple[str, str, str]] = (
         "write it as Abs, or Mul of a tensor by itself, with a ReduceSum behind",
     ),
     (
-        "ConvTranspose DeformConv Col2Im MaxUnpool MaxRoiPool RoiAlign GridSample AffineGrid CenterCropPad ImageDecoder Upsample",
+        "DeformConv Col2Im MaxUnpool MaxRoiPool RoiAlign GridSample AffineGrid CenterCropPad ImageDecoder Upsample",
         "it is no convolution, pooling or resizing that is read",
         "allowed are Conv, MaxPool, AveragePool and Resize to the nearest by whole factors",
     ),
     (
-        "Einsum CumSum CumProd Det Trilu Tile Expand OneHot EyeLike Range Size ReverseSequence GatherElements GatherND Scatter "
+        "CumSum CumProd Det Trilu Tile Expand OneHot EyeLike Range Size ReverseSequence GatherElements GatherND Scatter "
         "ScatterElements ScatterND TensorScatter DepthToSpace SpaceToDepth CastLike Mod",
         "it is not written as sums or wires yet",
         "allowed are MatMul, Reshape, Transpose, Slice, Gather with fixed indices and Concat",

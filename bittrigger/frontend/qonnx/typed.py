@@ -32,7 +32,7 @@ ROUNDINGS = {
 BIAS = ".bias"
 """Behind the name of a node: its bias."""
 
-_KERNELS = ("MatMul", "Gemm", "Conv")
+_KERNELS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum")
 _SUMS = (*_KERNELS, "Add", "BatchNormalization")
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div")
 _CHOOSING = (*MOVING, *PICKING, "Resize", "MaxPool", "Max", "Min", "Shape", "Constant", "ConstantOfShape", "Split")
@@ -132,7 +132,7 @@ def _float_arrays(made: _Rewritten, node: OnnxNode) -> Iterator[tuple[int, str]]
     own = node.called
     if node.kind in _KERNELS:
         for place, name in enumerate(node.inputs):
-            bias = place == 2
+            bias = place == 2 and node.kind != "Einsum"
             if name in made.constants and (bias or _is_float(made.constants[name])):
                 yield place, own + BIAS if bias else own
     elif node.kind == "Add" and any(made.kinds.get(name) == "MatMul" for name in node.inputs):
