@@ -160,13 +160,14 @@ def convert(
     overwrite: bool = False,
     **chosen: Any,  # noqa: ANN401 - fields of Settings, checked there
 ) -> Design:
-    """Convert a Keras model into firmware, compared with Keras on every bit before anything is written.
+    """Convert a model into firmware, compared with its framework on every bit before anything is written.
 
     Args:
-        model: an ``.h5`` or ``.keras`` file, or a Keras model object.
+        model: a file of Keras, ONNX or PyTorch, a Keras model object, or a module of PyTorch in ``model.eval()``.
         folder: the build, which appears whole or not at all.
         settings: everything that can be chosen; or name single ones, as ``budget="cms-phase2-correlator-layer2"``.
-        inputs: real events `(events, n_inputs)` to compare on, besides random ones.
+        inputs: real events `(events, n_inputs)` to compare on, besides random ones; for a module of PyTorch in the shape that
+            it is called with, `(events, ...)`, a tuple where it has several arguments.
         synthesize: whether Yosys counts LUTs and flip-flops.
         overwrite: whether an earlier build in ``folder`` is replaced.
 
@@ -174,9 +175,10 @@ def convert(
         BittriggerError: if the model, a setting or the folder will not do, or a bit differs.
     """
     from bittrigger.compile.convert import convert as run
+    from bittrigger.compile.foreign import with_events
 
-    source = Path(model) if isinstance(model, str | PathLike) else model
-    values = None if inputs is None else _events(inputs)
+    source, values = with_events(Path(model) if isinstance(model, str | PathLike) else model, inputs)
+    values = _events(inputs) if values is None and inputs is not None else values
     made = _settings(settings, chosen)
     build, _ = run(source, Path(folder), made, inputs=values, synthesize=synthesize, overwrite=overwrite)
     return Design(build)

@@ -248,7 +248,7 @@ def spoken(rounding, activation, *affine):
         "file", {"class_name": "QUnaryFunctionLUT", "config": {"name": "table", "activation": activation}}, "", {}
     )
     front, back = ({"RND": mode, "SAT": "SAT"} for mode in ("RND", rounding))
-    types = [np.array([[value]]) for value in (1, 6, 4)], [np.array([[value]]) for value in (1, 8, 1)]
+    types = [np.array([[value]]) for value in (1, 6, 4)], [np.array([[value]]) for value in (1, 8, 2)]
     say_open(part, ("FixedPointQuantizer", front, types[0]), ("FixedPointQuantizer", back, types[1]), *affine)
     return part.said
 

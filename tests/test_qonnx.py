@@ -469,7 +469,9 @@ def _wrapping(turned, kind="QGemm"):
         shape = {"QGemm": (1, 33_100) if turned else (33_100, 1), "ConvInteger": (1, 33_100, 1)}.get(kind, (33_100, 1))
         weights, zero = net.constant(np.full(shape, 255), "uint8"), net.constant(0, "uint8")
         if kind == "QGemm":
-            return net.add(kind, x, 0.25, zero, weights, 1.0, zero, "", 1024.0, zero, domain="com.microsoft", transB=turned)
+            return net.add(
+                kind, x, 0.25, zero, weights, 1.0, zero, "", 1024.0, zero, domain="com.microsoft", transB=turned
+            )
         if kind == "ConvInteger":
             x = net.add("Reshape", x, net.constant([1, 33_100, 1], "int64"))
         return net.add("Cast", net.add(kind, x, weights, zero, zero), to=1)
@@ -477,9 +479,13 @@ def _wrapping(turned, kind="QGemm"):
     return build
 
 
-@pytest.mark.parametrize("build", [_wrapping(0), _wrapping(1), _wrapping(0, "MatMulInteger"), _wrapping(0, "ConvInteger")])
+@pytest.mark.parametrize(
+    "build", [_wrapping(0), _wrapping(1), _wrapping(0, "MatMulInteger"), _wrapping(0, "ConvInteger")]
+)
 def test_sums_that_an_int32_does_not_hold_are_refused(tmp_path, build):
-    message = r"sums of 33,100 products, which reach 2,152,327,500, where an int32 wraps around; .*split it into several"
+    message = (
+        r"sums of 33,100 products, which reach 2,152,327,500, where an int32 wraps around; .*split it into several"
+    )
     with pytest.raises(UnsupportedModelError, match=message):
         read_of(tmp_path, build, (33_100,))
 

@@ -56,7 +56,7 @@ WITHIN = {
         "nodes": "elementwise kernels",
         "lower": "attributes elementwise kernels keras_layers nodes refusals",
         "hls4ml_project": "elementwise nodes",
-        "pytorch": "elementwise nodes",
+        "pytorch": "elementwise nodes qonnx",
         "qonnx": "attributes distance elementwise kernels keras_layers lower",
     },
     "prove": {

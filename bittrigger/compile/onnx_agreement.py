@@ -1,6 +1,8 @@
-"""An ONNX graph in floating point against the integers, before anything is built."""
+"""An ONNX graph, or a module of PyTorch, in floating point against the integers, before anything is built."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,11 +27,18 @@ MAX_CODES = 1 << 22
 """Codes of the widest tensor, over all events, that are computed at a time; bounds the memory."""
 
 
-def check_onnx(model: OnnxModel, graph: Graph, settings: Settings, inputs: FloatArray | None = None) -> Measured:
-    """Compare the nodes of a file, computed one after the other, with the integer graph, on values of its ports.
+def check_onnx(
+    model: OnnxModel,
+    graph: Graph,
+    settings: Settings,
+    inputs: FloatArray | None = None,
+    own: Callable[[FloatArray], FloatArray] | None = None,
+) -> Measured:
+    """Compare the nodes of a graph, computed one after the other, with the integer graph, on values of its ports.
 
     Args:
         inputs: real events `(events, n_inputs)` besides the corners and random codes.
+        own: what the framework itself gives for events in float32, in the place of the nodes.
 
     Raises:
         MismatchError: if a single bit of a graph of the exact grade differs from float32.
@@ -39,19 +48,20 @@ def check_onnx(model: OnnxModel, graph: Graph, settings: Settings, inputs: Float
         codes.append(encode_events(graph, inputs))
     values = decode_inputs(graph, np.concatenate(codes))
     found = outputs_of(graph, Oracle(graph), values)
-    single = Distance.between(_computed(model, graph, settings, values, np.float32), found)
+    whole = _computed(model, graph, settings, values, np.float32) if own is None else _rounded(graph, own(values))
+    single = Distance.between(whole, found)
     if graph.basis.grade is Grade.EXACT:
         if single.events:
+            what = "the nodes of the file" if own is None else f"the module of {graph.basis.reference.framework}"
             raise MismatchError(
-                f"{single.events} of {len(values)} events: the nodes of the file in float32 and the oracle differ, by up to "
-                f"{single.largest:g}"
+                f"{single.events} of {len(values)} events: {what} in float32 and the oracle differ, by up to {single.largest:g}"
             )
         return Measured(len(values), single)
     return Measured(len(values), single, Distance.between(_computed(model, graph, settings, values, np.float64), found))
 
 
 def _computed(model: OnnxModel, graph: Graph, settings: Settings, values: FloatArray, dtype: type) -> FloatArray:
-    """The outputs in one precision, in the declared types of the outputs where they have them."""
+    """The outputs of the nodes in one precision, in the declared types where they have them."""
     step = max(16, MAX_CODES // (16 * max(node.size for node in graph.nodes)))
     try:
         with np.errstate(all="ignore"):
@@ -64,7 +74,11 @@ def _computed(model: OnnxModel, graph: Graph, settings: Settings, values: FloatA
             f"ONNX file of {graph.name!r}: its nodes cannot be computed one after the other ({str(error)[:160]}); allowed are "
             "valid graphs; export it again"
         ) from error
-    whole = np.concatenate(parts)
+    return _rounded(graph, np.concatenate(parts))
+
+
+def _rounded(graph: Graph, whole: FloatArray) -> FloatArray:
+    """The outputs in the declared types of those that have one."""
     start = 0
     for output, kind in zip(graph.outputs, graph.basis.rounded, strict=False):
         size = graph[output].size

@@ -30,7 +30,24 @@ class Reference(enum.Enum):
     QONNX = "qonnx"
     TYPED_QONNX = "typed-qonnx"
     """The ONNX graph with the types that the user declared for it."""
+    TYPED_PYTORCH = "typed-pytorch"
+    """The PyTorch network with the types that the user declared for it."""
 
+    @property
+    def framework(self) -> str:
+        """Whose models they are, as sentences call it."""
+        return _FRAMEWORKS.get(self, "Keras")
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the user declared types for values in the model."""
+        return self in (Reference.TYPED, Reference.TYPED_QONNX, Reference.TYPED_PYTORCH)
+
+
+_FRAMEWORKS = {
+    **dict.fromkeys((Reference.QONNX, Reference.TYPED_QONNX), "ONNX"),
+    **dict.fromkeys((Reference.PYTORCH, Reference.TYPED_PYTORCH), "PyTorch"),
+}
 
 _EXACT = {
     Reference.KERAS: "every bit of Keras' own float32 prediction",
@@ -39,6 +56,7 @@ _EXACT = {
     Reference.PYTORCH: "every bit of PyTorch's own float32 result",
     Reference.QONNX: "every bit of the ONNX graph's own float32 result",
     Reference.TYPED_QONNX: "every bit of the float32 result of the ONNX graph with the types declared for it",
+    Reference.TYPED_PYTORCH: "every bit of the float32 result of the PyTorch network with the types declared for it",
 }
 
 
@@ -46,7 +64,7 @@ def promise_of(grade: Grade, reference: Reference) -> str:
     """What every bit equals, in words that reports and firmware share."""
     if grade is Grade.EXACT:
         return _EXACT[reference]
-    typed = " with the types declared for it" if reference in (Reference.TYPED, Reference.TYPED_QONNX) else ""
+    typed = " with the types declared for it" if reference.is_typed else ""
     return f"every bit of the model's definition{typed} in exact arithmetic, where float32 itself rounds"
 
 

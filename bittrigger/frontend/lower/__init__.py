@@ -84,9 +84,8 @@ def lower_with_map(
         reference: whose bits an exact design gives; by default those of Keras.
     """
     project = name if name is not None else str(model_graph.config.get_project_name() or "model")
-    account = Account(
-        settings.require == "exact", "ONNX" if reference in (Reference.QONNX, Reference.TYPED_QONNX) else "Keras"
-    )
+    reference = reference or (Reference.TYPED if settings.declared.is_any else Reference.KERAS)
+    account = Account(settings.require == "exact", reference.framework)
     for sentence in chosen:
         account.choose(sentence)
     walk = Walk(model_graph, Builder(identifier(project), account), settings, inputs)
@@ -94,7 +93,6 @@ def lower_with_map(
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
     outputs, shapes, rounded = walk.outputs()
-    reference = reference or (Reference.TYPED if settings.declared.is_any else Reference.KERAS)
     basis = replace(account.basis(rounded), reference=reference)
     graph = Graph(identifier(project), walk.builder.nodes, outputs, basis)
     verify(graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -87,9 +88,9 @@ def computed(node: OnnxNode, x: Array, rest: list[Array]) -> Array:
     ]
     made = np.zeros((len(x), kernel.shape[1] * groups, *lengths), dtype=x.dtype)
     parts = np.stack(np.split(x, groups, axis=1), axis=1)
-    own = kernel.reshape(groups, -1, *kernel.shape[1:])
-    for taps in np.ndindex(*size):
-        terms = np.einsum("egc...,gco->ego...", parts, own[(..., *taps)])
+    own = kernel.reshape(groups, -1, kernel.shape[1], math.prod(size))
+    for number, taps in enumerate(np.ndindex(*size)):
+        terms = np.einsum("egc...,gco->ego...", parts, own[..., number])
         reached = [
             slice(tap * step, tap * step + (n - 1) * gap + 1, gap)
             for tap, step, gap, n in zip(taps, dilations, strides, positions, strict=True)
