@@ -12,7 +12,6 @@ import numpy.typing as npt
 from bittrigger.frontend.attributes import MODELS, WRAPPERS
 from bittrigger.frontend.keras_file.keras_3 import (
     FOLDED,
-    NORMALISED,
     QUANTIZERS,
     cells,
     held,
@@ -90,8 +89,11 @@ def _arrays(entry: _Entry, place: str, waiting: Arrays) -> list[Array]:
     kind, config = entry[0]["class_name"], entry[0]["config"]
     found = [array for part in cells(kind) for array in numbered(waiting.pop(f"{place}{part}vars", {}))]
     if kind in FOLDED:
-        return _fold(kind, config, found, numbered(waiting.pop(f"{place}batchnorm/vars", {})))
-    return _normalise(config, entry[1][QUANTIZERS], found) if kind == NORMALISED else found
+        normalisation = numbered(waiting.pop(f"{place}batchnorm/vars", {}))
+        if entry[1]["class_name"] != kind:
+            return _fold(kind, config, found, normalisation)
+        return [*found[:-1], *normalisation[:-2], *found[-1:], *normalisation[-2:]]  # the last counts steps of training
+    return _normalise(config, entry[1][QUANTIZERS], found) if QUANTIZERS in entry[1] else found
 
 
 def _checked(layer: Any, arrays: list[Array]) -> Iterator[tuple[Any, Array]]:

@@ -23,6 +23,7 @@ from bittrigger.frontend.keras_file.allowed import check_config
 from bittrigger.frontend.keras_file.beside import DESCRIPTION, weights_beside
 from bittrigger.frontend.keras_file.hgq_2 import expanded
 from bittrigger.frontend.keras_file.keras_3 import as_keras_2
+from bittrigger.frontend.keras_file.keras_3_hdf5 import as_archived
 from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
 from bittrigger.system.files import read_at_most
@@ -42,12 +43,14 @@ Array = npt.NDArray[Any]
 SAID = "_bittrigger_said"
 """Where a model keeps what the report tells of its file."""
 
+_BY_CLASS = "layers/"
+"""Where the arrays of archives of Keras 2.15 and later lie: by the classes of the layers, as those of Keras 3."""
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
 _ALLOWED = (
-    "allowed are files of model.save('name.h5') of Keras 2, of model.save('name.keras') of Keras 2 and 3, and name.json of "
-    "model.to_json() with the weights of Keras 2 in name_weights.h5 beside it"
+    "allowed are files of model.save('name.keras') and model.save('name.h5') of Keras 2 and 3, and name.json of model.to_json() "
+    "with the weights of Keras 2 in name_weights.h5 beside it"
 )
 
 
@@ -87,6 +90,8 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     content = _read(path, _read_bytes(path))
     given = config = content.config
     said: list[str] = []
+    if content.keras_3 and not content.archive:
+        given = as_archived(str(path), given)
     if content.keras_3:
         given = expanded(str(path), given, content.weights, said)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
@@ -186,7 +191,8 @@ def _read(path: Path, data: bytes) -> _Content:
 def _read_hdf5(path: Path, data: bytes) -> _Content:
     file = hdf5.Hdf5(data)
     root = file.group(file.root)
-    _check_version(path, (file.texts(root, "keras_version") or [""])[0], ("2",))
+    version = (file.texts(root, "keras_version") or [""])[0]
+    _check_version(path, version, ("2", "3"))
     texts = file.texts(root, "model_config")
     if texts is None or len(texts) != 1:
         found = "weights only" if file.names(root, "layer_names") else "no model"
@@ -198,7 +204,7 @@ def _read_hdf5(path: Path, data: bytes) -> _Content:
             f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
         )
     weights = _arrays(file, file.group(file.find(root, "model_weights")))
-    return _Content(_parse(path, texts[0]), weights, archive=False)
+    return _Content(_parse(path, texts[0]), weights, archive=False, keras_3=_major(version) == "3")
 
 
 def _read_apart(path: Path, data: bytes) -> _Content:
@@ -259,8 +265,8 @@ def _read_archive(path: Path, data: bytes) -> _Content:
     file = hdf5.Hdf5(found[_ARCHIVE_WEIGHTS])
     weights: dict[str, dict[str, Array]] = {}
     for place, header in file.arrays():
-        owner, _, name = place.rpartition("/")
-        if not place.startswith("optimizer/"):
+        owner, _, name = place.replace("\\", "/").rpartition("/")  # Windows writes its own separators
+        if not owner.startswith("optimizer"):
             weights.setdefault(owner, {})[name] = file.array(header, place)
     config = _parse(path, found[_ARCHIVE_CONFIG].decode("utf-8", "replace"))
     return _Content(config, weights, archive=True, keras_3=_major(version) == "3")
@@ -292,10 +298,7 @@ def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], conte
                     model = _build(config, archive=archive)
             except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
                 model = _build(config, archive=archive)
-            if content.keras_3:
-                keras_3_weights.assign(model, given, config, content.weights)
-            else:
-                (_assign_archive if archive else _assign_hdf5)(model, content.weights)
+            _assign(model, given, config, content)
         except (
             *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError, ArithmeticError),
             *(RecursionError, MemoryError, NotImplementedError, tf.errors.OpError),
@@ -303,12 +306,31 @@ def _load(path: Path, given: Mapping[str, Any], config: Mapping[str, Any], conte
             reason = " ".join(str(_cause(error)).split())[:400]
             raise UnsupportedModelError(
                 f"model file {path}: Keras cannot build it: {_layer_of(error)}{reason}; allowed are models whose weights and "
-                f"shapes fit their layers; save it again{'' if content.keras_3 else ' as .h5 with Keras 2 and QKeras 0.9'}"
+                f"shapes fit their layers; save it again{_again(content)}"
             ) from error
         finally:
             if filtered:
                 tf.debugging.enable_traceback_filtering()
         return model
+
+
+def _again(content: _Content) -> str:
+    if not content.keras_3:
+        return " as .h5 with Keras 2 and QKeras 0.9"
+    return "" if content.archive else " with model.save('name.keras')"
+
+
+def _assign(model: KerasModel, given: Mapping[str, Any], config: Mapping[str, Any], content: _Content) -> None:
+    """Give each layer its arrays, wherever the version of Keras that wrote the file puts them."""
+    by_class = {place: arrays for place, arrays in content.weights.items() if place.startswith(_BY_CLASS)}
+    if not content.archive:
+        _assign_hdf5(model, content.weights)
+    elif content.keras_3:
+        keras_3_weights.assign(model, given, config, content.weights)
+    elif by_class:
+        keras_3_weights.assign(model, config, config, by_class)
+    else:
+        _assign_archive(model, content.weights)
 
 
 def _layer_of(error: BaseException) -> str:
