@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import (
@@ -17,14 +19,21 @@ from bittrigger.frontend.elementwise.chains import (
     StridedInterval,
     distinct_channels,
 )
+from bittrigger.frontend.elementwise.decided import Rounded, decided
 from bittrigger.frontend.elementwise.exact import affine_part, is_affine, line_of
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.elementwise.thresholds import grid_of_step
-from bittrigger.ir.fixed import FloatArray, IntArray
+from bittrigger.ir.casts import Cast
+from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Overflow, Rounding, overflow
 
-MAX_POINTS = 1 << 20
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_POINTS = 1 << 22
 """Most codes, summed over the distinct channels of a layer, that are tabulated."""
+
+MAX_DECIDED = 1 << 18
+"""Most codes of a channel that are computed one by one: some seconds of work."""
 
 MARGIN = 2.0**-46
 """Relative change of an argument that must not change a code: 64 times the spacing of doubles."""
@@ -57,27 +66,66 @@ def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: i
 
 def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int, grid: Grid) -> Segments:
     affine = affine_part(steps)
-    line = line_of(steps[:affine], channel, frac)
+    line, rest = line_of(steps[:affine], channel, frac), steps[affine:]
     codes = span.codes(0, span.points)
     exact = codes.astype(object) * line.slope + line.offset
     values = (exact / line.unit).astype(np.float64)  # integers without limit: rounded once
-    found = _codes(steps[affine:], channel, values, grid)
-    wrong = np.zeros(len(codes), dtype=bool)
-    for factor in (1 - MARGIN, 1 + MARGIN):
-        wrong |= _codes(steps[affine:], channel, values * factor, grid) != found
-    exactly = all(isinstance(step, Apply) and step.function.rational for step in steps[affine:])
-    if wrong.any() and not exactly:
-        raise UnsupportedModelError(
-            f"layer {steps[-1].layer!r}: for {int(wrong.sum())} of {len(codes)} codes its result lies so near to a tie that "
-            "double precision does not decide it; allowed are results that it decides; where a declared type cuts off (TRN), "
-            "round to the nearest (RND_CONV), else change a bias or scale by a little"
-        )
+    found = _codes(rest, channel, values, grid)
+    if not all(isinstance(step, Apply) and step.function.rational for step in rest):
+        places = np.flatnonzero(_unsure(rest, channel, values, grid, found))
+        if places.size:
+            found[places] = _decided(rest, [Fraction(int(exact[k]), line.unit) for k in places], len(codes))
     starts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
     stops = np.r_[starts[1:], len(found)] - 1
     return Segments(codes[starts], codes[stops], found[starts])
 
 
-def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid) -> IntArray:
+def _unsure(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid, found: IntArray) -> BoolArray:
+    """Which codes an argument, or a value of a function, that is off by a little would change."""
+    wrong = np.zeros(len(values), dtype=bool)
+    for change in (-MARGIN, MARGIN):
+        wrong |= _codes(steps, channel, values * (1 + change), grid) != found
+        wrong |= _codes(steps, channel, values, grid, change) != found
+    return wrong
+
+
+def _decided(steps: Sequence[Step], points: list[Fraction], count: int) -> IntArray:
+    """The codes of a function and a type behind it at some of ``count`` points, by as many digits as they take.
+
+    Raises:
+        UnsupportedModelError: if the function is none that is known so well, or even these digits leave one open.
+    """
+    first, last = steps[0], steps[-1]
+    function = first.function.exact if isinstance(first, Apply) else None
+    cast = _cast_of(last) if len(steps) == 2 else None
+    if function is not None and cast is not None and len(points) <= MAX_DECIDED:
+        falls = points[-1] < points[0]
+        codes = decided(function, Rounded(cast.frac, cast.rounding), points[::-1] if falls else points)
+        if codes is not None:
+            size = 1 << cast.fixed.width
+            near = [code % size if cast.overflow is Overflow.WRAP else min(max(code, -size), size) for code in codes]
+            return overflow(np.array(near[::-1] if falls else near, dtype=np.int64), cast.fixed, cast.overflow)
+    raise UnsupportedModelError(
+        f"layer {last.layer!r}: for {len(points)} of {count} codes its result lies so near to a tie that "
+        "double precision does not decide it; allowed are results that it decides; where a declared type cuts off (TRN), "
+        "round to the nearest (RND_CONV), else change a bias or scale by a little"
+    )
+
+
+def _cast_of(step: Step) -> Cast | None:
+    """The type to which a step rounds, if it does nothing else."""
+    if not isinstance(step, Apply):
+        return None
+    grid = step.function.grid
+    if step.function.cast is not None or grid is None or not step.function.plain:
+        return step.function.cast
+    limits = Interval(grid.lo, grid.hi)
+    whole = FixedPoint.holding(limits, grid.frac)
+    return Cast(whole, Rounding.RND_CONV, Overflow.SAT) if whole.interval == limits else None
+
+
+def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid, change: float = 0.0) -> IntArray:
+    """The codes of ``values``; what functions give is changed by that part of it, and of 1."""
     for step in steps:
         values = double_step(step, values, channel)
         if np.isnan(values).any():
@@ -85,6 +133,8 @@ def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid) 
                 f"layer {step.layer!r}: its result is no number for some input; allowed are functions of all that can come; "
                 "limit what goes into it, for example by a Clip"
             )
+        if change and grid_of_step(step) is None:
+            values = values + change * (np.abs(values) + 1)
     codes: IntArray = np.clip(np.rint(np.ldexp(values, grid.frac)), grid.lo, grid.hi).astype(np.int64)
     return codes
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import onnx
+from bittrigger.frontend.elementwise.decided import Exact, exact_of
 from bittrigger.frontend.elementwise.grids import Grid, Spec, is_plain, quantizer_grid
 from bittrigger.frontend.elementwise.own_functions import GRIDS, OWN
 from bittrigger.frontend.elementwise.own_functions import RATIONAL as RATIONAL_OWN
@@ -94,6 +95,7 @@ class Function:
         rational: whether doubles hold its results without rounding.
         declared: whether it is no function of the model, but the type that was declared for an output.
         slope: below zero, if above it is the identity, below it a line through zero, and nothing else.
+        exact: its values between bounds, where these are known.
         cast: the type to which it assigns, if it does that and nothing else, with modes of its own.
     """
 
@@ -110,6 +112,7 @@ class Function:
     declared: bool = False
     cast: Cast | None = None
     slope: float | None = None
+    exact: Exact | None = None
 
 
 def is_softmax(spec: Spec) -> bool:
@@ -117,7 +120,7 @@ def is_softmax(spec: Spec) -> bool:
     return spec["module"] == "keras" and spec["class_name"] in _SOFTMAX
 
 
-def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind
+def function_from_spec(layer: str, spec: Spec) -> Function:
     """The function that ``spec`` describes.
 
     Args:
@@ -126,6 +129,10 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
     Raises:
         UnsupportedModelError: if it is unknown, random at inference, or depends on more than its argument.
     """
+    return replace(_described(layer, spec), exact=exact_of(spec["module"], spec["class_name"], spec["config"]))
+
+
+def _described(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind
     module, name, config = spec["module"], spec["class_name"], spec["config"]
     if module == "qkeras" and name in QUANTIZERS:
         return _quantizer(layer, name, config)
