@@ -33,6 +33,7 @@ from bittrigger.frontend.nodes.bends import bent, first_bend
 from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.division import rounded_quotient
 from bittrigger.frontend.nodes.ideal import ideal_plan
+from bittrigger.frontend.nodes.pieces import beside_a_line
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, FloatArray, Interval, Rounding
@@ -276,6 +277,8 @@ def _cheapest(builder: Builder, signal: Signal) -> Plan:
     intended = last.function.grid if isinstance(last, Apply) else None
     narrow = intended is not None or Interval(grid.lo, grid.hi).width <= MAX_VALUE_BITS
     plans = fits_and_tables(builder, signal, runs, grid, table=narrow)
+    if not plans and narrow and (pieces := beside_a_line(builder, signal, runs, grid)) is not None:
+        return pieces
     if not plans:
         steps = max(run.breakpoints for run in runs)
         if isinstance(last, Apply) and intended not in (None, grid):

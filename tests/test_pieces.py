@@ -1,0 +1,72 @@
+"""Functions that are a line above zero, or nearly one: that line and a table of what is left, equal on every code."""
+
+import numpy as np
+import pytest
+from keras_models import layers, tf
+
+from bittrigger.compile.agreement import check_agreement
+from bittrigger.compile.read import read_model
+from bittrigger.frontend.elementwise.chains import Apply
+from bittrigger.frontend.elementwise.double import double_runs
+from bittrigger.frontend.elementwise.functions import assigning_to, function_from_spec
+from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS
+from bittrigger.ir.basis import Grade
+from bittrigger.ir.casts import parse_cast
+from bittrigger.ir.graph import Lookup, evaluate
+from bittrigger.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow and Keras
+
+FUNCTIONS = {
+    "elu": lambda: layers.ELU(1.25),
+    "selu": lambda: layers.Activation("selu"),
+    "softplus": lambda: layers.Activation("softplus"),
+    "swish": lambda: layers.Activation("swish"),
+    "a threshold": lambda: layers.ThresholdedReLU(0.75),
+}
+
+
+def read(layer, kind=None, offset=False):
+    port = tf.keras.Input((2,), name="x")
+    x = layers.BatchNormalization(name="n", epsilon=0.0)(port) if offset else port
+    model = tf.keras.Model(port, layer(x))
+    if offset:
+        ones = np.ones(2)
+        model.get_layer("n").set_weights([ones, np.array([0.375, -0.25]), 0 * ones, ones])
+    settings = Settings(input_precision="fixed<16,6>", output_precision=kind or "auto", layer_precision={})
+    return model, read_model(model, settings, name="net").graph
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_of_16_bits_at_an_output(name):
+    """Its table had more than 4,096 steps, which was refused."""
+    model, graph = read(FUNCTIONS[name]())
+    tables = [node for node in graph.nodes if isinstance(node, Lookup) and not node.sums]
+    assert 0 < max(len(starts) for node in tables for starts in node.starts) <= MAX_BREAKPOINTS + 1
+    measured = check_agreement(model, graph)
+    assert graph.basis.grade is Grade.EXACT or measured.float64.events == 0
+
+
+@pytest.mark.parametrize("kind", ["fixed<16,6,TRN,WRAP>", "fixed<16,6>"])
+@pytest.mark.parametrize("name", ["ELU", "softplus"])
+def test_every_code_is_that_of_the_function(name, kind):
+    from bittrigger.frontend.nodes.builder import Builder
+    from bittrigger.frontend.nodes.elementwise import lower_elementwise
+    from bittrigger.frontend.nodes.signal import Signal
+    from bittrigger.ir.fixed import parse_fixed
+    from bittrigger.ir.graph import Graph
+
+    spec = {"module": "keras", "class_name": name, "config": {"alpha": 1.0} if name == "ELU" else {}}
+    cast = parse_cast(kind)
+    steps = (Apply("f", function_from_spec("f", spec)), Apply("t", assigning_to(cast)))
+    builder = Builder("net")
+    builder.account.exact = False
+    port = parse_fixed("fixed<16,6>")
+    part = builder.add_input("x", 3, port, port.interval)
+    made = lower_elementwise(builder, Signal((part,), (3,), steps=steps, copies=3, ideal=True))
+    graph = Graph("net", builder.nodes, made.parts)
+    codes = np.arange(-(1 << 15), 1 << 15)
+    found = evaluate(graph, np.stack([codes, codes[::-1], np.roll(codes, 5)], axis=1))
+    _, (run,) = double_runs(steps, builder.reach(part)[:1], 10)
+    wanted = run.value[np.searchsorted(run.first, codes, side="right") - 1]
+    assert (found == np.stack([wanted, wanted[::-1], np.roll(wanted, 5)], axis=1)).all()
