@@ -12,9 +12,9 @@ from bittrigger.frontend.keras_model.quiet import mend_qkeras
 from bittrigger.frontend.keras_model.typed_weights import with_weights
 from bittrigger.hls4ml.declared import declared_of
 from bittrigger.ir.basis import Grade
-from bittrigger.ir.casts import parse_cast
+from bittrigger.ir.casts import cast_codes, parse_cast
 from bittrigger.ir.fixed import decode
-from bittrigger.ir.graph import evaluate, output_fracs
+from bittrigger.ir.graph import Lookup, evaluate, output_fracs
 from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import random_codes
 
@@ -219,23 +219,32 @@ def test_the_units_of_a_line_are_those_of_its_function():
     assert check_agreement(model, graph).float64.events == 0
 
 
-def typed_steps(layer, events, bits, whole):
-    """What a layer of Keras gives with one type for all that is within it, in double precision, step by step."""
-    step, top = 2.0**-bits, 2.0 ** (whole - 1)
-    arrays = [array.astype(np.float64) for array in layer.get_weights()]
-    kernel, again, bias = arrays
-    units = again.shape[0]
+def assigned(x, kind):
+    kind = parse_cast(kind)
+    return decode(cast_codes(x, kind), kind.frac)
+
+
+def half_even(bits, whole):
+    """What ``fixed<whole + bits, whole>`` without modes makes of gates, of what tanh gives and of states."""
+    types = f"ufixed<{bits},0>", f"fixed<{bits + 1},1>", f"fixed<{bits + whole},{whole}>"
+    return [lambda x, kind=kind: assigned(x, kind) for kind in types]
+
+
+def typed_steps(layer, events, types, operand=lambda x: x):
+    """What a layer of Keras gives with types for all that is within it, in double precision, step by step.
+
+    ``types`` assign gates, results of tanh and states, ``operand`` what goes into these functions.
+    """
+    kernel, again, bias = [array.astype(np.float64) for array in layer.get_weights()]
+    into_gate, into_tanh, state = types
 
     def gate(x):
-        return np.clip(np.rint(1 / (1 + np.exp(-x)) / step), 0, 2.0**bits - 1) * step
+        return into_gate(1 / (1 + np.exp(-operand(x))))
 
     def tanh(x):
-        return np.clip(np.rint(np.tanh(x) / step), -(2.0**bits), 2.0**bits - 1) * step
+        return into_tanh(np.tanh(operand(x)))
 
-    def state(x):
-        return np.clip(np.rint(x / step), -top / step, top / step - 1) * step
-
-    h = c = np.zeros((len(events), units))
+    h = c = np.zeros((len(events), again.shape[0]))
     for x in np.moveaxis(events, 1, 0):
         h, c = state(h), state(c)
         match type(layer).__name__:
@@ -264,16 +273,58 @@ def test_a_float_layer_with_one_type_for_all_that_is_within_it(kind):
     rounded, _ = with_weights(model, {"r": parse_cast("fixed<6,2>")})
     codes = random_codes(reading.graph, 200, 3)
     found = decode(evaluate(reading.graph, codes), output_fracs(reading.graph))
-    assert (found == typed_steps(rounded.get_layer("r"), codes.reshape(200, 3, 2) / 8, 5, 3)).all()
+    assert (found == typed_steps(rounded.get_layer("r"), codes.reshape(200, 3, 2) / 8, half_even(5, 3))).all()
+
+
+MODES = {
+    "cut": ("fixed<9,3,TRN,WRAP>", None),
+    "cut, and the sums": ("fixed<9,3,TRN,WRAP>", "fixed<10,4,TRN,WRAP>"),
+    "sums of another type": ("fixed<8,2,RND,SAT>", "fixed<9,4,TRN_ZERO,SAT_SYM>"),
+    "half to even, and the sums": ("fixed<8,3>", "fixed<8,3,TRN,WRAP>"),
+}
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+@pytest.mark.parametrize("name", MODES)
+def test_types_with_modes_within_a_layer(kind, name):
+    cell, sums = MODES[name]
+    model = sequence(kind(3, name="r"), shape=(3, 2))
+    types = {"r.cell": cell} | ({} if sums is None else {"r.sums": sums})
+    reading = read_model(model, Settings(weight_precision={"r": "fixed<6,2>"}, layer_precision=types), name="net")
+    basis = reading.graph.basis
+    assert basis.grade is Grade.EXACT or basis.measured.float64.events == 0
+    rounded, _ = with_weights(model, {"r": parse_cast("fixed<6,2>")})
+    codes = random_codes(reading.graph, 200, 3)
+    found = decode(evaluate(reading.graph, codes), output_fracs(reading.graph))
+    into = half_even(5, 3) if "even" in name else [lambda x: assigned(x, cell)] * 3
+    operand = (lambda x: x) if sums is None else (lambda x: assigned(x, sums))
+    assert (found == typed_steps(rounded.get_layer("r"), codes.reshape(200, 3, 2) / 8, into, operand)).all()
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_types_of_hls4ml_within_both_directions(layer):
+    """Sums of 16 bits times 16 bits have too many codes for a table; those of their type have not. No double is 1."""
+    kind = "fixed<16,6,TRN,WRAP>"
+    both = layers.Bidirectional(layer(3), name="both")
+    model = randomize(tf.keras.Sequential([tf.keras.Input((2, 4)), both]), 5, scale=0.7)
+    settings = Settings(
+        weight_precision={"*": kind}, layer_precision={"both.cell": kind, "both.sums": kind, "both": kind}
+    )
+    graph = read_model(model, settings, name="net").graph
+    assert graph.basis.grade is Grade.IDEAL
+    assert graph.basis.measured.float64.events == 0
+    assert max(len(starts) for node in graph.nodes if isinstance(node, Lookup) for starts in node.starts) <= 2048
 
 
 @pytest.mark.parametrize(
     ("layer", "types", "message"),
     [
-        (lambda: layers.LSTM(2, name="r"), {"r.cell": "fixed<8,3,TRN,WRAP>"}, "round half to even and saturate; take fixed"),
+        (lambda: layers.LSTM(2, name="r"), {"r.cell": "ufixed<8,3,TRN,WRAP>"}, "are signed types of up to 24 bits, some on"),
+        (lambda: layers.LSTM(2, name="r"), {"r.cell": "fixed<32,16,TRN,WRAP>"}, "are signed types of up to 24 bits, some on"),
+        (lambda: layers.LSTM(2, name="r"), {"r.sums": "fixed<8,3>"}, "gates and states a type; .* add 'r.cell'"),
         (lambda: layers.LSTM(2, name="r"), {"r.cell": "fixed<8,3>"}, "layer 'r' has weights of no type; .* --weight-precision"),
         (lambda: layers.GRU(2, activation="relu", name="r"), {"r.cell": "fixed<8,3>"}, "layer 'r' is a GRU; allowed are"),
-        (lambda: layers.SimpleRNN(2, name="r"), {"r.sums": "fixed<8,3>"}, "layer 'r' has no activation of its own"),
+        (lambda: layers.SimpleRNN(2, "relu", name="r"), {"r.sums": "fixed<8,3>"}, "layer 'r' has no activation of its own"),
     ],
 )  # fmt: skip
 def test_types_within_a_layer_that_are_none(layer, types, message):
@@ -288,3 +339,21 @@ def test_a_type_of_hls4ml_is_that_of_what_a_layer_delivers():
     types = declared_of({"Model": {"Precision": "ap_fixed<16,6>"}}, plain).layer_precision
     assert types == {"r": "ap_fixed<16,6,TRN,WRAP>"}
     assert "r" in declared_of({"LayerName": {"r": {"Precision": "ap_fixed<9,3>"}}}, model).layer_precision
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM(2, name="r"), layers.Bidirectional(layers.GRU(2), name="r")])
+def test_types_of_hls4ml_are_those_within_a_layer(layer):
+    """Gates and states are of the type of the results, sums of that of ``accum``; what is open is that of the model."""
+    plain = tf.keras.Sequential([tf.keras.Input((4, 3)), layer])
+    cut = "ap_fixed<16,6,TRN,WRAP>"
+    open_ones = {"LayerName": {"r": {"Precision": {"result": "auto", "accum": "auto"}}}}
+    for config in ({"Model": {"Precision": "ap_fixed<16,6>"}}, open_ones):
+        within = declared_of(config, plain).layer_precision
+        assert {key: within[key] for key in ("r.cell", "r.sums")} == {"r.cell": cut, "r.sums": cut}
+    named = {"LayerName": {"r": {"Precision": {"result": "ap_fixed<9,3>", "accum": "ap_fixed<12,6>"}}}}
+    within = declared_of(named, plain).layer_precision
+    assert within == {
+        "r.cell": "ap_fixed<9,3,TRN,WRAP>",
+        "r.sums": "ap_fixed<12,6,TRN,WRAP>",
+        "r": "ap_fixed<9,3,TRN,WRAP>",
+    }

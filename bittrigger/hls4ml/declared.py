@@ -17,12 +17,13 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.attributes import AVERAGES, HGQ, INERT, MAXIMA, PROBABILITIES, RECURRENT, WIRES
+from bittrigger.frontend.keras_model.typed_cells import is_recurrent
 from bittrigger.frontend.keras_model.typed_layers import function_of, has_own_activation, is_separable
 from bittrigger.frontend.keras_model.typed_weights import typed_arrays
 from bittrigger.ir.casts import cast_codes, parse_cast
 from bittrigger.ir.fixed import MAX_WIDTH, Overflow, Rounding
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Declared
-from bittrigger.settings.declared import DEPTHWISE, SUMS
+from bittrigger.settings.declared import CELL, DEPTHWISE, SUMS
 
 NAMES = {
     "kernel": ("weight",),
@@ -167,6 +168,8 @@ def _results(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
         if kind == "InputLayer":
             continue
         name, behind = layer.name, layer.name
+        if is_recurrent(layer):
+            yield from _within(types, layer, plain=plain)
         if is_separable(layer) and (deep := _between_kernels(types, layer, plain=plain)) is not None:
             yield f"{name}{DEPTHWISE}", deep
         if has_own_activation(layer):  # hls4ml makes a layer of its own of it
@@ -181,6 +184,22 @@ def _results(types: Precisions, model: Any) -> Iterator[tuple[str, str]]:
             given = types.of_model(("result",))
         if given not in (None, AUTO):
             yield name, str(given)
+
+
+def _within(types: Precisions, layer: Any, *, plain: bool) -> Iterator[tuple[str, str]]:
+    """The types within a recurrent layer: of its gates and states that of what it delivers, of their sums that of ``accum``.
+
+    What is left open is that of the model, in one without any quantiser, as it is with hls4ml.
+    """
+    found = {}
+    for part, variables in ((CELL, RESULT), (SUMS, ("accum",))):
+        given = types.own(layer.name, type(layer).__name__, variables)
+        if given in (None, AUTO) and plain:
+            given = types.of_model(variables)
+        if given not in (None, AUTO):
+            found[f"{layer.name}{part}"] = str(given)
+    if f"{layer.name}{CELL}" in found:
+        yield from found.items()
 
 
 def _divides(layer: Any) -> bool:

@@ -10,7 +10,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.declared import DEFAULT, NAMES, RESULT, in_ap_fixed, in_lower_case
 from bittrigger.ir.fixed import parse_fixed
 from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
-from bittrigger.settings.declared import DEPTHWISE, SUMS
+from bittrigger.settings.declared import CELL, DEPTHWISE, SUMS
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +95,8 @@ def _rounded(node: Any, taken: Collection[str]) -> Iterator[str]:
             yield from names
     if f"{node.name}{DEPTHWISE}" in taken:
         yield "depthwise_result"
+    if f"{node.name}{CELL}" in taken:
+        yield from (*RESULT, "accum")
     before, _, _ = node.name.rpartition("_")
     if {node.name, f"{node.name}{SUMS}", before} & set(taken):
         yield from RESULT

@@ -20,8 +20,9 @@ from bittrigger.frontend.elementwise.decided import Exact, exact_of
 from bittrigger.frontend.elementwise.grids import Grid, Spec, is_plain, quantizer_grid
 from bittrigger.frontend.elementwise.own_functions import GRIDS, OWN
 from bittrigger.frontend.elementwise.own_functions import RATIONAL as RATIONAL_OWN
+from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.kernels import Float32Array
-from bittrigger.ir.casts import Cast, cast_codes
+from bittrigger.ir.casts import Cast, cast_codes, parse_cast
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, decode
 
 SMOOTH_FUNCTIONS = ("sigmoid", "elu", "selu", "softsign", "softplus", "swish", "gelu", "exponential", "mish", "silu")
@@ -130,6 +131,22 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
         UnsupportedModelError: if it is unknown, random at inference, or depends on more than its argument.
     """
     return replace(_described(layer, spec), exact=exact_of(spec["module"], spec["class_name"], spec["config"]))
+
+
+def functions_from_spec(layer: str, spec: Spec) -> tuple[Function, ...]:
+    """The functions that ``spec`` describes, one behind the other: a typed one is an assignment, a function, an assignment.
+
+    Raises:
+        UnsupportedModelError: as ``function_from_spec``.
+    """
+    if spec["class_name"] != TypedFunction.__name__:
+        return (function_from_spec(layer, spec),)
+    config = spec["config"]
+    named = {"module": "keras", "class_name": config["function"], "config": {}}
+    before, behind = (
+        () if kind is None else (assigning_to(parse_cast(kind)),) for kind in (config["operand"], config["result"])
+    )
+    return (*before, *(() if config["function"] == "linear" else (function_from_spec(layer, named),)), *behind)
 
 
 def _described(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind

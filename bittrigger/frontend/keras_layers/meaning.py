@@ -11,6 +11,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
 from bittrigger.frontend.elementwise.own_functions import OWN
+from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
 from bittrigger.frontend.refusals import unsupported_layer
@@ -186,6 +187,8 @@ def function_spec(layer: str, function: Any) -> Facts:
     import qkeras
     import tensorflow as tf
 
+    if isinstance(function, TypedFunction):
+        return {"module": "bittrigger", "class_name": TypedFunction.__name__, "config": function.get_config()}
     if hasattr(function, "get_config"):
         kind = type(function)
         if getattr(qkeras, kind.__name__, None) is not kind:

@@ -67,7 +67,14 @@ def recurrent(call: Call, describe: Describe) -> Facts:
             "gate": None if kind == "SimpleRNN" else describe(call.name, cell.recurrent_activation),
             "state": None if quantizers["state"] is None else describe(call.name, quantizers["state"]),
             "reset_after": bool(getattr(cell, "reset_after", False)),
+            "known_as": _known_as(call),
             "sequences": bool(layer.return_sequences),
             "backwards": bool(layer.go_backwards),
         },
     }
+
+
+def _known_as(call: Call) -> str:
+    """The name of the layer that types within it are declared for: that of a Bidirectional around it."""
+    side = next((side for side in ("forward", "backward") if call.layer.name.startswith(f"{side}_")), None)
+    return call.name if side is None else call.name.removesuffix(f"_{side}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bittrigger.frontend.elementwise.own_functions import OWN
+from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.keras_model.hgq import hgq_layers
 from bittrigger.frontend.keras_model.quiet import without_autograph
 
@@ -35,7 +36,7 @@ def known_classes() -> dict[str, Any]:
 
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     utils._add_supported_quantized_objects(known)  # QKeras offers no public list of its classes
-    return known | hgq_layers() | OWN | {"QActivation": QActivationReader}
+    return known | hgq_layers() | OWN | {"QActivation": QActivationReader, TypedFunction.__name__: TypedFunction}
 
 
 def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *, weights: bool = True) -> Any:
@@ -51,9 +52,11 @@ def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *,
     pruned = {
         type(layer).__name__: type(layer) for layer in model.layers if type(layer).__name__ == "PruneLowMagnitude"
     }
-    with warnings.catch_warnings(), without_autograph():
+    known = known_classes() | pruned
+    # A Bidirectional makes its layers anew, and names no classes to them.
+    with warnings.catch_warnings(), without_autograph(), tf.keras.utils.custom_object_scope(known):
         warnings.simplefilter("ignore")  # Keras warns of quantisers that QKeras saves in the place of constraints
-        made = kind.from_config(change(model.get_config()), custom_objects=known_classes() | pruned)
+        made = kind.from_config(change(model.get_config()), custom_objects=known)
     if weights:
         made.set_weights(model.get_weights())
     return made

@@ -26,9 +26,13 @@ _DEEP = ("strides", "padding", "data_format", "dilation_rate", "kernel_size", "d
 
 @dataclass(frozen=True)
 class Placed:
-    """The types of one layer: within a recurrent one, between two kernels, before an activation, and of what it delivers."""
+    """The types of one layer: within a recurrent one, between two kernels, before an activation, and of what it delivers.
+
+    Before the activations within a recurrent layer stands ``inner``.
+    """
 
     cell: Cast | None = None
+    inner: Cast | None = None
     deep: Cast | None = None
     sums: Cast | None = None
     result: Cast | None = None
@@ -60,6 +64,15 @@ def placed(model: Any, types: Mapping[str, Cast]) -> dict[str, Placed]:
         if name.endswith(DEPTHWISE):
             _check_separable(known[layer], name)
             found[layer] = replace(before, deep=kind)
+            continue
+        if typed_cells.is_recurrent(known[layer]):
+            typed_cells.check(known[layer], name, kind)
+            if f"{layer}{CELL}" not in types:
+                raise ConfigError(
+                    f"setting 'layer_precision' names {name!r}, and nothing gives its gates and states a type; allowed is the "
+                    f"one with the other; add '{layer}{CELL}'"
+                )
+            found[layer] = replace(before, inner=kind)
             continue
         if not has_own_activation(known[layer]):
             raise ConfigError(
@@ -147,7 +160,7 @@ def _chain(name: str, layer: dict[str, Any], place: Placed) -> list[dict[str, An
     """What stands in the place of a layer, one behind the other."""
     own = _without_activation(layer) if place.sums else layer
     if place.cell is not None:
-        own = typed_cells.typed(own, place.cell)
+        own = typed_cells.typed(own, place.cell, place.inner)
     if place.deep is None:
         return [own, *_behind(name, layer, place)]
     size, config = layer["class_name"][-2:], own["config"]

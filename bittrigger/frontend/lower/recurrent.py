@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply
-from bittrigger.frontend.elementwise.functions import Function, function_from_spec
+from bittrigger.frontend.elementwise.functions import Function, functions_from_spec
 from bittrigger.frontend.kernels import (
     Float32Array,
     IntegerKernel,
@@ -24,10 +24,14 @@ from bittrigger.frontend.kernels import (
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.products import product
 from bittrigger.frontend.lower.walk import Walk
+from bittrigger.frontend.nodes.casts import assigned
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
 from bittrigger.settings.declared import CELL
+
+Functions = tuple[Function, ...]
+"""Functions of each code, one behind the other."""
 
 Terms = Sequence[tuple[str, IntArray]]
 """Nodes, each with the integer matrix `(codes, results)` that it is multiplied with."""
@@ -45,14 +49,15 @@ class _Cell:
 
     walk: Walk
     name: str
+    known_as: str
     units: int
     kernel: IntArray
     again: IntArray
     frac: int
     bias: Any
-    activation: Function
-    gate: Function | None
-    state: Function | None
+    activation: Functions
+    gate: Functions | None
+    state: Functions | None
     reset_after: bool
 
     def columns(self, *gates: int) -> list[int]:
@@ -94,33 +99,45 @@ def _cell(walk: Walk, node: Any, facts: Mapping[str, Any]) -> _Cell:
     ]
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     check_finite(node.name, "bias", bias)
-    found = _integers(node, np.concatenate(kernels), walk.weight_bits)
+    found = _integers(node, np.concatenate(kernels), walk.weight_bits, facts["known_as"])
     functions = [
-        None if facts[key] is None else function_from_spec(node.name, facts[key])
+        None if facts[key] is None else functions_from_spec(node.name, facts[key])
         for key in ("activation", "gate", "state")
     ]
     activation, gate, state = functions
     if activation is None:
         raise UnsupportedModelError(f"layer {node.name!r}: it has no activation; allowed are functions; use 'linear'")
-    if state is not None and state.apply(np.zeros(1, dtype=np.float32))[0] != 0:
+    if state is not None and state[-1].apply(np.zeros(1, dtype=np.float32))[0] != 0:
         raise UnsupportedModelError(
-            f"layer {node.name!r}: its state quantizer {state.text} makes something else of 0, with which the states begin; "
+            f"layer {node.name!r}: its state quantizer {state[-1].text} makes something else of 0, with which the states begin; "
             "allowed are quantisers with a code for 0; use quantized_bits"
         )
     rows, frac = len(kernels[0]), max(found.frac, 0)
     values = found.values << (frac - found.frac)
     return _Cell(
-        *(walk, node.name, len(values) - rows, values[:rows], values[rows:], frac, bias, activation, gate, state),
+        *(
+            walk,
+            node.name,
+            facts["known_as"],
+            len(values) - rows,
+            values[:rows],
+            values[rows:],
+            frac,
+            bias,
+            activation,
+            gate,
+            state,
+        ),
         reset_after=bool(facts["reset_after"]),
     )
 
 
-def _integers(node: Any, kernels: Float32Array, most: int) -> IntegerKernel:
+def _integers(node: Any, kernels: Float32Array, most: int, known_as: str) -> IntegerKernel:
     """Both kernels as integers of one grid, of ``most`` bits."""
     quantizers = str(attributes.read(node, attributes.QUANTIZER))
     allowed = (
         "allowed within a recurrent layer are kernels on a power-of-two grid; round them with --weight-precision 'fixed<8,2>', "
-        f"and its sigmoid and tanh with {_way_out(node.name)}, or use the layer of QKeras with kernel_quantizer and "
+        f"and its sigmoid and tanh with {_way_out(known_as)}, or use the layer of QKeras with kernel_quantizer and "
         "recurrent_quantizer, and alpha=1 or 'auto_po2'"
     )
     try:
@@ -259,18 +276,25 @@ def _sums(cell: _Cell, name: str, terms: Terms, bias: Any, places: int | None = 
     return replace(source, linear=builder.linear(name, sources, weights, added, frac), ideal=ideal)
 
 
-def _applied(cell: _Cell, signal: Signal, function: Function, name: str) -> str:
-    """The node of a function of each code."""
-    if function.text == "linear":
+def _applied(cell: _Cell, signal: Signal, functions: Functions, name: str) -> str:
+    """The node of functions of each code; a type in front of them rounds the sums themselves, however wide they are."""
+    first, rest, builder = functions[0], functions[1:], cell.walk.builder
+    if first.cast is not None:
+        cut = assigned(builder, f"{name}_cut" if rest else name, _settled(cell, signal), first.cast)
+        if not rest:
+            return cut
+        ideal = signal.ideal or bool(builder.account.ideal)  # one precision for all functions of a step
+        return _applied(cell, Signal((cut,), (builder[cut].size,), ideal=ideal), rest, name)
+    if first.text == "linear":
         return _settled(cell, signal)
     try:
-        return _settled(cell, replace(signal, steps=(Apply(name, function),)))
+        return _settled(cell, replace(signal, steps=tuple(Apply(name, function) for function in functions)))
     except UnsupportedModelError as error:
-        if function.grid is not None:
+        if functions[-1].grid is not None:
             raise
         raise UnsupportedModelError(
-            f"layer {cell.name!r}: its {function.text} gives values on no grid, with which it goes on; allowed within a "
-            f"recurrent layer are quantised functions, and relu; round what is in it with {_way_out(cell.name)}, or use "
+            f"layer {cell.name!r}: its {first.text} gives values on no grid, with which it goes on; allowed within a "
+            f"recurrent layer are quantised functions, and relu; round what is in it with {_way_out(cell.known_as)}, or use "
             "quantized_tanh, quantized_sigmoid and quantized_bits in a layer of QKeras"
         ) from error
 
