@@ -6,6 +6,11 @@ import numpy as np
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.compile.digit_sums import with_digit_sums
+from bittrigger.compile.divisions import with_divided_sums
+from bittrigger.frontend.elementwise.chains import StridedInterval
+from bittrigger.frontend.elementwise.exact import Line, quantised_runs
+from bittrigger.frontend.elementwise.grids import Grid
+from bittrigger.frontend.elementwise.pair_fit import fit_pair
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
@@ -264,6 +269,47 @@ def normalisations():
 def digit_sums():
     """``normalisations`` as sums of tables; 480 MHz leave 1.7 ns, so that registers stand between the additions."""
     return with_digit_sums(normalisations(), Settings(clock_mhz=360.0))
+
+
+def halved(lines, span, limits, port):
+    """The nodes of divisions that round half to even behind ``port``, each as the sum of two floors, and limits."""
+    reach, grid, size = StridedInterval(span.lo, span.hi, 1), Grid(0, *limits), len(lines)
+    pairs = [fit_pair(quantised_runs(line, reach, grid), *limits) for line in lines]
+    pairs = [pair.at_shift(max(pair.shift for pair in pairs)) for pair in pairs]
+    weights = np.repeat(np.diag([pair.multiplier for pair in pairs]), 2, axis=1)
+    bias = np.array([offset for pair in pairs for offset in (pair.upper, pair.lower)])
+    ends = [
+        (code * w + b) >> pairs[0].shift
+        for code in (span.lo, span.hi)
+        for w, b in zip(weights.sum(0).tolist(), bias.tolist(), strict=True)
+    ]
+    names = [f"{port}_{step}" for step in ("scale", "floors", "sum", "codes")]
+    both = frozen_array(np.repeat(np.eye(size, dtype=np.int64), 2, axis=0))
+    return (
+        Linear(names[0], (port,), frozen_array(weights), frozen_array(bias), pairs[0].shift),
+        Requantize(names[1], (names[0],), 2 * size, pairs[0].shift, Rounding.TRN, min(ends), max(ends), 0),
+        Linear(names[2], (names[1],), both, frozen_array(np.zeros(size, dtype=np.int64)), 0),
+        Requantize(names[3], (names[2],), size, 0, Rounding.TRN, *limits, 0),
+    )
+
+
+def divisions():
+    """Divisions by 10 and other numbers that round half to even: narrow codes, and such beyond which nothing changes any more."""
+    ports = {
+        "x": (FixedPoint(True, 23, 0).interval, (Line(1, 0, 640), Line(-1, 5120, 640), Line(1, 12800, 1280)), (0, 511)),
+        "y": (Interval(0, (1 << 20) - 77), (Line(1, 640, 320), Line(1, 0, 192), Line(0, 3, 1)), (0, 255)),
+        "z": (Interval(-30000, 32767), (Line(1, 0, 160),), (-128, 127)),
+    }
+    inputs = (Input(name, len(lines), FixedPoint.holding(span, 0), span) for name, (span, lines, _) in ports.items())
+    nodes = (*inputs, *(node for name, part in ports.items() for node in halved(part[1], part[0], part[2], name)))
+    graph = Graph("halves", nodes, tuple(f"{name}_codes" for name in ports))
+    verify(graph)
+    return graph
+
+
+def divided_sums():
+    """``divisions`` as sums of tables."""
+    return with_divided_sums(divisions(), Settings(clock_mhz=360.0))
 
 
 TYPES = ((-8, 7), (0, 7), (-1, 0), (0, 1), (-64, 63), (0, 1023))

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from designs import build_of, digit_sums, modulo, places, products, scales, solved, tables
+from designs import build_of, digit_sums, divided_sums, modulo, places, products, scales, solved, tables
 from hypothesis import Phase, given, settings
 from library import analysed, yosys
 from strategies import graphs
@@ -43,6 +43,9 @@ DESIGNS = {
     "copies and wires": lambda: create_pipeline(places(), Settings(effort="fast", clock_mhz=360.0)),
     "tables": lambda: create_pipeline(tables(), Settings(effort="fast", clock_mhz=360.0)),
     "sums of tables": lambda: create_pipeline(digit_sums(), Settings(effort="fast", clock_mhz=480.0)),
+    "sums of tables behind a division": lambda: create_pipeline(
+        divided_sums(), Settings(effort="fast", clock_mhz=480.0)
+    ),
     "codes that wrap around": lambda: create_pipeline(modulo(), Settings(effort="fast", clock_mhz=360.0)),
     "products": lambda: create_pipeline(products(), Settings(effort="fast", clock_mhz=360.0)),
     "folded": lambda: create_pipeline(folding_net(), Settings(effort="fast", clock_mhz=300.0, ii=3)),

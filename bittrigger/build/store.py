@@ -20,7 +20,7 @@ from bittrigger.ir.forms.serial import fits_serial
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
-from bittrigger.ir.nodes.digit_sum import MAX_SUMMED_BITS, DigitSum
+from bittrigger.ir.nodes.digit_sum import MAX_LIMITED_BITS, MAX_SUMMED_BITS, DigitSum
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import MAX_HELD_BITS, Hold, Weigh
 from bittrigger.ir.nodes.product import Product
@@ -103,16 +103,23 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
 def _sum_to_json(digits: DigitSum | None) -> Json | None:
     if digits is None:
         return None
-    return {"span": [digits.span.lo, digits.span.hi], "shift": digits.shift, "tables": digits.tables}
+    tail = {"tail": digits.tail} if digits.tail else {}
+    return {"span": [digits.span.lo, digits.span.hi], "shift": digits.shift, "tables": digits.tables} | tail
 
 
 def _sum_from_json(data: Json | None) -> DigitSum | None:
     if data is None:
         return None
-    span = Interval(*map(_int, data["span"]))
-    if span.width > MAX_SUMMED_BITS:
-        raise ConfigError(f"a sum of tables for codes of {span.width} bits; allowed are {MAX_SUMMED_BITS}")
-    return DigitSum(span, _int(data["shift"], 0, MAX_WIDTH), _table(data["tables"]))
+    digits = DigitSum(
+        Interval(*map(_int, data["span"])),
+        _int(data["shift"], 0, MAX_WIDTH),
+        _table(data["tables"]),
+        _int(data.get("tail", 0), 0, MAX_WIDTH),
+    )
+    width, most = digits.shortened.width, MAX_LIMITED_BITS if digits.tail else MAX_SUMMED_BITS
+    if width > most:
+        raise ConfigError(f"a sum of tables for codes of {width} bits; allowed are {most}")
+    return digits
 
 
 def _held_to_json(node: Weigh | Hold) -> Json:

@@ -152,8 +152,9 @@ def digit_sum(wanted: Wanted) -> DigitSum | None:
         return None
     guess = max((len(wanted.results) - 1).bit_length() - MAX_SUMMED_BITS // 2, 0)
     found = _with_shift(wanted, guess)
-    if found is None:
-        return next(filter(None, (_with_shift(wanted, shift) for shift in range(guess + 1, MOST_SHIFT))), None)
+    if found is None:  # slopes that are ratios of small numbers need fewer
+        others = (*range(MAX_SUMMED_BITS // 4, guess), *range(guess + 1, MOST_SHIFT))
+        return next(filter(None, (_with_shift(wanted, shift) for shift in others)), None)
     for shift in range(guess - 1, -1, -1):
         fewer = _with_shift(wanted, shift)
         if fewer is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bittrigger.compile.digit_sums import with_digit_sums
+from bittrigger.compile.divisions import with_divided_sums
 from bittrigger.compile.scales import with_cheap_scales
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.basis import Measured
@@ -216,6 +217,8 @@ def simplified(graph: Graph, settings: Settings, watch: Callable[[str, Graph], N
         watch("with_cheap_scales", simple)
         simple = with_digit_sums(simple, settings)
         watch("with_digit_sums", simple)
+        simple = with_divided_sums(simple, settings)
+        watch("with_divided_sums", simple)
     return simple
 
 

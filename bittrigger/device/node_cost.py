@@ -12,6 +12,7 @@ from bittrigger.ir.fixed import Interval, Overflow, Rounding
 from bittrigger.ir.forms.table import Form, form_of, searches
 from bittrigger.ir.graph import Lookup, Requantize, floor_of
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
+from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.extremum import Extremum, tournament
 from bittrigger.ir.nodes.product import Product, booth
 from bittrigger.ir.pipeline import Module
@@ -100,13 +101,19 @@ def _search(module: Module, node: Lookup) -> Cost:
 
 
 def _digit_sums(module: Module, node: Lookup) -> Cost:
-    """A LUT for each bit of the first table and of each sum, and the limits."""
+    """A LUT for each bit of the first table and of each sum, what comes before them, and the limits."""
     lut = 0
     for k, (digits, out) in enumerate(zip(node.sums, module.result, strict=True)):
         if digits:
-            lut += sum(span.width for span in digits.ranges)
+            lut += sum(span.width for span in digits.ranges) + _cut_luts(digits)
             lut += _clip_luts(floor_of(node, digits, k), digits.ranges[-1], out.width)
     return Cost(lut, _part_registers(module, node))
+
+
+def _cut_luts(digits: DigitSum) -> int:
+    """LUTs of what the digits are cut from: whether any bit of the tail is set, and a limited digit."""
+    tail = -(-(digits.tail - 1) // (LUT_INPUTS - 1))
+    return tail + (SATURATION_LUTS + digits.places[-1][1] - digits.places[-1][0] if digits.is_limited else 0)
 
 
 def _table_luts(bits: int, width: int) -> int:

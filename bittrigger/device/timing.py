@@ -72,7 +72,7 @@ def _search_delays_ns(node: Lookup, source: tuple[Interval, ...], model: DelayMo
 
 
 def _sum_delays_ns(node: Lookup, model: DelayModel) -> tuple[float, ...]:
-    """Of the first table, of each addition of a further one, and of the limits."""
+    """Of the first table and the bit of a tail, of each addition of a further one, and of the limits."""
     sums = [digits for digits in node.sums if digits]
     floors = (
         node_delay_ns(floor_of(node, digits, k), digits.ranges[-1:], model)
@@ -80,7 +80,8 @@ def _sum_delays_ns(node: Lookup, model: DelayModel) -> tuple[float, ...]:
         if digits
     )
     additions = max(len(digits.tables) for digits in sums) - 1
-    return (model.logic_ns, *(model.adder_ns,) * additions, max(floors))
+    before = max(table_levels(digits.tail) if digits.tail else 0 for digits in sums)
+    return (model.logic_ns * (1 + before), *(model.adder_ns,) * additions, max(floors))
 
 
 def part_delays_ns(

@@ -125,10 +125,11 @@ def _are_equal(node: Lookup) -> bool:
             continue
         if not digits.is_well_formed or starts[0] > digits.span.lo:
             return False
-        codes = np.arange(digits.span.lo, digits.span.hi + 1, dtype=np.int64)
-        found = np.clip(digits.value_of(codes), min(values), max(values))
-        wanted = np.asarray(values, dtype=np.int64)[np.searchsorted(starts, codes, side="right") - 1]
-        if not np.array_equal(found, wanted):
+        firsts, lasts = digits.alike()
+        found = np.clip(digits.value_of(firsts), min(values), max(values))
+        segments = np.searchsorted(starts, firsts, side="right") - 1
+        ends = segments if lasts is firsts else np.searchsorted(starts, lasts, side="right") - 1
+        if not np.array_equal(found, np.asarray(values, dtype=np.int64)[segments]) or (segments != ends).any():
             return False
     return True
 

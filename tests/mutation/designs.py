@@ -13,7 +13,7 @@ import test_folding
 import test_rtl
 import test_stream_port
 import test_tally
-from designs import digit_sums, modulo, places, products, scales
+from designs import digit_sums, divided_sums, modulo, places, products, scales
 from designs import graph as ternary_graph
 
 from bittrigger.build.store import save_design
@@ -40,6 +40,7 @@ ORDER = (
     "places",
     "products",
     "sums",
+    "divisions",
     "modulo",
     "held",
     "words",
@@ -81,6 +82,7 @@ def write_designs(folder: Path, names: Container[str] = ORDER) -> None:
         "places": (places(), {}, 300.0, {}, 1),
         "products": (products(), {}, 300.0, {}, 1),
         "sums": (digit_sums(), {}, 480.0, {}, 1),
+        "divisions": (divided_sums(), {}, 360.0, {}, 1),
         "modulo": (modulo(), {}, 360.0, {}, 1),
         "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
         "turns": (test_tally.network(), {}, 240.0, {}, 4),

@@ -31,6 +31,8 @@ class Function:
         starts: thresholds, for ``search``.
         sums: for ``sum``, of each digit its lowest bit, the mask of its bits and its table; then the bits that are dropped, the
             least and the largest value.
+        tail: for ``sum``, the lowest bits of a code in whose place is one.
+        upper: for ``sum``, the least and the largest highest digit, if it is limited.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class Function:
     table: tuple[str, ...]
     starts: tuple[str, ...]
     sums: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], int, str, str] | None = None
+    tail: int = 0
+    upper: tuple[int, int] | None = None
 
 
 def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, ...], bits: int) -> Function:
@@ -77,7 +81,9 @@ def _sum(digits: DigitSum, values: tuple[int, ...], channels: tuple[int, ...]) -
         for table, (low, high) in zip(digits.tables, digits.places, strict=True)
     )
     sums = (tables, digits.shift, signed_literal(min(values)), signed_literal(max(values)))
-    return Function("sum", channels, "", (), "", (), (), sums)
+    low = digits.places[-1][0]
+    upper = (digits.cut.lo >> low, digits.cut.hi >> low) if digits.is_limited else None
+    return Function("sum", channels, "", (), "", (), (), sums, digits.tail, upper)
 
 
 def lookup_functions(node: Lookup, source: Intervals, bits: int) -> list[Function]:

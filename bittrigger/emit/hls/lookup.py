@@ -70,11 +70,16 @@ def _table(segments: Segments, source: Interval) -> tuple[str, tuple[str, ...]]:
     return native_type(Interval(int(entries.min()), int(entries.max()))), tuple(rows)
 
 
+def _shortened(tail: int) -> str:
+    """The operand with one bit in the place of its tail."""
+    return f"(int(x) >> {tail}) * 2 + ((int(x) & {(1 << tail) - 1}) != 0)" if tail else "x"
+
+
 def _sum(digits: DigitSum, values: Interval) -> list[str]:
     """The sum of an entry for each digit, without its lower bits, within ``values``."""
     kind = native_type(digits.ranges[-1].union(digits.ranges[0]))
     wide = "long long" if kind == "long long" else "int"
-    lines = [f"const int code = x;  // {len(digits.tables)} digits"]
+    lines = [f"const int code = {_shortened(digits.tail)};  // {len(digits.tables)} digits"]
     for number, table in enumerate(digits.tables):
         entries = native_type(Interval(min(table), max(table)))
         lines.append(f"static const {entries} table{number}[] = {{")
@@ -84,6 +89,13 @@ def _sum(digits: DigitSum, values: Interval) -> list[str]:
         f"table{number}[(code >> {low}) & {(1 << high + 1 - low) - 1}]"
         for number, (low, high) in enumerate(digits.places)
     ]
+    if digits.is_limited:
+        (low, high), cut = digits.places[-1], digits.cut
+        lines.append(f"int upper = code >> {low};")
+        lines += [
+            f"if (upper {sign} {end >> low}) upper = {end >> low};" for sign, end in (("<", cut.lo), (">", cut.hi))
+        ]
+        reads[-1] = f"table{len(reads) - 1}[upper & {(1 << high + 1 - low) - 1}]"
     lines.append(
         f"const {wide} floor = ({' + '.join(f'{wide}({read})' if wide != 'int' else read for read in reads)}) >> {digits.shift};"
     )

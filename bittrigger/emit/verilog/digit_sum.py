@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.emit.verilog.operands import Operands, result_code
-from bittrigger.emit.verilog.requantize import channel_wires, leaves_bits_out
+from bittrigger.emit.verilog.requantize import channel_wires, leaves_bits_out, together
 from bittrigger.emit.verilog.tables import Tables
 from bittrigger.emit.verilog.views import Body, Clip, Wire, vector_of
 from bittrigger.ir.fixed import FixedPoint, Interval
@@ -18,7 +18,11 @@ from bittrigger.ir.pipeline import Module
 
 @dataclass(frozen=True)
 class _Channel:
-    """The sum of one channel, as it is written: table ``d`` is added in ``stages[d]``, and gives ``s<first + d>``."""
+    """The sum of one channel, as it is written: table ``d`` is added in ``stages[d]``, and gives ``s<first + d>``.
+
+    Attributes:
+        code: what the digits are cut from: the operand, or ``c<channel>``.
+    """
 
     first: int
     code: str
@@ -53,6 +57,28 @@ class _Channel:
         return wires
 
 
+def _cut(channel: int, code: str, digits: DigitSum, stage: int, operands: Operands) -> Wire:
+    """``c<channel>``, what the digits are cut from: its last bit tells whether one of the tail is set."""
+    operands.signals.define(f"c{channel}", digits.cut, stage)
+    x, more = operands.signals.read(code, stage), digits.tail - 1
+    low, high = digits.places[-1]
+    upper = [f"{x}[{high + more}:{digits.tail}]"]
+    if digits.is_limited:
+        upper = [*_limited(x, digits.span, high + more, low + more), f"{x}[{low + more - 1}:{digits.tail}]"]
+    parts = ", ".join([*upper, f"{together('|', x, more, 0)}"])
+    return Wire(vector_of(digits.cut), f"c{channel}", f"{{{parts}}}")
+
+
+def _limited(x: str, span: Interval, high: int, low: int) -> list[str]:
+    """The bits from ``low`` to ``high`` of ``x``, limited to a code that ends with ``high``."""
+    top, size = span.width - 1, high - low + 1 - span.signed
+    if not span.signed:
+        return [f"((|{x}[{top}:{high + 1}]) ? {{{size}{{1'b1}}}} : {x}[{high}:{low}])"]
+    sign = f"{x}[{top}]"
+    beyond = f"{x}[{top - 1}:{high}] != {{{top - high}{{{sign}}}}}"
+    return [sign, f"(({beyond}) ? {{{size}{{~{sign}}}}} : {x}[{high - 1}:{low}])"]
+
+
 def _entry(tables: Tables, entries: tuple[int, ...], span: Interval, code: str) -> str:
     """The entry for a digit, as wide and as signed as a sum in ``span``, which is formed modulo its width."""
     kind = FixedPoint.holding(span, 0).interval
@@ -66,11 +92,14 @@ def digit_sum_body(module: Module, node: Lookup, operands: Operands, result: Bus
     wires: dict[int, list[Wire | Clip]] = {stage: [] for stage in range(module.start, module.stop + 1)}
     count = level_count(node, module.source)
     results = []
-    for k, (name, digits, out) in enumerate(zip(operands.names, node.sums, module.result, strict=True)):
+    for k, (x, digits, out) in enumerate(zip(operands.names, node.sums, module.result, strict=True)):
         results.append(result_code(k, out, result))
         if digits is None:
             continue
-        channel = _Channel(k * count, name, digits, module.stages[count - len(digits.tables) :])
+        stages = module.stages[count - len(digits.tables) :]
+        if digits.tail:
+            wires[stages[0]].append(_cut(k, x, digits, stages[0], operands))
+        channel = _Channel(k * count, f"c{k}" if digits.tail else x, digits, stages)
         for level, stage in enumerate(channel.stages):
             wires[stage].append(channel.level(level, operands, tables))
         channel.cut(operands)

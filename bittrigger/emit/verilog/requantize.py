@@ -78,7 +78,7 @@ class _Rounded:
 
     def together(self, gate: str, high: int, low: int) -> str:
         """Whether any or all of these bits are set."""
-        return _together(gate, self.name, high - bool(self.last), low - bool(self.last))
+        return together(gate, self.name, high - bool(self.last), low - bool(self.last))
 
 
 def _rounded(k: int, x: str, span: Interval, node: Requantize, low: Interval, *, relu: bool) -> list[Wire]:
@@ -88,7 +88,7 @@ def _rounded(k: int, x: str, span: Interval, node: Requantize, low: Interval, *,
         wide = x if span.width == width else f"{width}'({x})"
         return [Wire(kind, f"r{k}", f"{wide} << {-node.shift}" if node.shift else wide)]
     if node.clears_ties:
-        last = f"{_bit(x, span, node.shift)} & ({_together('|', x, min(node.shift, span.width) - 1, 0)})"
+        last = f"{_bit(x, span, node.shift)} & ({together('|', x, min(node.shift, span.width) - 1, 0)})"
         whole = last if width == 1 else f"{{{_floor(x, span, node.shift + 1, width - 1)}, {last}}}"
         return [Wire(kind, f"r{k}", whole)]
     floor = _floor(x, span, node.shift, width)
@@ -106,11 +106,11 @@ def _rounded_apart(k: int, x: str, span: Interval, node: Requantize, low: Interv
     """The rounded code without its last bit, and the wires of both; that bit is cleared where only zeros are dropped."""
     upper = Interval(low.lo >> 1, low.hi >> 1)
     wires = [Wire(vector_of(upper), f"r{k}", _floor(x, span, node.shift + 1, upper.width))]
-    rest = _together("|", x, min(node.shift, span.width) - 1, 0)
+    rest = together("|", x, min(node.shift, span.width) - 1, 0)
     return _Rounded(f"r{k}", low, f"({_bit(x, span, node.shift)} & ({rest}))"), wires
 
 
-def _together(gate: str, name: str, high: int, low: int) -> str:
+def together(gate: str, name: str, high: int, low: int) -> str:
     """``|name[high:low]``, or ``&``; of many bits in groups, each of which a LUT takes."""
     if high - low < INPUTS:
         return f"{gate}{name}[{high}:{low}]"
@@ -124,7 +124,7 @@ def _above(r: str, span: Interval, hi: int) -> str:
     if hi < 0:
         return f"{r} > {literal(hi, span.width, signed=True)}"
     size = hi.bit_length()
-    parts = [_together("|", r, span.width - 1 - span.signed, size)] if size < span.width - span.signed else []
+    parts = [together("|", r, span.width - 1 - span.signed, size)] if size < span.width - span.signed else []
     if not is_power(hi + 1):
         parts.append(f"{r}[{size - 1}:0] > {literal(hi, size)}")
     some = " | ".join(f"({part})" for part in parts)
@@ -136,7 +136,7 @@ def _below(r: str, span: Interval, lo: int) -> str:
     if lo >= 0:
         return f"{r} < {literal(lo, span.width, signed=span.signed)}"
     size = (-lo - 1).bit_length()
-    parts = [f"~({_together('&', r, span.width - 2, size)})"] if size < span.width - 1 else []
+    parts = [f"~({together('&', r, span.width - 2, size)})"] if size < span.width - 1 else []
     if not is_power(-lo):
         parts.append(f"({r}[{size - 1}:0] < {literal(lo + (1 << size), size)})")
     return f"{r}[{span.width - 1}] & ({' | '.join(parts)})"

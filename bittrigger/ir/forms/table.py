@@ -130,6 +130,6 @@ def _sum_bits(node: Lookup, count: int) -> tuple[int, ...]:
         for level in range(waits + 1):
             totals[level] += sums.span.width
         for level, (low, _) in enumerate(sums.places[1:], 1):
-            totals[waits + level] += sums.ranges[level - 1].width + sums.span.width - low
+            totals[waits + level] += sums.ranges[level - 1].width + sums.cut.width - low
         totals[count] += max(sums.ranges[-1].width - sums.shift, 1)
     return tuple(totals)

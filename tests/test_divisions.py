@@ -1,0 +1,196 @@
+"""Quantisers behind divisions as sums of tables: equal on every code, chosen by their LUTs, in every executor, and proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from designs import build_of, disagreements, divided_sums, divisions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_prove import failures, refuted_after
+
+from bittrigger.build import store
+from bittrigger.compile.divisions import with_divided_sums
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.device.cost_model import estimate
+from bittrigger.errors import ConfigError, InternalError
+from bittrigger.ir.checks import verify
+from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
+from bittrigger.ir.nodes.digit_sum import DigitSum
+from bittrigger.prove import prove
+from bittrigger.report import make_report
+from bittrigger.settings import Settings
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.yosys import synthesize
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return divided_sums()
+
+
+@pytest.fixture(scope="module")
+def built(graph, tmp_path_factory):
+    pipeline = create_pipeline(graph, Settings(clock_mhz=360.0))
+    return build_of(pipeline, tmp_path_factory.mktemp("halves"), synth=True)
+
+
+def critical_codes(graph, events=400):
+    """Codes at the steps of each channel, next to them, and anywhere between, of all ports side by side."""
+    generator = np.random.default_rng(5)
+    columns = []
+    for port in graph.nodes:
+        if not isinstance(port, Input):
+            continue
+        table = graph[f"{port.name}_codes"]
+        for starts in table.starts:
+            near = np.array(starts)[:, None] + np.arange(-65, 66, 13)
+            anywhere = generator.integers(port.interval.lo, port.interval.hi + 1, events)
+            codes = np.concatenate([near.ravel(), near.ravel() + 1, near.ravel() - 1, anywhere])
+            columns.append(np.clip(codes, port.interval.lo, port.interval.hi))
+    most = max(map(len, columns))
+    return np.stack([np.resize(generator.permutation(column), most) for column in columns], axis=1)
+
+
+def test_floors_become_sums_of_tables(graph):
+    kinds = {node.name: type(node) for node in graph.nodes}
+    assert kinds == dict.fromkeys("xyz", Input) | {f"{name}_codes": Lookup for name in "xyz"}
+    assert [digits.tail for digits in graph["x_codes"].sums] == [6, 6, 7]
+    assert all(digits.is_limited for digits in graph["x_codes"].sums)
+    assert not graph["z_codes"].sums[0].is_limited
+    assert graph["y_codes"].sums[2] is None
+
+
+def test_they_are_equal_on_every_code(graph):
+    before = divisions()
+    codes = np.concatenate([critical_codes(graph), corner_codes(before), random_codes(before, 2000, 1)])
+    assert np.array_equal(evaluate(before, codes), evaluate(graph, codes))
+
+
+def test_all_codes_of_a_narrow_port_are_equal(graph):
+    codes = np.zeros((62768, 7), dtype=np.int64)
+    codes[:, 6] = np.arange(-30000, 32768)
+    assert np.array_equal(evaluate(divisions(), codes), evaluate(graph, codes))
+
+
+def test_sums_take_fewer_luts_and_no_more_cycles(graph):
+    for clock_mhz in (240.0, 360.0, 480.0):
+        before, after = (create_pipeline(one, Settings(clock_mhz=clock_mhz)) for one in (divisions(), graph))
+        assert after.latency_cycles <= before.latency_cycles
+        assert estimate(after)[1].lut < 0.6 * estimate(before)[1].lut
+
+
+def test_steps_between_codes_that_do_not_come_are_moved():
+    """Where only even codes come, a step at an odd one is as good, and leaves a tail."""
+    nodes = {node.name: node for node in divisions().nodes}
+    port = Input("x", 3, FixedPoint(True, 22, 0), FixedPoint(True, 22, 0).interval)
+    doubled = Linear("double", ("x",), frozen_array(np.diag([2, 2, 2])), frozen_array(np.array([0, 0, 0])), 0)
+    scale = nodes["x_scale"]
+    shifted = replace(scale, inputs=("double",), bias=scale.bias - np.abs(scale.weights).sum(axis=0))
+    plain = Graph(
+        "even", (port, doubled, shifted, *(nodes[f"x_{n}"] for n in ("floors", "sum", "codes"))), ("x_codes",)
+    )
+    verify(plain)
+    summed = with_divided_sums(plain, Settings())
+    assert [digits.tail for digits in summed["x_codes"].sums] == [6, 6, 7]
+    near = np.array(summed["x_codes"].starts[0])[:, None] // 2 + np.arange(-40, 41)
+    codes = np.clip(np.repeat(near.reshape(-1, 1), 3, axis=1), port.interval.lo, port.interval.hi)
+    assert np.array_equal(evaluate(plain, codes), evaluate(summed, codes))
+    assert (
+        with_divided_sums(replace(plain, nodes=(port, replace(shifted, inputs=("x",)), *plain.nodes[3:])), Settings())[
+            "x_codes"
+        ]
+        is nodes["x_codes"]
+    )
+
+
+def test_what_is_no_sum_of_floors_stays():
+    plain = divisions()
+    nodes = {node.name: node for node in plain.nodes}
+
+    def stays(changed, outputs=plain.outputs):
+        made = replace(plain, nodes=tuple(changed.get(name, node) for name, node in nodes.items()), outputs=outputs)
+        verify(made)
+        return isinstance(with_divided_sums(made, Settings())["z_codes"], Requantize)
+
+    floors, total, clip = (nodes[f"z_{name}"] for name in ("floors", "sum", "codes"))
+    assert not stays({})
+    assert stays({}, outputs=(*plain.outputs, "z_floors"))
+    assert stays({}, outputs=(*plain.outputs, "z_sum"))
+    assert stays({"z_codes": replace(clip, overflow=Overflow.WRAP)})
+    assert stays({"z_codes": replace(clip, shift=1)})
+    assert stays({"z_floors": replace(floors, rounding=Rounding.RND)})
+    assert stays({"z_sum": replace(total, weights=frozen_array([[1], [-1]]))})
+    assert stays(
+        {"z_scale": replace(nodes["z_scale"], weights=nodes["z_scale"].weights * 1013)}
+    )  # its steps have no tail
+
+
+@given(
+    st.integers(-70000, 0),
+    st.integers(1, 70000),
+    st.integers(0, 8),
+)
+@settings(max_examples=50, deadline=None)
+def test_runs_of_codes_that_are_alike_cover_the_range(lo, hi, tail):
+    span = Interval(lo, hi)
+    digits = DigitSum(span, 0, (), tail)
+    firsts, lasts = digits.alike()
+    assert firsts[0] == lo
+    assert lasts[-1] == hi
+    assert np.array_equal(firsts[1:], lasts[:-1] + 1)
+    for first, last in zip(firsts[:300].tolist(), lasts[:300].tolist(), strict=True):
+        kinds = {(code >> tail, code & (1 << tail) - 1 != 0) for code in {first, last, first + last >> 1}}
+        assert len(kinds) == 1 or tail == 0
+
+
+@pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
+def test_every_executor_agrees(built, executor):
+    codes = np.concatenate([corner_codes(built.graph), critical_codes(built.graph)[:1500]])
+    assert disagreements(built, [executor], codes) == []
+
+
+def test_it_is_proven(built):
+    proof = prove(built)
+    assert failures(proof) == []
+    assert proof.proven
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement"),
+    [
+        ("x_codes", r"\|x0\[5:0\]", "|x0[5:1]"),
+        ("x_codes", r"x0\[21:20\] != ", "x0[21:20] == "),
+        ("x_codes", r"~x1\[22\]", "x1[22]"),
+        ("z_codes", r"\|x0\[3:0\]", "&x0[3:0]"),
+    ],
+)
+def test_what_is_broken_is_refuted(built, tmp_path, name, pattern, replacement):
+    module = f"halves_scale_{name}"
+    assert refuted_after(built, tmp_path, module, pattern, replacement) == {module}
+
+
+def test_it_is_counted_about_as_yosys_counts_it(built):
+    found = synthesize(built.pipeline, built.folder / "rtl", built.folder / "synth")
+    for layer in make_report(built.pipeline, built.settings, found).layers:
+        assert 0.8 <= layer.estimate.lut.value / layer.synth.lut.value <= 1.2, layer.name
+
+
+def test_a_wrong_tail_is_not_well_formed(graph):
+    node = graph["z_codes"]
+    for tail in (node.sums[0].tail - 1, node.sums[0].tail + 1, -1, 0):
+        changed = replace(node, sums=(replace(node.sums[0], tail=tail),))
+        with pytest.raises(InternalError, match="z_codes"):
+            verify(replace(graph, nodes=tuple(changed if n is node else n for n in graph.nodes)))
+
+
+def test_a_file_with_codes_that_are_too_wide_is_refused(graph):
+    data = store._sum_to_json(graph["x_codes"].sums[0])
+    assert store._sum_from_json(data) == graph["x_codes"].sums[0]
+    with pytest.raises(ConfigError, match="a sum of tables for codes of 23 bits; allowed are 16"):
+        store._sum_from_json(data | {"tail": 0})
+    with pytest.raises(ConfigError, match="a sum of tables for codes of 22 bits; allowed are 20"):
+        store._sum_from_json(data | {"tail": 2})
