@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 import pytorch_files
 
 from bittrigger.cli import cli
+from bittrigger.compile.foreign import foreign_graph
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.pytorch.lower import read_pytorch
 from bittrigger.frontend.pytorch.tensors import read_tensors
 from bittrigger.frontend.pytorch.weights import quantized_kernel
-from bittrigger.ir.basis import Grade
+from bittrigger.ir.basis import Grade, Reference
 from bittrigger.ir.graph import evaluate
+from bittrigger.settings import Settings
 
 NETWORK = """input: fixed<6,3>
 network:
@@ -26,6 +28,10 @@ network:
   - {linear: second, weights: bitnet}
 output: fixed<12,6>
 """
+
+
+def read_pytorch(path, name, *, exactly=False):
+    return foreign_graph(path, Settings(name=name, require="exact" if exactly else "ideal"))
 
 
 def tensors(seed=0):
@@ -161,7 +167,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path, seed):
         ("  - quantize: ufixed<6,3>\n", "", "layer 'second': nothing quantises its inputs"),
         ("linear: second", "linear: third", "there is no matrix third.weight; the file holds first.bias, first.weight"),
         ("output:", "outputs:", "'outputs' is unknown"),
-        ("relu", "gelu", "layer 'gelu' is not read: a function of values"),
+        ("relu", "attention", "layer 'attention' is not read: no line of a description"),
         ("fixed<6,3>\nnet", "fixed<6;3>\nnet", "is not a fixed-point type"),
     ],
 )
@@ -195,11 +201,8 @@ def test_what_convert_reads_can_be_explored_and_compared(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("gelu", "layer 'gelu' is not read: a function of values, .*torch.onnx.export"),
-        ("{layernorm: norm}", "layer 'layernorm' is not read: it divides by what the values of each event give"),
-        ("{rmsnorm: norm}", "layer 'rmsnorm' is not read"),
-        ("{add: [first, second]}", "layer 'add' is not read: a description is a chain"),
-        ("batchnorm", "fold it into the linear layer before it"),
+        ("{lstm: cell}", "layer 'lstm' is not read: no line of a description; convert the module itself in Python"),
+        ("embedding", "layer 'embedding' is not read"),
         ("softmax", "leave it out: the design delivers the logits"),
         ("sequential", "list its layers; their names are those in the file"),
         ("nothing", "allowed are linear, relu, dropout and quantize"),
@@ -235,3 +238,89 @@ def test_what_the_description_leaves_out_is_said(tmp_path):
         "of the file, bn, third are not part of the network that its description has",
     )
     assert not read_pytorch(saved(tmp_path), "net").basis.chosen
+
+
+SET = """input: {type: "fixed<6,3>", shape: [4, 3]}
+network:
+  - {linear: first, weights: bithep}
+  - relu
+  - quantize: ufixed<5,2>
+    as: h
+  - {mean: 1, keepdim: true, as: mean}
+  - {sub: mean, of: h}
+  - {quantize: "fixed<6,3>", as: apart}
+  - {concat: [h], axis: 2}
+  - {transpose: [0, 2, 1]}
+  - {conv1d: conv, weights: brevitas, bits: 4, padding: 1, groups: 2}
+  - {batchnorm: bn}
+  - gelu
+  - {quantize: "fixed<6,3>"}
+  - {maxpool1d: 2}
+  - flatten
+  - {linear: last, weights: bitnet}
+output: fixed<12,6>
+"""
+
+
+def set_tensors(seed=0):
+    draw = np.random.default_rng(seed).normal
+    shapes = {
+        "first.weight": (4, 3),
+        "first.bias": (4,),
+        "conv.weight": (4, 4, 3),
+        "last.weight": (2, 8),
+        "bn.weight": (4,),
+    }
+    shapes |= {"bn.bias": (4,), "bn.running_mean": (4,)}
+    made = {name: draw(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return made | {"bn.running_var": np.ones(4, dtype=np.float32), "bn.num_batches_tracked": np.array(7)}
+
+
+def test_a_description_may_be_a_graph(tmp_path):
+    graph = read_pytorch(saved(tmp_path, set_tensors(), SET), "net")
+    assert (graph.basis.grade, graph.basis.reference, graph.n_inputs) == (Grade.IDEAL, Reference.PYTORCH, 12)
+    assert graph.basis.measured.float64.events == 0
+    assert not graph.basis.chosen
+
+
+def test_a_residual_sum_of_powers_of_two_is_exact(tmp_path):
+    weight = np.array([[0.25, -0.25, 0.5], [0.5, 0.25, -0.25], [1, 0, 0.75]], dtype=np.float32)
+    network = "input: fixed<6,3>\nnetwork:\n  - linear: a\n  - {add: x}\noutput: fixed<9,4>\n"
+    graph = read_pytorch(saved(tmp_path, {"a.weight": weight}, network), "net", exactly=True)
+    x = np.random.default_rng(0).integers(-32, 32, (100, 3)) / 8
+    wanted = np.clip(np.rint((x @ weight.T + x) * 32), -256, 255)
+    assert np.array_equal(evaluate(graph, (x * 8).astype(np.int64)), wanted)
+
+
+def test_the_command_line_takes_types_for_a_graph_of_floats(tmp_path):
+    tensors = {"a.weight": np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)}
+    path = saved(tmp_path, tensors, "input: fixed<6,3>\nnetwork:\n  - linear: a\n  - {add: x}\n")
+    arguments = ["convert", str(path), "-o", str(tmp_path / "build"), "--effort", "fast", "--no-synth", "--quiet"]
+    cli.main([*arguments, "--weight-precision", "fixed<8,3>", "--layer-precision", "fixed<8,4>"], standalone_mode=False)
+    grade = json.loads((tmp_path / "build" / "report.json").read_text())["grade"]
+    assert grade["reference"] == "typed-pytorch"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("sub: mean", "sub: other", "sub reads 'other', which no line before it is called"),
+        ("of: h", "of: g", "sub reads 'g', which no line before it is called"),
+        ("as: apart", "as: h", "two lines are called 'h'"),
+        ("groups: 2", "group: 2", "'group' of conv1d is unknown; allowed are as, of, weights, bits, stride, padding"),
+        ("weights: brevitas", "weights: int4", "'int4' of layer 'conv'; allowed weights are float, bithep"),
+        ("batchnorm: bn", "batchnorm: norm", "there is no finite norm.running_mean; the file holds bn.bias"),
+        ("  - {batchnorm: bn}\n", "", "of the file, bn are not part of the network"),
+        (", shape: [4, 3]", "", "axis 2 of 2; allowed are axes behind that of the batch"),
+        ("maxpool1d: 2", "maxpool1d: [2, 2]", "maxpool1d .2, 2.; allowed are one number, or 1"),
+        ("weights: bithep", "weights: float", "its kernel is float"),
+        ("- gelu", "- softmax", "leave it out: the design delivers the logits"),
+    ],
+)
+def test_lines_that_do_not_fit_are_refused(tmp_path, before, after, message):
+    path = saved(tmp_path, set_tensors(), SET.replace(before, after, 1))
+    try:
+        said = "; ".join(read_pytorch(path, "net").basis.chosen)
+    except UnsupportedModelError as error:
+        said = str(error)
+    assert re.search(message, said), said

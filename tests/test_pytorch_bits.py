@@ -7,11 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bittrigger.frontend.pytorch.lower import read_pytorch  # noqa: E402
+from bittrigger.compile.foreign import foreign_graph  # noqa: E402
 from bittrigger.ir.basis import Grade  # noqa: E402
 from bittrigger.ir.graph import evaluate  # noqa: E402
+from bittrigger.settings import Settings  # noqa: E402
 
 EVENTS = 4000
+
+
+def read_pytorch(path, name, *, exactly=False):
+    return foreign_graph(path, Settings(name=name, require="exact" if exactly else "ideal"))
 
 
 class BitLinear(torch.nn.Linear):

@@ -292,3 +292,62 @@ def test_a_module_needs_its_events_and_inference(tmp_path):
         bittrigger.convert(nn.Linear(2, 2).train(), tmp_path / "build", inputs=np.ones((3, 2)))
     with pytest.raises(BittriggerError, match=r"x \+ \(q - x\) is q here"):
         converted(bits(), torch.randn(20, 6), require="exact")
+
+
+class Described(nn.Module):
+    """A set whose tensors are saved, and whose lines are written beside them."""
+
+    def __init__(self):
+        super().__init__()
+        self.phi, self.conv, self.bn, self.rho = (
+            nn.Linear(3, 4),
+            nn.Conv1d(8, 4, 3, padding=1),
+            nn.BatchNorm1d(4),
+            nn.Linear(8, 2),
+        )
+
+    def forward(self, x):
+        h = q(f.relu(f.linear(x, ternary(self.phi.weight), self.phi.bias)), 3, 0, 31)
+        both = torch.cat([q(h - h.mean(1, keepdim=True), 3, -32, 31), h], 2).transpose(1, 2)
+        y = f.conv1d(both, ternary(self.conv.weight), self.conv.bias, padding=1)
+        y = f.max_pool1d(q(f.gelu(self.bn(y)), 3, -32, 31), 2).flatten(1)
+        return q(f.linear(y, ternary(self.rho.weight), self.rho.bias), 6, -(2**11), 2**11 - 1)
+
+
+def ternary(weight):
+    beta = weight.double().abs().mean().float().to(weight.dtype)
+    return beta * torch.clamp(torch.round(weight / beta), -1, 1)
+
+
+DESCRIBED = """input: {type: "fixed<6,3>", shape: [4, 3]}
+network:
+  - {linear: phi, weights: bithep}
+  - relu
+  - {quantize: "ufixed<5,2>", as: h}
+  - {mean: 1, keepdim: true, as: mean}
+  - {sub: mean, of: h}
+  - {quantize: "fixed<6,3>"}
+  - {concat: h, axis: 2}
+  - {transpose: [0, 2, 1]}
+  - {conv1d: conv, weights: bithep, padding: 1}
+  - {batchnorm: bn}
+  - gelu
+  - {quantize: "fixed<6,3>"}
+  - {maxpool1d: 2}
+  - flatten
+  - {linear: rho, weights: bithep}
+output: fixed<12,6>
+"""
+
+
+def test_a_described_graph_is_the_module_whose_tensors_it_has(tmp_path):
+    torch.manual_seed(2)
+    module = Described().eval()
+    nn.init.uniform_(module.bn.running_mean, -0.5, 0.5)
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    (tmp_path / "net.yaml").write_text(DESCRIBED)
+    graph = foreign_graph(tmp_path / "net.pt", Settings())
+    codes = np.random.default_rng(3).integers(-32, 32, size=(EVENTS, 12))
+    with torch.no_grad():
+        wanted = copy.deepcopy(module).double()(torch.tensor(codes / 8.0).reshape(-1, 4, 3)).numpy()
+    assert np.array_equal(decode_outputs(graph, evaluate(graph, codes)), wanted)

@@ -50,21 +50,34 @@ def foreign_graph(source: Path | Any, settings: Settings, inputs: FloatArray | N
         return _of_module(source, settings, inputs)
     if not isinstance(source, Path) or not is_foreign(source):
         return None
-    onnx = source.suffix.lower() == ONNX
-    _check_outputs(str(source), settings, typed=onnx)
     name = design_name(source, settings.name)
-    if onnx:
+    if source.suffix.lower() == ONNX:
         from bittrigger.frontend.qonnx.file import read_onnx
 
+        _check_outputs(str(source), settings, typed=True)
         return _of_nodes(read_onnx(source), name, settings, inputs, Reference.QONNX)
+    return _of_checkpoint(source, name, settings, inputs)
+
+
+def _of_checkpoint(path: Path, name: str, settings: Settings, inputs: FloatArray | None) -> Graph:
+    """The integer graph of a checkpoint of PyTorch, as the file beside it describes it."""
+    from bittrigger.frontend.pytorch.description import Description, description_of, read_description
+    from bittrigger.frontend.pytorch.lower import lower_pytorch
+    from bittrigger.frontend.pytorch.network import written
+    from bittrigger.frontend.pytorch.tensors import read_tensors
+
     if settings.input_precision not in (None, AUTO) or settings.output_precision != AUTO:
         raise ConfigError(
-            f"model {source}: --input-precision and --output-precision are for models of Keras; write input and output into the "
+            f"model {path}: --input-precision and --output-precision are for models of Keras; write input and output into the "
             "description beside it"
         )
-    from bittrigger.frontend.pytorch.lower import read_pytorch
-
-    return read_pytorch(source, name, exactly=settings.require == "exact")
+    tensors, description = read_tensors(path), read_description(description_of(path))
+    _check_outputs(str(path), settings, typed=not isinstance(description, Description))
+    if isinstance(description, Description):
+        return lower_pytorch(tensors, description, name, exactly=settings.require == "exact")
+    model, said = written(tensors, description)
+    graph = _of_nodes(model, name, settings, inputs, Reference.PYTORCH)
+    return replace(graph, basis=replace(graph.basis, chosen=(*graph.basis.chosen, *said)))
 
 
 def with_events(source: Any, inputs: Any) -> tuple[Any, FloatArray | None]:

@@ -1,4 +1,4 @@
-"""What the tensors of a checkpoint mean: a small YAML file beside it, since a ``.pt`` holds numbers and no network.
+"""What the tensors of a checkpoint mean: a small YAML file beside it, since a ``.pt`` holds numbers and no network; here chains.
 
 input: fixed<8,4>              # codes of the port
 network:
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.frontend.pytorch.lines import INERT, Network, is_network, network_of, refuse_by_name
 from bittrigger.ir.fixed import FixedPoint, parse_fixed
 from bittrigger.system.files import read_regular
 from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
@@ -55,30 +56,6 @@ class Quantize:
     threshold: str | None
 
 
-INERT = ("dropout", "identity")
-"""What does nothing at inference."""
-
-_EXPORT = "torch.onnx.export(model, ...), and convert model.onnx with --weight-precision and --layer-precision"
-_CHAIN = f"a description is a chain, in which each layer reads the one before; export the network instead: {_EXPORT}"
-_TABLE = f"a function of values, which a description has no table for; export the network instead: {_EXPORT}"
-_LENGTH = f"it divides by what the values of each event give; export the network instead: {_EXPORT}"
-REFUSED = {
-    **dict.fromkeys(("gelu", "silu", "swish", "mish", "elu", "selu", "celu", "softplus", "softsign", "tanh"), _TABLE),
-    **dict.fromkeys(("sigmoid", "hardswish", "hardsigmoid", "hardtanh", "relu6", "leaky_relu", "prelu"), _TABLE),
-    **dict.fromkeys(("layernorm", "layer_norm", "rmsnorm", "rms_norm"), _LENGTH),
-    **dict.fromkeys(("add", "residual", "skip", "mul", "concat", "cat", "mean", "sum", "flatten", "attention"), _CHAIN),
-    **dict.fromkeys(("conv", "conv1d", "conv2d", "maxpool", "avgpool", "embedding", "lstm", "gru"), _CHAIN),
-    **dict.fromkeys(
-        ("batchnorm", "batch_norm", "batchnorm1d"),
-        "fold it into the linear layer before it (torch.nn.utils.fusion.fuse_linear_bn_eval), and save that",
-    ),
-    **dict.fromkeys(
-        ("softmax", "log_softmax"), "leave it out: the design delivers the logits, whose order is the same"
-    ),
-    "sequential": "list its layers; their names are those in the file, such as model.0",
-}
-"""Layers of PyTorch that are no line of a description, and what to do instead."""
-
 Layer = LinearLayer | Relu | Quantize
 
 
@@ -96,7 +73,7 @@ def description_of(path: Path) -> Path:
     return path.with_suffix(".yaml")
 
 
-def read_description(path: Path) -> Description:
+def read_description(path: Path) -> Description | Network:
     """The description in ``path``.
 
     Raises:
@@ -112,7 +89,7 @@ def read_description(path: Path) -> Description:
     except ValueError as error:
         raise UnsupportedModelError(f"PyTorch description {path}: {str(error)[:200]}") from error
     try:
-        return _description(values)
+        return network_of(values) if is_network(values) else _description(values)
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnsupportedModelError(
             f"PyTorch description {path}: {str(error)[:300]}; allowed are input, network and output as in docs/front-ends.md"
@@ -133,9 +110,7 @@ def _description(values: Any) -> Description:
 def _layer(item: Any) -> Layer:
     if item == "relu":
         return Relu()
-    name = str(item if isinstance(item, str) else next(iter(item), "")).lower()
-    if name in REFUSED:
-        raise ValueError(f"layer {name!r} is not read: {REFUSED[name]}")
+    refuse_by_name(item)
     if "linear" in item:
         unknown = sorted(set(item) - {"linear", "weights", "bits"})
         form = item.get("weights", "float")
@@ -143,13 +118,14 @@ def _layer(item: Any) -> Layer:
             raise ValueError(
                 f"{unknown[0] if unknown else form!r} of layer {item['linear']!r}; allowed weights are {', '.join(FORMS)}"
             )
-        return LinearLayer(str(item["linear"]), form, _bits(item.get("bits", 8)))
+        return LinearLayer(str(item["linear"]), form, bits_of(item.get("bits", 8)))
     if set(item) != {"quantize"}:
         raise ValueError(f"layer {str(item)[:80]!r}; allowed are linear, relu, dropout and quantize")
-    return _quantize(item["quantize"])
+    return quantize_of(item["quantize"])
 
 
-def _quantize(value: Any) -> Quantize:
+def quantize_of(value: Any) -> Quantize:
+    """The quantiser that a line says."""
     if value == "absmax":
         raise ValueError(
             "quantize: absmax takes its step from the largest value of each event, which needs a divider; declare the static "
@@ -159,12 +135,13 @@ def _quantize(value: Any) -> Quantize:
         unknown = sorted(set(value) - {"bits", "signed", "threshold"})
         if unknown:
             raise ValueError(f"{unknown[0]!r} of quantize is unknown")
-        return Quantize(bool(value["signed"]), _bits(value["bits"]), None, str(value["threshold"]))
+        return Quantize(bool(value["signed"]), bits_of(value["bits"]), None, str(value["threshold"]))
     fixed = parse_fixed(str(value))
     return Quantize(fixed.signed, fixed.width, fixed, None)
 
 
-def _bits(value: Any) -> int:
+def bits_of(value: Any) -> int:
+    """The bits of a quantiser."""
     if type(value) is not int or not 1 <= value <= 24:
         raise ValueError(f"bits: {value!r}; allowed are 1 to 24")
     return value

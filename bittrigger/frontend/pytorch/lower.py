@@ -1,10 +1,9 @@
-"""A described PyTorch network becomes an integer graph, in exact arithmetic."""
+"""A described chain of PyTorch becomes an integer graph, in exact arithmetic."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
@@ -15,24 +14,20 @@ from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.plans import fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
+from bittrigger.frontend.pytorch.account import left_out
 from bittrigger.frontend.pytorch.description import (
     Description,
     LinearLayer,
     Quantize,
     Relu,
-    description_of,
-    read_description,
 )
-from bittrigger.frontend.pytorch.tensors import Array, read_tensors
+from bittrigger.frontend.pytorch.tensors import Array
 from bittrigger.frontend.pytorch.weights import quantized_kernel
 from bittrigger.ir.basis import Basis, Reference
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint
 from bittrigger.ir.graph import Graph, Linear, frozen_array
 from bittrigger.ir.naming import identifier
-
-MOST_NAMES = 8
-"""Names of unused parts that a sentence holds."""
 
 MAX_STEPS = 1 << 20
 """Most steps of a layer that are written out."""
@@ -53,22 +48,17 @@ class _Tensor:
     relu: bool = False
 
 
-def read_pytorch(path: Path, name: str, *, exactly: bool = False) -> Graph:
-    """The integer graph of the checkpoint in ``path``, as the YAML file beside it describes it.
+def lower_pytorch(tensors: dict[str, Array], description: Description, name: str, *, exactly: bool = False) -> Graph:
+    """The integer graph of a described chain.
 
     Args:
+        tensors: those of its checkpoint.
         name: of the design, an identifier.
         exactly: whether nothing but the bits of float32 will do.
 
     Raises:
-        UnsupportedModelError: if a file cannot be read, or the network cannot be computed in integers.
+        UnsupportedModelError: if it cannot be computed in integers.
     """
-    tensors = read_tensors(path)
-    return lower_pytorch(tensors, read_description(description_of(path)), name, exactly=exactly)
-
-
-def lower_pytorch(tensors: dict[str, Array], description: Description, name: str, *, exactly: bool = False) -> Graph:
-    """The integer graph of a described network; arguments and errors as in ``read_pytorch``."""
     walk = _Walk(tensors, Builder(identifier(name)))
     walk.start(description)
     for layer in description.layers:
@@ -80,7 +70,8 @@ def lower_pytorch(tensors: dict[str, Array], description: Description, name: str
             case Quantize():
                 walk.quantize(layer)
     walk.finish(description.output)
-    walk.account_for_all(description)
+    names = [layer.name for layer in description.layers if isinstance(layer, LinearLayer)]
+    walk.chosen += left_out(tensors, walk.used, names)
     if exactly and walk.rounds:
         raise UnsupportedModelError(f"{walk.rounds[0]}; allowed with --require exact are scales that are powers of two")
     basis = Basis(tuple(walk.rounds), tuple(walk.chosen), reference=Reference.PYTORCH)
@@ -99,28 +90,6 @@ class _Walk:
         self.chosen: list[str] = []
         self.count = 0
         self.used: set[str] = set()
-
-    def account_for_all(self, description: Description) -> None:
-        """Say which tensors of the file are not part of the network; those of a layer that is have a meaning that is not known.
-
-        Raises:
-            UnsupportedModelError: if such a layer has others than a weight and a bias.
-        """
-        left = sorted(set(self.tensors) - self.used)
-        for layer in description.layers:
-            own = [name for name in left if isinstance(layer, LinearLayer) and name.startswith(f"{layer.name}.")]
-            if own:
-                raise UnsupportedModelError(
-                    f"layer {own[0].rsplit('.', 1)[0]!r}: it has {own[0]!r} too, which no linear layer of this form has; "
-                    "allowed are a weight and a bias; a normalisation or quantiser within a layer is another network: export "
-                    "that with torch.onnx.export, or put a quantize before it"
-                )
-        modules = sorted({name.rpartition(".")[0] or name for name in left})
-        if modules:
-            more = f" and {len(modules) - MOST_NAMES} more" if len(modules) > MOST_NAMES else ""
-            self.chosen.append(
-                f"of the file, {', '.join(modules[:MOST_NAMES])}{more} are not part of the network that its description has"
-            )
 
     def start(self, description: Description) -> None:
         """The port."""

@@ -29,9 +29,9 @@ def quantized_kernel(weight: Array, form: str, bits: int, owner: str) -> tuple[I
         UnsupportedModelError: if a value is not finite, or a float kernel is too fine.
     """
     values = weight.astype(np.float64)
-    if not np.isfinite(values).all() or values.ndim != 2:
+    if not np.isfinite(values).all() or values.ndim < 2:
         raise UnsupportedModelError(
-            f"{owner}: a weight of shape {weight.shape}; allowed are finite matrices; did the training diverge?"
+            f"{owner}: a weight of shape {weight.shape}; allowed are finite kernels; did the training diverge?"
         )
     exact = [Fraction(value) for value in values.ravel().tolist()]
     mean = sum((abs(value) for value in exact), Fraction(0)) / len(exact)
