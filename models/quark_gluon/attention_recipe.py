@@ -21,11 +21,10 @@ import numpy as np
 import tensorflow as tf
 from attention_nets import ATTENTION, CONSTITUENTS, DEEP_SETS, SETTINGS, UNITS, build, take_weights
 from deep_sets import FEATURES, constituent_features
+from in_logic import BUDGET, BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
 from qg_jets import COLUMNS, SPLIT_SEED, Jets, area_gain, baselines, cells, figures_of, load
 
-from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.layers.keras_types import Model
-from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, calibrate, fit, roc_auc
 from bittrigger.train.recipes import (
     RecipeOptions,
@@ -39,10 +38,8 @@ from bittrigger.train.recipes import (
 )
 from bittrigger.train.study import Run, Spread, run_study, spread_of, summary_rows
 
-BUDGET = "cms-phase2-correlator-layer2"
 FLOAT_EPOCHS, EPOCHS = 25, 25
 BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 128, 3e-3, 0.5
-INTERVALS = (1, 9, 54)
 SAMPLE_ROWS = 1024
 
 
@@ -129,11 +126,7 @@ def write_folder(options: RecipeOptions, fresh: Any, jets: Jets, runs: Sequence[
     shutil.copyfile(chosen[ATTENTION].folder / "model.h5", out / "attention.h5")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(jets.fresh.y))[:SAMPLE_ROWS]
     np.savez_compressed(out / "attention.npz", x=fresh[order].reshape(len(order), -1), y=jets.fresh.y[order])
-    costs = {
-        (kind, ii): firmware_cost(run.folder / "model.h5", Settings(budget=BUDGET, ii=ii), synthesize=False)
-        for kind, run in chosen.items()
-        for ii in INTERVALS
-    }
+    costs = [in_firmware(kind, run.folder / "model.h5", ii) for kind, run in chosen.items() for ii in INTERVALS]
     command = options.command("models/quark_gluon/attention_recipe.py")
     write_text(out / "attention.md", card(jets, runs, costs, chosen[ATTENTION]).replace("COMMAND", command))
 
@@ -169,7 +162,7 @@ def verdict(runs: Sequence[Run]) -> str:
 """
 
 
-def card(jets: Jets, runs: Sequence[Run], costs: Mapping[tuple[str, int], FirmwareCost], chosen: Run) -> str:
+def card(jets: Jets, runs: Sequence[Run], built: Sequence[Built], chosen: Run) -> str:
     """Return the text of attention.md; `COMMAND` stands where the command belongs."""
     y, seeds = jets.fresh.y, len({run.seed for run in runs})
     known = baselines(jets)
@@ -177,17 +170,6 @@ def card(jets: Jets, runs: Sequence[Run], costs: Mapping[tuple[str, int], Firmwa
     trees = area_gain(own, list(known.values())[-1], y)
     without = [[name, "-", *cells(figures_of(scores, y))] for name, scores in known.items()]
     rows = summary_rows(runs, {"weights": (0, 1.0), **COLUMNS})
-    prices = [
-        [
-            kind,
-            str(ii),
-            f"{cost.luts.value:,}",
-            f"{cost.flip_flops.value:,}",
-            f"{cost.latency_ns.value:.1f}",
-        ]
-        for (kind, ii), cost in costs.items()
-    ]
-    origin = next(iter(costs.values())).origin
     error = 100 * math.sqrt(0.25 / len(y))
     return f"""# Attention in logic
 
@@ -213,13 +195,14 @@ widths are the first that were tried. 16 constituents, more jets, and other netw
 
 ## What it costs
 
-By `bittrigger convert attention.h5 --budget {BUDGET} --ii N`, and the network without attention in the same way; {origin}:
+By `bittrigger convert attention.h5 --budget {BUDGET} --ii N --prove`, and the network without attention
+in the same way; {built[0].cost.origin}. {BUDGET_TEXT}
 
-{markdown_table(["network", "clocks between jets", "LUT", "FF", "latency (ns)"], prices)}
+{firmware_table(built)}
 A product of two codes of four bits takes about ten LUTs, and there are {CONSTITUENTS**2 * SETTINGS.key_units} of them for the
-weights and {CONSTITUENTS**2 * SETTINGS.value_units} for what is taken. At 9 and 54 clocks the Verilog is proven equal
-to the integer graph (`--prove`). Folded in time products are shared, and what waits for
-them takes flip-flops. `attention.h5` is that of seed {chosen.seed}, the best of its seeds on the validation jets.
+weights and {CONSTITUENTS**2 * SETTINGS.value_units} for what is taken. Folded in time products are shared, and keys and
+values wait where they are while queries take turns. `attention.h5` is that of seed {chosen.seed}, the best of its seeds on
+the validation jets.
 
 ## Data and command
 

@@ -14,30 +14,19 @@ import argparse
 import json
 import logging
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from attention_nets import ATTENTION, DEEP_SETS, TERNARY_KINDS
 from attention_recipe import name_of
 from deep_sets import constituent_features
+from in_logic import BUDGET, BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
 from qg_jets import figures_of
 
-from bittrigger.compile.convert import convert
 from bittrigger.data import Constituents, load_quark_gluon
-from bittrigger.device.budgets import find_budget
 from bittrigger.errors import BittriggerError, ConfigError
-from bittrigger.explore.firmware import FirmwareCost
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
-from bittrigger.prove import Verdict, prove
-from bittrigger.report.verdict import verdict
-from bittrigger.settings import Settings
-from bittrigger.train.recipes import markdown_table, predict, prepare_tensorflow, reload, versions, write_text
-
-BUDGET = "cms-phase2-correlator-layer1"
-INTERVALS = (1, 9, 54)
-"""Clocks between jets: at 360 MHz every 2.8 ns, every crossing, every sixth crossing as with time multiplexing."""
+from bittrigger.train.recipes import predict, reload, versions, write_text
 
 PUBLISHED = """| network | quality there | LUT | latency | source |
 | --- | --- | --- | --- | --- |
@@ -46,26 +35,6 @@ PUBLISHED = """| network | quality there | LUT | latency | source |
 | binary weights, 10 constituents, 19,201 weights | AUC 0.8902 ± 0.0067 | 3,910,000, csynth | 470 ns | kai124138/bnjettag |
 | the same, 8 constituents, softmax of 4 bits | - | 1,689,320, not routed | 1,670 ns | the same |
 """
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Built:
-    """A network as firmware.
-
-    Attributes:
-        outcome: of the budget.
-        proven: claims that are proven.
-        claims: all claims.
-    """
-
-    kind: str
-    interval: int
-    cost: FirmwareCost
-    outcome: str
-    proven: int
-    claims: int
 
 
 def best_model(work: Path, kind: str) -> Path:
@@ -86,25 +55,6 @@ def best_model(work: Path, kind: str) -> Path:
     return found[max(found)]
 
 
-def build(kind: str, model: Path, interval: int) -> Built:
-    """Convert, synthesise and prove a network.
-
-    Raises:
-        BittriggerError: it does not convert.
-    """
-    settings = Settings(budget=BUDGET, ii=interval)
-    with tempfile.TemporaryDirectory() as scratch:
-        made, report = convert(model, Path(scratch) / "build", settings)
-        claims = prove(made).claims
-    counted, judged = report.totals.synth, verdict(report, find_budget(BUDGET))
-    cost = FirmwareCost(counted.lut, counted.ff, report.totals.latency_ns)
-    proven = sum(claim.verdict is Verdict.PROVEN for claim in claims)
-    _log.info(
-        "%s, every %d clocks: %s LUT, %d of %d claims proven", kind, interval, cost.luts.value, proven, len(claims)
-    )
-    return Built(kind, interval, cost, judged.outcome.value, proven, len(claims))
-
-
 def area(model: Path, jets: Constituents) -> float:
     """The AUC of a network on jets that it has not seen."""
     net = reload(model)
@@ -114,31 +64,16 @@ def area(model: Path, jets: Constituents) -> float:
 
 def card(built: Sequence[Built], areas: dict[str, float], jets: str, command: str) -> str:
     """Return the text of firmware.md."""
-    rows = [
-        [
-            one.kind,
-            f"{areas[one.kind]:.4f}",
-            str(one.interval),
-            f"{one.cost.luts.value:,}",
-            f"{one.cost.flip_flops.value:,}",
-            f"{one.cost.latency_ns.value:.1f}",
-            one.outcome,
-            f"{one.proven} of {one.claims}",
-        ]
-        for one in built
-    ]
-    head = ["network", "AUC", "clocks between jets", "LUT", "FF", "latency (ns)", "budget", "claims proven"]
     return f"""# The networks of few constituents as firmware
 
 {verdict_text(built, areas)}
 
 The ternary networks of [architectures.md](architectures.md), of each the seed that is best on the validation jets, by
 `bittrigger convert model.h5 --budget {BUDGET} --ii N --prove`; LUT and FF are of origin
-{built[0].cost.origin}, the latency is counted in the RTL at 360 MHz, and nothing is routed. The budget allows 150 ns (54
-clocks) between events and 1,500 ns for all of layer 1; 9 clocks are 25 ns. Layer 2 of the correlator, with 16 jets in 150 ns,
-asks for a jet every 3 clocks, or for several networks. AUC is on {jets}.
+{built[0].cost.origin}, the latency is counted in the RTL at 360 MHz, and nothing is routed. {BUDGET_TEXT}
+AUC is on {jets}.
 
-{markdown_table(head, rows)}
+{firmware_table(built, areas)}
 Proven are the Verilog and the netlist, each against the integer graph, whose bits are compared with those of Keras in the
 conversion.
 
@@ -164,21 +99,20 @@ def verdict_text(built: Sequence[Built], areas: dict[str, float]) -> str:
     )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Build all networks and write firmware.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs of architectures_recipe.py")
     parser.add_argument("--test", type=Path, required=True, help="jets that neither trained nor chose")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of firmware.md")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    prepare_tensorflow(1)
     try:
         models = {kind: best_model(options.work, kind) for kind in TERNARY_KINDS}
         jets = load_quark_gluon(options.test)
         with quiet_tensorflow():
             areas = {kind: area(model, jets) for kind, model in models.items()}
-            built = [build(kind, model, interval) for kind, model in models.items() for interval in INTERVALS]
+            built = [in_firmware(kind, model, interval) for kind, model in models.items() for interval in INTERVALS]
     except BittriggerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
