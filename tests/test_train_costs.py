@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from keras_models import QDense, layers, tf
+from model_recipes import load_recipe
 
 from bittrigger.cli import cli
 from bittrigger.errors import ConfigError, UnsupportedModelError
@@ -174,6 +175,24 @@ def test_the_verb_reads_no_code_and_no_absurd_size(tmp_path: Path) -> None:
     ):
         done = CliRunner().invoke(cli, ["costs", str(tmp_path / f"{name}.h5")])
         assert message in str(done.exception)
+
+
+def test_the_verb_counts_a_saved_p_dat(root: Path, tmp_path: Path) -> None:
+    """Its neighbours are chosen by operators that do not convert; 1,520 of its parameters are means and deviations."""
+    load_recipe("quark_gluon", "pdat_recipe")
+    import pdat
+
+    pdat.build_pdat(6, 3, ternary=True, seed=1).save(tmp_path / "pdat.h5", include_optimizer=False)
+    words = ["costs", str(tmp_path / "pdat.h5"), "--json", "-"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bittrigger", *words, "--code", str(root / "models" / "quark_gluon" / "pdat.py"), "-q"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert (found["parameters"], found["quantized_parameters"]) == (216_248, 45_760)
+    assert "operator 'math.top_k' of TensorFlow is not allowed" not in done.stderr
 
 
 def test_the_verb_counts_the_models_of_the_repository_that_have_layers_of_their_own(root: Path) -> None:

@@ -75,11 +75,11 @@ def serve(head: Json, _body: bytes, answer: Answer) -> None:
 
 
 def _counted(model: Path, own: frozenset[str]) -> ModelCost:
-    from bittrigger.frontend.keras_file.names import COUNTED
+    from bittrigger.frontend.keras_file.names import COUNTED, COUNTED_OPERATIONS
     from bittrigger.frontend.keras_file.read import load_model
     from bittrigger.train.costs import model_costs
 
-    return model_costs(load_model(model, also=COUNTED | own))
+    return model_costs(load_model(model, also=COUNTED | own | (COUNTED_OPERATIONS if own else frozenset())))
 
 
 def _registered_by(code: Path) -> frozenset[str]:

@@ -149,15 +149,17 @@ def gain_text(runs: Sequence[Run], kind: str) -> str:
     return "not known" if found is None else found.text(2, 100.0)
 
 
-def verdict(runs: Sequence[Run]) -> str:
+def verdict(runs: Sequence[Run], built: Sequence[Built]) -> str:
     """The first paragraph of the card, where attention buys no more than the spread of the seeds; else nothing."""
     found = gain(runs, "ternary")
     if found is None or found.mean > 2 * (found.deviation or 0.0):
         return ""
-    return """**On these jets attention buys nothing that can be told from the spread of the seeds**: a network without it, of
-  as many weights but for a seventh, is as good, and takes less than half of the LUTs; boosted trees of four observables are
-  as good as either. The block is here because it can be built and proven, and because other jets, more of them, or more
-  constituents may tell otherwise.
+    luts = {(one.kind, one.interval): one.cost.luts.value or 0 for one in built}
+    shares = ", ".join(f"{luts[DEEP_SETS, ii] / luts[ATTENTION, ii]:.0%} (every {ii})" for ii in INTERVALS)
+    return f"""**On these jets attention buys nothing that can be told from the spread of the seeds**: a network without it, of
+as many weights but for a seventh, is as good, and takes {shares} of its LUTs; boosted
+trees of four observables, which need no network, are as good as either. The block is here because it can be built and proven,
+and because other jets, more of them, or more constituents may tell otherwise.
 
 """
 
@@ -173,7 +175,7 @@ def card(jets: Jets, runs: Sequence[Run], built: Sequence[Built], chosen: Run) -
     error = 100 * math.sqrt(0.25 / len(y))
     return f"""# Attention in logic
 
-{verdict(runs)}Quark-gluon taggers on the {CONSTITUENTS} leading constituents of a jet ({len(FEATURES)} features each, the
+{verdict(runs, built)}Quark-gluon taggers on the {CONSTITUENTS} leading constituents of a jet ({len(FEATURES)} features each, the
 number of all constituents among them), with and without attention between the constituents. The block is `bit_attention` of
 `bittrigger.layers`: ternary maps to {SETTINGS.key_units}-dimensional queries and keys and {SETTINGS.value_units} values of
 {SETTINGS.code_bits} bits, weights `relu(q . k)` of {SETTINGS.weight_bits} bits in the place of a softmax, {SETTINGS.heads}

@@ -9,7 +9,14 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, HGQ, HGQ_PACKAGE, MODELS, OPERATORS, WRAPPERS
 from bittrigger.frontend.keras_file.calls import check_calls
-from bittrigger.frontend.keras_file.names import HGQ_MODULES, KERAS_MODULES, LAYERS, OBJECTS, QUANTIZERS
+from bittrigger.frontend.keras_file.names import (
+    COUNTED_OPERATIONS,
+    HGQ_MODULES,
+    KERAS_MODULES,
+    LAYERS,
+    OBJECTS,
+    QUANTIZERS,
+)
 from bittrigger.frontend.keras_file.numbers import check_call_numbers, check_quantizer
 from bittrigger.frontend.keras_file.sizes import check_sizes
 from bittrigger.frontend.keras_layers.merges import OPERATIONS
@@ -136,7 +143,7 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
     _check_module(where, owner, layer)
     config = layer["config"]
     if kind in OPERATORS:
-        _check_operator(where, owner, config)
+        _check_operator(where, owner, config, also & COUNTED_OPERATIONS)
     if kind in (*WRAPPERS, *BIDIRECTIONAL):
         _check_depth(where, owner, depth)
         for inner in _inner(layer) or [None]:
@@ -146,11 +153,12 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
         _walk(where, owner, item, 0)
 
 
-def _check_operator(where: str, owner: str, config: Json) -> None:
+def _check_operator(where: str, owner: str, config: Json, also: frozenset[str] = frozenset()) -> None:
     """Refuse an operator of TensorFlow off the list: Keras would look up whatever name stands there."""
+    allowed = OPERATIONS | also
     config = config if isinstance(config, dict) else {}
-    if set(config) - {"name", "trainable", "dtype", "function"} or not _is_one_of(config.get("function"), OPERATIONS):
-        raise _unopened(where, unsupported_operator(owner, str(config.get("function")), OPERATIONS))
+    if set(config) - {"name", "trainable", "dtype", "function"} or not _is_one_of(config.get("function"), allowed):
+        raise _unopened(where, unsupported_operator(owner, str(config.get("function")), allowed))
 
 
 def _unopened(where: str, refusal: UnsupportedModelError) -> UnsupportedModelError:

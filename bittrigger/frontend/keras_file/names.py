@@ -17,6 +17,9 @@ COUNTED = frozenset(
 )
 """Layers that do not convert, but whose operations ``bittrigger costs`` counts; none of them holds code."""
 
+COUNTED_OPERATIONS = frozenset(["math.top_k", "one_hot", "image.resize", "compat.v1.squeeze"])
+"""Operators of TensorFlow of that kind, as P-DAT has them; allowed beside layers whose code the user gives and trusts."""
+
 SCHEDULES = frozenset(["ConstantSparsity", "PolynomialDecay"])
 """How pruning goes on in training."""
 
