@@ -36,6 +36,8 @@ def test_outputs_stay_what_they_were(step, seed):
     made = simplify(graph, at_once=True) if step is None else step.apply(graph)
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 60, 1)])
     assert np.array_equal(evaluate(made, codes), evaluate(graph, codes))
+    again = simplify(made, at_once=True) if step is None else step.apply(made)
+    assert np.array_equal(evaluate(again, codes), evaluate(graph, codes))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,17 @@ def test_each_type_gets_adders_of_its_own():
     assert made["dense_of1_codes"].inputs == ("y",)  # the factor is in the matrix
     assert made["dense"].inputs == ("dense_of0", "dense_of1")
     assert luts(made) < 0.75 * luts(graph)
+
+
+def test_names_that_are_taken_are_left_alone():
+    graph = two_types(outputs=("dense_of0",))
+    names = [Wire(name, ("dense",), frozen_array(range(4)), 2) for name in ("dense_of1_codes", "dense_of0")]
+    made = OwnTypes().apply(Graph("two", (*graph.nodes, *names), ("dense_of0", "dense_of1_codes")))
+    assert {"dense_of0_2", "dense_of1_codes_2"} <= {node.name for node in made.nodes}
+    relu = rectified(Rounding.RND)
+    taken = Wire("type0_limit", ("x",), frozen_array(range(2)), 0)
+    made = RoundFirst().apply(Graph("net", (*relu.nodes, taken), (*relu.outputs, "type0_limit")))
+    assert made["type0"].inputs == ("type0_limit_2",)
 
 
 def test_equal_types_stay_one_layer():

@@ -14,7 +14,7 @@ from bittrigger.ir.fixed import Overflow, Rounding, shift_round
 from bittrigger.ir.graph import Graph, Input, Node, Requantize, frozen_array
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.routes import Route, route
-from bittrigger.passes.rewrite import without_unread
+from bittrigger.passes.rewrite import unused, without_unread
 
 _FLOORS = (Rounding.TRN, Rounding.RND)
 """Roundings that give the same whether or not a floor comes before them."""
@@ -38,8 +38,8 @@ class RoundFirst:
             if isinstance(node, Requantize)
             and _is_limit(node)
             and node.name not in leaving
-            and readers[node.name]
             and all(_follows(node, reader, routes[reader.name]) for reader in readers[node.name])
+            and any(isinstance(reader, Requantize) and reader.shift for reader in readers[node.name])
         }
         if not limits:
             return graph
@@ -72,16 +72,20 @@ def _follows(limit: Requantize, node: Node, found: Route) -> bool:
 
 def _placed(graph: Graph, limits: dict[str, Requantize], routes: dict[str, Route]) -> list[Node]:
     nodes: list[Node] = []
+    taken = {node.name for node in graph.nodes}
     for node in graph.nodes:
         source = routes[node.name].nodes[0] if node.name in routes and routes[node.name].nodes else ""
         if source not in limits or not isinstance(node, Requantize):
             nodes.append(node)
             continue
         limit = limits[source]
-        wire = Wire(f"{node.name}_sums", limit.inputs, frozen_array(routes[node.name].elements), limit.frac)
+        wire = Wire(
+            unused(f"{node.name}_sums", taken), limit.inputs, frozen_array(routes[node.name].elements), limit.frac
+        )
         mode = node.rounding if node.shift else Rounding.TRN
         top = int(shift_round(np.array([limit.hi]), node.shift, mode)[0])
-        first = replace(node, name=f"{node.name}_limit", inputs=(wire.name,), shift=limit.shift + node.shift, copies=1)
+        name = unused(f"{node.name}_limit", taken)
+        first = replace(node, name=name, inputs=(wire.name,), shift=limit.shift + node.shift, copies=1)
         nodes += [
             replace(wire, frac=graph[limit.inputs[0]].frac),
             replace(first, rounding=mode, lo=0, hi=max(top, 0), overflow=Overflow.SAT),
