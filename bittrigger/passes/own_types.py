@@ -26,8 +26,9 @@ from bittrigger.ir.graph import (
     node_intervals,
     of_one_copy,
 )
+from bittrigger.ir.naming import Names
 from bittrigger.ir.nodes.wire import ZERO, Wire
-from bittrigger.passes.rewrite import unused, without_unread
+from bittrigger.passes.rewrite import without_unread
 
 LEAST_GAIN = 0.03
 """Share of operand bits that own types save, below which copies stay one layer: each layer takes time to solve and to prove."""
@@ -53,7 +54,7 @@ class OwnTypes:
 
     def apply(self, graph: Graph) -> Graph:
         """An equal graph; what is read is there by its name still, perhaps as a wire that joins what took its place."""
-        made = _Made({node.name for node in graph.nodes})
+        made = _Made(Names(node.name for node in graph.nodes))
         for node in graph.nodes:
             made.add(node, is_output=node.name in graph.outputs)
         if made.unchanged:
@@ -65,7 +66,7 @@ class OwnTypes:
 class _Made:
     """The nodes so far, with the ranges and the origins of their codes, and the names that are taken."""
 
-    taken: set[str]
+    names: Names
     nodes: list[Node] = field(default_factory=list)
     ranges: dict[str, Intervals] = field(default_factory=dict)
     origins: dict[str, list[_Origin]] = field(default_factory=dict)
@@ -111,8 +112,8 @@ class _Made:
         n_out = node.weights.shape[1]
         place = np.empty((node.copies, n_out), dtype=np.int64)
         for number, copies in enumerate(groups.values()):
-            name = node.name if len(groups) == 1 else unused(f"{node.name}_of{number}", self.taken)
-            wire = self._wire(unused(f"{name}_codes", self.taken), [code for copy in copies for code in parts[copy]])
+            name = node.name if len(groups) == 1 else self.names.unique(f"{node.name}_of{number}")
+            wire = self._wire(self.names.unique(f"{name}_codes"), [code for copy in copies for code in parts[copy]])
             factors = np.array([code.factor for code in parts[copies[0]]], dtype=np.int64)
             weights = frozen_array(node.weights * factors[:, None])
             start = sum(one.size for one in made if isinstance(one, Linear))
@@ -127,7 +128,7 @@ class _Made:
         """A diagonal layer with its copies in one matrix, so that it stays one node in front of its requantiser."""
         if node.size**2 > MOST_WEIGHTS << 2:
             return [node]
-        wire = self._wire(unused(f"{node.name}_codes", self.taken), codes)
+        wire = self._wire(self.names.unique(f"{node.name}_codes"), codes)
         factors = np.array([code.factor for code in codes], dtype=np.int64)
         scales = frozen_array(np.diag(np.tile(np.diagonal(node.weights), node.copies) * factors))
         bias = frozen_array(np.tile(node.bias, node.copies))

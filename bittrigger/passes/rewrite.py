@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
-from itertools import count
 
 from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph, Input, Linear, Node, Requantize
@@ -45,10 +44,3 @@ def without_unread(graph: Graph) -> Graph:
     made = replace(graph, nodes=tuple(node for node in graph.nodes if isinstance(node, Input) or node.name in wanted))
     verify(made)
     return made
-
-
-def unused(name: str, taken: set[str]) -> str:
-    """``name``, with a number behind it if that is ``taken`` already; it is from now on."""
-    found = next(one for number in count(1) if (one := name if number == 1 else f"{name}_{number}") not in taken)
-    taken.add(found)
-    return found

@@ -12,9 +12,10 @@ import numpy as np
 
 from bittrigger.ir.fixed import Overflow, Rounding, shift_round
 from bittrigger.ir.graph import Graph, Input, Node, Requantize, frozen_array
+from bittrigger.ir.naming import Names
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.routes import Route, route
-from bittrigger.passes.rewrite import unused, without_unread
+from bittrigger.passes.rewrite import without_unread
 
 _FLOORS = (Rounding.TRN, Rounding.RND)
 """Roundings that give the same whether or not a floor comes before them."""
@@ -72,7 +73,7 @@ def _follows(limit: Requantize, node: Node, found: Route) -> bool:
 
 def _placed(graph: Graph, limits: dict[str, Requantize], routes: dict[str, Route]) -> list[Node]:
     nodes: list[Node] = []
-    taken = {node.name for node in graph.nodes}
+    names = Names(node.name for node in graph.nodes)
     for node in graph.nodes:
         source = routes[node.name].nodes[0] if node.name in routes and routes[node.name].nodes else ""
         if source not in limits or not isinstance(node, Requantize):
@@ -80,12 +81,13 @@ def _placed(graph: Graph, limits: dict[str, Requantize], routes: dict[str, Route
             continue
         limit = limits[source]
         wire = Wire(
-            unused(f"{node.name}_sums", taken), limit.inputs, frozen_array(routes[node.name].elements), limit.frac
+            names.unique(f"{node.name}_sums"), limit.inputs, frozen_array(routes[node.name].elements), limit.frac
         )
         mode = node.rounding if node.shift else Rounding.TRN
         top = int(shift_round(np.array([limit.hi]), node.shift, mode)[0])
-        name = unused(f"{node.name}_limit", taken)
-        first = replace(node, name=name, inputs=(wire.name,), shift=limit.shift + node.shift, copies=1)
+        first = replace(
+            node, name=names.unique(f"{node.name}_limit"), inputs=(wire.name,), shift=limit.shift + node.shift, copies=1
+        )
         nodes += [
             replace(wire, frac=graph[limit.inputs[0]].frac),
             replace(first, rounding=mode, lo=0, hi=max(top, 0), overflow=Overflow.SAT),
