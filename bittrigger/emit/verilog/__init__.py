@@ -8,6 +8,7 @@ from typing import assert_never
 
 import numpy as np
 
+from bittrigger.device.feed_cost import MUX_CHOICES
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.verilog.columns import columns_text, loader_text
 from bittrigger.emit.verilog.engine import feed_text, lane_text
@@ -19,7 +20,7 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.product import product_body
 from bittrigger.emit.verilog.requantize import requantize_body
 from bittrigger.emit.verilog.scaling import scaling_body
-from bittrigger.emit.verilog.serial import serial_text
+from bittrigger.emit.verilog.serial import PICK_CHOICES, serial_text
 from bittrigger.emit.verilog.tally import tally_text
 from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
@@ -169,7 +170,8 @@ def _queue_text(graph: Graph, vectors: BusLayout, module: Module, mark: str) -> 
         chosen.reshape(-1)[: numbers.size] = numbers.reshape(-1)
     picks = [_picked(column, width, bit) for column in chosen.T.tolist() for bit in range(width)]
     several = {pick: None for pick in picks if not (once and len(set(pick)) == 1)}
-    names = {pick: f"p{k}[turn]" for k, pick in enumerate(several)}
+    in_primitives = {pick for pick in several if len(pick) == PICK_CHOICES and len(set(pick)) > MUX_CHOICES}
+    names = {pick: f"p{k}" if pick in in_primitives else f"p{k}[turn]" for k, pick in enumerate(several)}
     return render(
         "queue.sv.j2",
         name=module.queue_name,
@@ -181,7 +183,7 @@ def _queue_text(graph: Graph, vectors: BusLayout, module: Module, mark: str) -> 
         once=once,
         width=bus.width,
         turn_bits=(module.phases - 1).bit_length(),
-        picks=list(several),
+        picks=[(pick, pick in in_primitives) for pick in several],
         read=[names.get(pick, pick[0]) for pick in picks],
         digits=len(str(max(len(taken) * width, module.lanes * bus.width) - 1)),
         mark=mark,
