@@ -2,7 +2,7 @@
 
 from decimal import Context, Decimal
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, erfc, floor, sqrt
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import AddBias, Apply, Scale, StridedInterval
 from bittrigger.frontend.elementwise.double import double_runs
 from bittrigger.frontend.elementwise.functions import assigning_to, function_from_spec, rounding_to
+from bittrigger.frontend.elementwise.gaussian import tail
 from bittrigger.ir.casts import parse_cast
 from bittrigger.ir.fixed import parse_fixed
 
@@ -114,8 +115,35 @@ def test_functions_of_other_frameworks_and_a_declared_type():
 
 
 def test_what_nobody_knows_so_well_is_refused():
-    steps = [Apply("f", function("gelu")), Apply("t", assigning_to(parse_cast("fixed<12,4,TRN,SAT>")))]
+    steps = [Apply("f", function("mish")), Apply("t", assigning_to(parse_cast("fixed<12,4,TRN,SAT>")))]
     with pytest.raises(
         UnsupportedModelError, match="for .* of 2048 codes its result lies so near to a tie that double"
     ):
         double_runs(steps, [StridedInterval(-1024, 1023, 1)], 4)
+
+
+def test_a_gelu_is_below_its_argument_however_near_it_comes():
+    """Where doubles have reached ``x``, codes of half a step and types that cut off are decided by the tail."""
+    span = StridedInterval(-512, 511, 1)
+    for spec in (("gelu", "keras", {}), ("Gelu", "onnx", {"approximate": 1.0})):
+        plain = codes_of([Apply("f", function(*spec)), Apply("t", rounding_to(parse_fixed("fixed<12,8>")))], span, 5)[1]
+        cut = codes_of(
+            [Apply("f", function(*spec)), Apply("t", assigning_to(parse_cast("fixed<12,8,TRN,SAT>")))], span, 5
+        )[1]
+        assert plain[512 + 32 * 12 + 1] == 192  # 12 + 1/32 in steps of 1/16: half a step, and a little less
+        assert cut[512 + 32 * 12] == 191
+        assert cut[512 - 32 * 12] == -1
+        assert cut[512] == 0
+
+
+@pytest.mark.parametrize("digits", [40, 160])
+@pytest.mark.parametrize(
+    "point", [Fraction(1, 64), Fraction(1), Fraction(5, 2), Fraction(7, 2), Fraction(12), Fraction(30)]
+)
+def test_the_tail_of_the_normal_distribution_lies_between_its_bounds(point, digits):
+    power = Context(prec=digits).exp(Decimal(-(point**2).numerator) / Decimal(2 * (point**2).denominator))
+    around = [Fraction(power) * (1 + Fraction(side, 10 ** (digits - 6))) for side in (-1, 1)]
+    lo, hi = tail(point, tuple(around), digits)
+    assert 0 < lo < hi
+    assert float(lo) == pytest.approx(erfc(float(point) / sqrt(2)) / 2, rel=1e-12)
+    assert hi - lo < Fraction(1, 10 ** (digits - 8))

@@ -93,7 +93,6 @@ REFUSED = [
     (lambda c: setting_of(c, "o", quantization_config={"mode": "int8"}), "QDense with quantization_config"),
     (lambda c: setting_of(c, "o", kernel_quantizer=THIEF), "quantiser 'x' of module 'os'"),
     (lambda c: setting_of(c, "o", activation=HARD), "another one than that of QKeras; .* quantized_sigmoid"),
-    (lambda c: setting_of(c, "o", activation="gelu"), "'gelu' of Keras 3, of which predict gives other bits with XLA"),
     (lambda c: setting_of(c, "o", activation="os.system"), "'os.system' is not allowed"),
     (lambda c: setting_of(c, "o", units=1 << 40), "weights"),
     (lambda c: setting_of(c, "folded", axis=1), "QConv2DBatchnorm with axis"),

@@ -34,9 +34,11 @@ REFUSED = {
     "kernel quantized_linear(4,1)": "quantized_linear with bits=4 and alpha=auto_po2",
     "kernel quantized_linear(4,1,alpha='auto_po2')": "quantized_linear with bits=4 and alpha=auto_po2",
     "kernel quantized_linear(3,0,0)": "quantized_linear with bits=3 and alpha=auto_po2",
-    "function gelu": "'gelu' of Keras 3",
     "simple rnn unquantised": "so that Keras itself rounds its products",
 }
+TWO_ANSWERS = ("function gelu",)
+"""Of which Keras 3 has other bits with XLA than without."""
+
 CANNOT = {
     *("activation quantized_hswish(5,2,alpha=1)", "activation quantized_linear(4,1)", "conv1d causal"),
     "folded depthwise",
@@ -59,8 +61,13 @@ def test_every_bit(name, stem):
             lowered(load_model(path))
         return
     model = load_model(path)
-    assert (keras_outputs(model, events["x"]).astype(np.float32) == events["y"]).all()
     graph = graph_of(model)
+    if name in TWO_ANSWERS:  # the definition, from which float32 is a step away where it lies near to a tie
+        found = decode(evaluate(graph, encode_events(graph, events["x"].astype(np.float64))), output_fracs(graph))
+        assert graph.basis.grade is Grade.IDEAL
+        assert np.abs(found - events["y"]).max() <= 2.0 ** -output_fracs(graph).min()
+        return
+    assert (keras_outputs(model, events["x"]).astype(np.float32) == events["y"]).all()
     if graph.basis.grade is Grade.EXACT:
         found = decode(evaluate(graph, encode_events(graph, events["x"].astype(np.float64))), output_fracs(graph))
         assert (found == events["y"]).all()

@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import assert_never
 
+from bittrigger.frontend.elementwise import gaussian
 from bittrigger.frontend.elementwise.grids import Spec
 from bittrigger.ir.fixed import Rounding
 
@@ -149,7 +150,32 @@ def _selu(above: Fraction, below: Fraction, point: Fraction, digits: int) -> Bou
     return _exactly(above * point) if point >= 0 else _elu(below, point, digits)
 
 
+def _gelu(point: Fraction, digits: int) -> Bounds:
+    """``x`` less its part in the tail above 0, and that part below."""
+    if point == 0:
+        return _exactly(Fraction(0))
+    far = abs(point)
+    power = _falling(far**2 / 2, digits)
+    least, most = gaussian.tail(far, (power.lo, power.hi), digits)
+    return Bounds(far - far * most, far - far * least) if point > 0 else Bounds(-far * most, -far * least)
+
+
+_ROOT, _CUBE = Fraction(math.sqrt(2 / math.pi)), Fraction(0.044715)
+"""The factors of a GELU that takes a tanh for the error function, in double precision."""
+
+
+def _gelu_tanh(point: Fraction, digits: int) -> Bounds:
+    """``x sigmoid(2 u)``, where ``u`` has the sign of ``x``."""
+    if point == 0:
+        return _exactly(Fraction(0))
+    found = _sigmoid(2 * _ROOT * (point + _CUBE * point**3), digits).scaled(abs(point))
+    return found if point > 0 else Bounds(-found.hi, -found.lo)
+
+
+_GELU, _GELU_TANH = Exact(_gelu, rises=False), Exact(_gelu_tanh, rises=False)
+
 _OF_KERAS: dict[str, Exact] = {
+    "gelu": _GELU,
     "sigmoid": Exact(_sigmoid),
     "tanh": Exact(_tanh),
     "exponential": Exact(_exponential),
@@ -180,6 +206,10 @@ def exact_of(module: str, name: str, config: Spec) -> Exact | None:
     if (module == "keras" and name == "ELU") or (module == "onnx" and name == "Elu"):
         alpha = Fraction(float(config["alpha"]))
         return Exact(lambda point, digits: _elu(alpha, point, digits)) if alpha >= 0 else None
+    if module == "onnx" and name == "Gelu":
+        return _GELU_TANH if config["approximate"] else _GELU
+    if module == "bittrigger":
+        return _GELU if name == "keras_3_gelu" else None
     if module == "keras":
         return _OF_KERAS.get(name)
     if module == "tensorflow" and config["arguments"] == [[0, None]] and not config["named"]:

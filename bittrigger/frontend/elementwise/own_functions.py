@@ -33,13 +33,23 @@ def keras_3_hard_tanh(values: Any) -> Any:
     return tf.clip_by_value(values, -1.0, 1.0)
 
 
+def keras_3_gelu(values: Any) -> Any:
+    """``x (1 + erf(x / sqrt(2))) / 2``, of which Keras 3 has other bits with XLA than without."""
+    import tensorflow as tf
+
+    return tf.nn.gelu(values)
+
+
 OWN: dict[str, Callable[[Any], Any]] = {
-    function.__name__: function for function in (ternary_tanh, keras_3_hard_sigmoid, keras_3_hard_tanh)
+    function.__name__: function for function in (ternary_tanh, keras_3_hard_sigmoid, keras_3_hard_tanh, keras_3_gelu)
 }
 """By the names under which a configuration has them."""
 
 GRIDS = {"ternary_tanh": Grid(0, -1, 1)}
 """The codes of those that give few."""
+
+TWO_ANSWERS = ("keras_3_gelu",)
+"""Those of which one framework gives several answers in float32, so that their definition decides."""
 
 RATIONAL = ("ternary_tanh", "keras_3_hard_tanh")
 """Those whose results doubles hold without rounding."""

@@ -45,10 +45,7 @@ _OF_QKERAS = ("hard_sigmoid", "hard_tanh")
 _IN_LAYERS = ("Activation", "QActivation")
 """Layers that are such a function alone, and may bear that of Keras 3 in Keras 2."""
 
-_TWO_ANSWERS = ("gelu",)
-"""Functions of which ``predict`` gives other bits with XLA than without."""
-
-_RENAMED = {"silu": "swish"}
+_RENAMED = {"silu": "swish", "gelu": "keras_3_gelu"}
 
 _OPERATORS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 """Operators on two tensors that are layers too."""
@@ -339,11 +336,6 @@ def _function(where: str, owner: Json, kind: str, value: Json) -> Json:
         raise refused(
             where, owner, f"function {name!r} of Keras 3, which is another one than that of QKeras",
             f"allowed is it in an Activation, or a quantiser; put it into a layer behind this one, or use quantized_{name[5:]}",
-        )  # fmt: skip
-    if name in _TWO_ANSWERS:
-        raise refused(
-            where, owner, f"function {name!r} of Keras 3, of which predict gives other bits with XLA than without",
-            "allowed are functions with one answer; use relu",
         )  # fmt: skip
     return _RENAMED.get(name, name) if isinstance(name, str) else name
 

@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
-from bittrigger.frontend.elementwise.own_functions import OWN
+from bittrigger.frontend.elementwise.own_functions import OWN, TWO_ANSWERS
 from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
@@ -28,12 +28,25 @@ def call_facts(call: Call) -> Facts:
         UnsupportedModelError: if the class is not supported, a setting has no exact meaning, or a weight is not finite.
     """
     if call.is_activation:
-        return _function(function_spec(call.name, call.layer.activation))
+        return _graded(call, _function(function_spec(call.name, call.layer.activation)))
     name = _class(call.layer)
     if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT, _BIT_ACTIVATION):
         raise unsupported_layer(call.name, name)
     _check_dtype(call)
-    return positions.repeated(_layer_facts(call, name), call)
+    return positions.repeated(_graded(call, _layer_facts(call, name)), call)
+
+
+def _graded(call: Call, facts: Facts) -> Facts:
+    """``facts``, and where a function has several answers in float32, that its definition decides."""
+    spec = facts.get(attributes.FUNCTION)
+    if not isinstance(spec, Mapping) or spec["class_name"] not in TWO_ANSWERS:
+        return facts
+    name = str(spec["class_name"]).removeprefix("keras_3_")
+    why = (
+        f"layer {call.name!r}: {name} of Keras 3 has other bits with XLA than without; "
+        "allowed is its definition, exactly rounded; leave out --require exact"
+    )
+    return {**facts, attributes.IDEAL: why}
 
 
 def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one return a kind
