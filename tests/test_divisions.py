@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import build_of, disagreements, divided_sums, divisions
+from designs import build_of, disagreements, divided_sums, divisions, halved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures, refuted_after
@@ -16,6 +16,7 @@ from bittrigger.compile.divisions import with_divided_sums
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
+from bittrigger.frontend.elementwise.exact import Line
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
@@ -105,6 +106,14 @@ def test_steps_between_codes_that_do_not_come_are_moved():
         ]
         is nodes["x_codes"]
     )
+
+
+def test_few_bits_behind_a_tail_are_no_sum():
+    """One table holds them."""
+    span = Interval(0, 100)
+    nodes = (Input("x", 1, FixedPoint.holding(span, 0), span), *halved((Line(1, 0, 96),), span, (0, 255), "x"))
+    plain = Graph("few", nodes, ("x_codes",))
+    assert with_divided_sums(plain, Settings()) is plain
 
 
 def test_what_is_no_sum_of_floors_stays():

@@ -16,7 +16,7 @@ from bittrigger.compile.digit_sums import MOST_CHANNELS, MOST_STEPS, Wanted, dig
 from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.ir.fixed import IntArray, Interval, Overflow
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Node, Requantize, copy_operand, intervals
-from bittrigger.ir.nodes.digit_sum import MAX_LIMITED_BITS, NEXT_BITS, DigitSum, limited, shorten
+from bittrigger.ir.nodes.digit_sum import MAX_LIMITED_BITS, NEXT_BITS, DigitSum, digit_places, limited, shorten
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 from bittrigger.schedule.engine import copy_luts
 from bittrigger.schedule.moments import Moment, place_adders, place_parts
@@ -189,7 +189,7 @@ def _sum(channel: _Channel, slope: float) -> DigitSum | None:
     """A sum of tables for ``channel``; None if it has no tail, or none was found."""
     span, tail, values = channel.span, channel.tail, np.array(channel.values)
     short = Interval(shorten(span.lo, tail), shorten(span.hi, tail))
-    if tail < 2 or short.width > MAX_LIMITED_BITS:
+    if tail < 2 or len(digit_places(short.width)) < 2 or short.width > MAX_LIMITED_BITS:
         return None
     cut, begins = limited(short), shorten(np.array(channel.starts), tail)
     row = 1 << cut.width - NEXT_BITS
