@@ -13,7 +13,7 @@ from bittrigger.cli.shared.console import busy, json_option, terminal, write_jso
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bittrigger.synth.sta import Timing
+    from bittrigger.synth.paths import Timing
 
 
 @click.command()
@@ -25,7 +25,8 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
     """Estimate the slack of each module of the build in FOLDER, and show its slowest path.
 
     The delays of cells and wires are those that AMD publishes for UltraScale+ with RapidWright; where cells lie is our own simple
-    placement. It shows which stage is the tightest, and is no sign-off: only Vivado's routed figures are.
+    placement, in which slices change places until the clock is met, if it can be. It shows which stage is the tightest, and is no
+    sign-off: only Vivado's routed figures are.
     """
     from bittrigger.build.folder import load_build
     from bittrigger.errors import BittriggerError, ConfigError
@@ -47,9 +48,11 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
     write_json(json_file, "timing-1", timing_json(timing))
     if check and timing.slack_ps < 0:
         worst = timing.paths[0]
+        meets, place = math.floor(1e6 / (1e6 / clock - worst.slack_ps)), worst.module or "the top"
         raise BittriggerError(
-            f"timing at {clock:g} MHz: slack {worst.slack_ps / 1000:.3f} ns (sta) in {worst.module or 'the top'}; "
-            "convert at a lower --clock-mhz, or allow more --latency-cycles"
+            f"timing at {clock:g} MHz: slack {worst.slack_ps / 1000:.3f} ns (sta) in {place}; by this estimate the netlist meets "
+            f"{meets} MHz; lower the clock to that, or convert for a faster --clock-mhz, which puts registers closer together, "
+            f"and ask for {clock:g} MHz here"
         )
 
 

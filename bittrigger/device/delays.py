@@ -124,6 +124,16 @@ def _straight(tiles: int, vertical: bool) -> float:
     return best[tiles]
 
 
+def horizontal_ps(tiles: int) -> float:
+    """The delay of a wire over so many columns of tiles, beyond that of one that stays in its tile."""
+    return _straight(tiles, vertical=False)
+
+
+def vertical_ps(tiles: int) -> float:
+    """The delay of a wire over so many rows of tiles, beyond that of one that stays in its tile."""
+    return _straight(tiles, vertical=True)
+
+
 def wire_ps(columns: int, rows: int) -> float:
     """The delay of a wire between slices so many tiles apart, pins not included, along the fastest segments."""
-    return _BOUNCE + _straight(abs(columns), vertical=False) + _straight(abs(rows), vertical=True)
+    return _BOUNCE + horizontal_ps(abs(columns)) + vertical_ps(abs(rows))

@@ -48,7 +48,7 @@ class Placement:
 
 
 class Placer:
-    """Places one netlist, as often as is asked: what does not hang on the pull of its nets is found once.
+    """Places one netlist.
 
     Args:
         stages: the pipeline stage of each cell, which gives the side of the region towards which it is drawn at first.
@@ -64,10 +64,16 @@ class Placer:
         self._rows = max(int(np.ceil(np.sqrt(slices * COLUMNS_PER_TILE))), int(self._heights.max(initial=1)))
         self._columns = slices / self._rows
 
-    def place(self, weights: Mapping[int, float]) -> Placement:
-        """A placement in which nets pull by their weights: 1, or what is given."""
+    @property
+    def kinds(self) -> npt.NDArray[np.int64]:
+        """A number for each group, the same for those of one height that take as many LUTs."""
+        shapes = np.stack([self._heights, self._area], axis=1)
+        return np.asarray(np.unique(shapes, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
+
+    def place(self) -> Placement:
+        """A placement in which every net pulls alike."""
         cluster, heights, size, rows = self._cluster, self._heights, len(self._area), self._rows
-        matrix = _laplacian(*_edges(self._joined, weights), size)
+        matrix = _laplacian(*_edges(self._joined), size)
         x, y = self._want * self._columns / max(1.0, float(self._want.max(initial=1.0))), np.full(size, rows / 2)
         legal = x, (np.arange(size) + 0.5) * rows / size
         for turn in range(_TURNS):
@@ -143,8 +149,8 @@ def _chains(netlist: Netlist, driver: Mapping[int, int], group: npt.NDArray[np.i
                     group[lut] = number
 
 
-def _joined(netlist: Netlist, cluster: npt.NDArray[np.int64]) -> list[tuple[int, int, set[int]]]:
-    """Each net that another cell reads, the group that drives it, and those that read it."""
+def _joined(netlist: Netlist, cluster: npt.NDArray[np.int64]) -> list[tuple[int, set[int]]]:
+    """Of each net that another cell reads the group that drives it, and those that read it."""
     driver = {net: k for k, cell in enumerate(netlist.cells) for bits in cell.outputs.values() for net in bits}
     readers: dict[int, set[int]] = {}
     for k, cell in enumerate(netlist.cells):
@@ -153,17 +159,17 @@ def _joined(netlist: Netlist, cluster: npt.NDArray[np.int64]) -> list[tuple[int,
                 for net in bits:
                     if net > HIGH and net in driver:
                         readers.setdefault(net, set()).add(int(cluster[k]))
-    return [(net, int(cluster[driver[net]]), found) for net, found in readers.items()]
+    return [(int(cluster[driver[net]]), found) for net, found in readers.items()]
 
 
 def _edges(
-    joined: Sequence[tuple[int, int, set[int]]], weights: Mapping[int, float]
+    joined: Sequence[tuple[int, set[int]]],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Pairs of groups that a net joins, and weights: a net of many readers pulls less at each."""
     pairs: dict[tuple[int, int], float] = {}
-    for net, start, found in joined:
+    for start, found in joined:
         for end in found - {start}:
-            pairs[start, end] = pairs.get((start, end), 0.0) + weights.get(net, 1.0) / len(found)
+            pairs[start, end] = pairs.get((start, end), 0.0) + 1.0 / len(found)
     return np.array(list(pairs), dtype=np.int64).reshape(-1, 2), np.array(list(pairs.values()))
 
 

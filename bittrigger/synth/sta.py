@@ -10,93 +10,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 from bittrigger.device import delays
 from bittrigger.errors import InternalError, ToolError
 from bittrigger.synth.count import CARRIES, FLIP_FLOPS, LUTRAMS, SHIFT_REGISTERS, topological
+from bittrigger.synth.exchange import exchanged
 from bittrigger.synth.memory import is_written, stored_in
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
+from bittrigger.synth.paths import Path, Step, Timing
 from bittrigger.synth.placement import Placement, Placer
 
 _INSTANCE = re.compile(r"(?:\w+\[\d+\]\.)?(u_\w+)\.")
 
-PLACEMENTS, CRITICAL, PULL = 4, 0.9, 2.0
-"""How often cells are placed, each time with nets of paths above that share of the slowest pulling that much more."""
+ROUNDS, CRITICAL = 12, 0.95
+"""How often slices change places where the clock is not met, and the share of the slowest path above which all of it may."""
 
 UNCERTAINTY_PS = 35.0
 """Of the clock, as in Vivado's reports of devices with a clean clock (jitter of an MMCM); skew is not known."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One cell of a path.
-
-    Attributes:
-        cell: its name.
-        type: of cell.
-        pin: by which the path leaves it.
-        wire_ps: the wire in front of it, pins included; 0 within a slice.
-        cell_ps: the cell.
-        arrival_ps: at its output.
-    """
-
-    cell: str
-    type: str
-    pin: str
-    wire_ps: float
-    cell_ps: float
-    arrival_ps: float
-
-
-@dataclass(frozen=True)
-class Path:
-    """The slowest path to the registers of one module, or to the output ports.
-
-    Attributes:
-        module: instance in which it ends; empty for the top.
-        end: the cell or port.
-        delay_ps: with clock-to-output and set-up.
-        logic_ps: of it, cells.
-        wire_ps: of it, wires.
-        slack_ps: of the clock period less ``UNCERTAINTY_PS``.
-        steps: from the first cell on.
-    """
-
-    module: str
-    end: str
-    delay_ps: float
-    logic_ps: float
-    wire_ps: float
-    slack_ps: float
-    steps: tuple[Step, ...]
-
-    @property
-    def levels(self) -> int:
-        """LUTs and carry chains on it; the blocks of one chain are one."""
-        kinds = [step for step in self.steps if step.type not in FLIP_FLOPS | SHIFT_REGISTERS and step.type != "port"]
-        cascades = sum(a.type in CARRIES and b.type in CARRIES for a, b in pairwise(kinds))
-        return len(kinds) - cascades
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Of a whole design.
-
-    Attributes:
-        paths: the slowest to each module, the slowest first.
-        columns, rows: tiles of the region that the placement takes.
-    """
-
-    clock_mhz: float
-    paths: tuple[Path, ...]
-    columns: int
-    rows: int
-
-    @property
-    def slack_ps(self) -> float:
-        """Of the slowest path."""
-        return self.paths[0].slack_ps
 
 
 @dataclass(frozen=True)
@@ -113,8 +43,9 @@ class _Arrival:
 
 @dataclass(frozen=True)
 class _End:
-    """Where paths end: the time at which the net is there, set-up and last wire included."""
+    """Where paths end: the time at which the net is there, set-up and last wire included; the cell, or None for a port."""
 
+    cell: int | None
     module: str
     name: str
     net: int
@@ -131,12 +62,13 @@ class _Analysis:
             net: (k, pin) for k, cell in enumerate(self.cells) for pin, bits in cell.outputs.items() for net in bits
         }
         self.arrivals: dict[int, _Arrival] = {}
+        self._arcs: list[tuple[int, int, int, float]] = []  # a net, one behind it, the cell between, and the time
         place = {id(cell): k for k, cell in enumerate(self.cells)}
         self._ordered = [place[id(cell)] for cell in topological(self.cells, self._starts)]
 
     def run(self, placement: Placement) -> None:
         """Fill ``arrivals`` for a placement of the cells."""
-        self.place, self.arrivals = placement, {}
+        self.place, self.arrivals, self._arcs = placement, {}, []
         for bits in self.netlist.inputs.values():
             for net in bits:
                 self.arrivals[net] = _Arrival(delays.CLOCK_TO_Q, -1, "", None, 0.0, delays.CLOCK_TO_Q)
@@ -173,6 +105,8 @@ class _Analysis:
         """The net at a pin of cell ``k`` has its value ``cost`` after what comes from a net over a wire, or after the clock."""
         before, wire = source or (None, 0.0)
         ps = cost if before is None else self.at(before) + wire + cost
+        if before is not None:
+            self._arcs.append((before, net, k, wire + cost))
         known = self.arrivals.get(net)
         if known is None or ps > known.ps:
             self.arrivals[net] = _Arrival(ps, k, pin, before, wire, cost)
@@ -280,7 +214,7 @@ class _Analysis:
         for k, cell in enumerate(self.cells):
             if cell.type in FLIP_FLOPS | SHIFT_REGISTERS and cell.inputs["D"][0] > HIGH:
                 net, wire, setup = self._setup(k, cell)
-                found.append(_End(modules[k], cell.name, net, self.at(net) + wire + setup, wire))
+                found.append(_End(k, modules[k], cell.name, net, self.at(net) + wire + setup, wire))
             written = {
                 net for pin, bits in cell.inputs.items() if is_written(cell, pin) and pin != "WCLK" for net in bits
             }
@@ -288,13 +222,38 @@ class _Analysis:
                 net for net in written if net > HIGH
             ):  # a shift register's set-up stands for that of a memory
                 wire = self.wire(net, k) + delays.CARRY_PIN
-                found.append(_End(modules[k], cell.name, net, self.at(net) + wire + delays.SRL_SETUP, wire))
+                found.append(_End(k, modules[k], cell.name, net, self.at(net) + wire + delays.SRL_SETUP, wire))
         for port, bits in self.netlist.outputs.items():
             for net in bits:
                 if net in self.driver:
                     wire = self.wire(net, self.driver[net][0]) + delays.FF_PIN
-                    found.append(_End("", port, net, self.at(net) + wire + delays.SETUP, wire))
+                    found.append(_End(None, "", port, net, self.at(net) + wire + delays.SETUP, wire))
         return found
+
+    def rests(self, ends: Sequence[_End]) -> dict[tuple[int, int], float]:
+        """The slowest path over the wires from one group of slices to another, without that wire."""
+        behind: dict[int, float] = {}
+        found: dict[tuple[int, int], float] = {}
+        for end in ends:
+            behind[end.net] = max(behind.get(end.net, 0.0), end.ps - self.at(end.net))
+            if end.cell is not None:
+                self._rest(found, end.net, end.cell, end.ps)
+        for before, net, k, ps in reversed(self._arcs):
+            if net in behind:
+                behind[before] = max(behind.get(before, float("-inf")), ps + behind[net])
+                self._rest(found, before, k, self.at(before) + ps + behind[net])
+        return found
+
+    def _rest(self, found: dict[tuple[int, int], float], net: int, k: int, ps: float) -> None:
+        """Keep in ``found`` what a path over the wire from ``net`` to cell ``k`` takes without it, if none takes longer."""
+        if net not in self.driver or ps == float("-inf"):
+            return
+        one = self.driver[net][0]
+        groups = int(self.place.cluster[one]), int(self.place.cluster[k])
+        if groups[0] != groups[1]:
+            columns, rows = self.place.column[one] - self.place.column[k], self.place.row[one] - self.place.row[k]
+            rest = ps - delays.wire_ps(int(columns), int(rows))
+            found[groups] = max(found.get(groups, rest), rest)
 
     def _setup(self, k: int, cell: Cell) -> tuple[int, float, float]:
         """The net at a register's input, the wire there, and the set-up."""
@@ -321,19 +280,18 @@ def analyse(netlist: Netlist, clock_mhz: float, stages: Mapping[str, int]) -> Ti
         ToolError: if cells form a loop, or the delays of one are not known.
     """
     names = [_instance(cell.name) for cell in netlist.cells]
-    stage = [stages.get(name, 0) for name in names]
-    period = 1e6 / clock_mhz - UNCERTAINTY_PS
-    pulls: dict[int, float] = {}
+    placer, analysis = Placer(netlist, [stages.get(name, 0) for name in names]), _Analysis(netlist)
+    period, placement = 1e6 / clock_mhz - UNCERTAINTY_PS, placer.place()
     best: Timing | None = None
-    placer, analysis = Placer(netlist, stage), _Analysis(netlist)
-    for _ in range(PLACEMENTS):
-        placement = placer.place(pulls)
+    for _ in range(ROUNDS):
         analysis.run(placement)
         ends = analysis.ends(names)
         paths = sorted((_path(analysis, end, period) for end in _slowest(ends)), key=lambda path: path.slack_ps)
         if best is None or (paths and paths[0].slack_ps > best.slack_ps):
             best = Timing(clock_mhz, tuple(paths), placement.columns, placement.rows)
-        _pull(analysis, ends, pulls)
+        if not paths or paths[0].slack_ps >= 0:
+            break
+        placement = exchanged(placement, placer.kinds, analysis.rests(ends), CRITICAL * paths[0].delay_ps)
     if best is None:
         raise InternalError("no placement")
     return best
@@ -346,19 +304,6 @@ def _slowest(ends: Iterable[_End]) -> list[_End]:
         if end.module not in found or end.ps > found[end.module].ps:
             found[end.module] = end
     return list(found.values())
-
-
-def _pull(analysis: _Analysis, ends: list[_End], pulls: dict[int, float]) -> None:
-    """Let the nets of all paths that take nearly as long as the slowest pull more when the cells are placed again."""
-    limit = CRITICAL * max((end.ps for end in ends), default=0.0)
-    seen: set[int] = set()
-    for end in ends:
-        at: int | None = end.net if end.ps > limit else None
-        while at is not None and at not in seen:
-            seen.add(at)
-            at = analysis.arrivals[at].before
-    for net in seen:
-        pulls[net] = min(PULL * pulls.get(net, 1.0), PULL**3)
 
 
 def _dependencies(cell: Cell, output: str) -> frozenset[str]:
