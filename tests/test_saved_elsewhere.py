@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from keras_models import refused
+from keras_models import refused, tf
 
 from bittrigger.compile.read import read_file
 from bittrigger.frontend.keras_file.read import load_model
@@ -66,6 +66,14 @@ def on_windows(name):
 
 def test_an_archive_written_on_windows(tmp_path):
     check(moved(ARCHIVE, tmp_path / "m.keras", on_windows), ARCHIVE)
+
+
+def test_an_archive_of_keras_2_14_under_a_later_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tf, "__version__", "2.20.0")
+    check(
+        moved(ARCHIVE, tmp_path / "m.keras", lambda name: name.replace("layers/", "_layer_checkpoint_dependencies/")),
+        ARCHIVE,
+    )
 
 
 def test_an_archive_with_weights_of_no_layer(tmp_path):

@@ -45,6 +45,8 @@ SAID = "_bittrigger_said"
 
 _BY_CLASS = "layers/"
 """Where the arrays of archives of Keras 2.15 and later lie: by the classes of the layers, as those of Keras 3."""
+_BEFORE_2_15 = "_layer_checkpoint_dependencies/"
+
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
@@ -322,7 +324,12 @@ def _again(content: _Content) -> str:
 
 def _assign(model: KerasModel, given: Mapping[str, Any], config: Mapping[str, Any], content: _Content) -> None:
     """Give each layer its arrays, wherever the version of Keras that wrote the file puts them."""
+    import tensorflow as tf
+
     by_class = {place: arrays for place, arrays in content.weights.items() if place.startswith(_BY_CLASS)}
+    if not by_class and not tf.__version__.startswith("2.14"):  # which finds the place of its own archives
+        moved = {place.replace(_BEFORE_2_15, _BY_CLASS): arrays for place, arrays in content.weights.items()}
+        by_class = {place: arrays for place, arrays in moved.items() if place.startswith(_BY_CLASS)}
     if not content.archive:
         _assign_hdf5(model, content.weights)
     elif content.keras_3:
