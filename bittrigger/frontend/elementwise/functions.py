@@ -95,7 +95,8 @@ class Function:
         line: slope and offset, if by its definition it rounds and clips ``slope * x + offset`` to its grid and does nothing else.
         rational: whether doubles hold its results without rounding.
         declared: whether it is no function of the model, but the type that was declared for an output.
-        slope: below zero, if above it is the identity, below it a line through zero, and nothing else.
+        slope: below zero, if above it is the identity, below it a line through zero, and nothing else but rounding to its grid,
+            if it has one.
         exact: its values between bounds, where these are known.
         cast: the type to which it assigns, if it does that and nothing else, with modes of its own.
     """
@@ -307,14 +308,21 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
     return Function(
         text,
         single,
-        _on_grid(text, grid).in_double if plain and grid is not None else double,
+        rounded_to(text, grid).in_double if plain and grid is not None else double,
         grid,
         plain=plain,
         trusted=_trusted_range(name, config, grid),
         varies=varies,
         line=(1.0, 0.0) if plain else _line(name, config),
         rational=not varies,
+        slope=_slope(name, config, grid),
     )
+
+
+def _slope(name: str, config: Spec, grid: Grid | None) -> float | None:
+    """The slope below zero of a quantised ReLU that rounds, clips, and does nothing else."""
+    bent = name == "quantized_relu" and grid is not None and config["negative_slope"] and not config["use_sigmoid"]
+    return float(config["negative_slope"]) if bent and config.get("relu_upper_bound") is None else None
 
 
 def _line(name: str, config: Spec) -> tuple[float, float] | None:
@@ -342,7 +350,7 @@ def _static_quantizer(config: Spec) -> Function:
     bits, signed, integer = int(config["bits"]), bool(config["signed"]), int(config["integer"])
     magnitude = bits - signed
     grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
-    return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
+    return rounded_to(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
 
 
 def _slope_of(name: str, config: Spec) -> float | None:
@@ -367,7 +375,7 @@ def _of_onnx(name: str, config: Spec) -> Function:
     if name in ("Quant", "Bipolar"):
         grid = Grid(int(given["frac"]), int(given["lo"]), int(given["hi"]))
         if name == "Quant" and given["rounding"] == "ROUND":
-            return _on_grid(f"Quant({grid.lo}..{grid.hi})", grid)
+            return rounded_to(f"Quant({grid.lo}..{grid.hi})", grid)
 
         def quantised(values: FloatArray) -> FloatArray:
             scaled = np.ldexp(values, grid.frac)
@@ -394,7 +402,7 @@ def _of_onnx(name: str, config: Spec) -> Function:
 
 def rounding_to(kind: FixedPoint) -> Function:
     """What delivers values in a declared type: the nearest code, half to even, or the limit that is next."""
-    made = _on_grid(f"rounding to {kind}", Grid(kind.frac, kind.interval.lo, kind.interval.hi))
+    made = rounded_to(f"rounding to {kind}", Grid(kind.frac, kind.interval.lo, kind.interval.hi))
     return replace(made, declared=True)
 
 
@@ -408,7 +416,9 @@ def assigning_to(kind: Cast) -> Function:
     return Function(str(kind), _in_single(double), double, grid, rational=True, cast=kind)
 
 
-def _on_grid(text: str, grid: Grid) -> Function:
+def rounded_to(text: str, grid: Grid) -> Function:
+    """What rounds half to even to a grid, saturates, and does nothing else."""
+
     def double(values: FloatArray) -> FloatArray:
         codes = np.clip(np.ldexp(values, grid.frac), grid.lo, grid.hi)
         return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float64)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend.attributes import BIDIRECTIONAL, RECURRENT
-from bittrigger.frontend.keras_file import hdf5, keras_3_weights, old_layers, zip_archive
+from bittrigger.frontend.keras_file import dense_batchnorm, hdf5, keras_3_weights, old_layers, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
 from bittrigger.frontend.keras_file.beside import DESCRIPTION, weights_beside
 from bittrigger.frontend.keras_file.hgq_2 import expanded
@@ -97,6 +97,9 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     if content.keras_3:
         given = expanded(str(path), given, content.weights, said)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
+    if not (content.archive or content.keras_3 or content.apart):
+        config, arrays_of, said = dense_batchnorm.as_two(str(path), config, content.weights)
+        content = replace(content, weights=arrays_of)
     if content.apart:
         config = old_layers.as_today(str(path), given)
     check_config(str(path), config, also)

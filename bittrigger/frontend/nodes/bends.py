@@ -1,7 +1,11 @@
-"""Functions that are a line on either side of zero (LeakyReLU, PReLU), written as these where a table would be too large."""
+"""Functions that are a line on either side of zero, written as these where a table would be too large.
+
+They are LeakyReLU, PReLU, ReLU and ``quantized_relu`` with a slope.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,9 +13,10 @@ import numpy as np
 
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Step
 from bittrigger.frontend.elementwise.exact import affine_part
+from bittrigger.frontend.elementwise.functions import rounded_to
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Rounding
+from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Interval, Rounding, hull
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 
 
@@ -33,23 +38,40 @@ def bent(builder: Builder, signal: Signal) -> Signal | None:
     size = node.size // copies
     slopes = _slopes(step, size)
     places = max(slope.denominator.bit_length() - 1 for slope in slopes)
-    widest = max(max(abs(span.lo), abs(span.hi)) for span in reach).bit_length()
+    whole = _before_saturation(step, hull([span.interval for span in reach]), node.frac)
+    widest = max(abs(whole.lo), abs(whole.hi)).bit_length()
     factors = [int(slope * 2**places) for slope in slopes]
     if widest + max(places + 1, *(abs(factor).bit_length() for factor in factors)) + 2 > MAX_WIDTH:
         return None
     halves = {
         word: builder.add(Requantize(f"{step.layer}_{word}", (part,), node.size, 0, Rounding.TRN, lo, hi, node.frac))
         for word, lo, hi in (
-            ("above", 0, max(0, *(span.hi for span in reach))),
-            ("below", min(0, *(span.lo for span in reach)), 0),
+            ("above", 0, max(0, whole.hi)),
+            ("below", min(0, whole.lo), 0),
         )
     }
     numbers: IntArray = np.arange(2 * node.size).reshape(2, copies, size).swapaxes(0, 1)
     both = builder.wire(f"{step.layer}_halves", tuple(halves.values()), numbers)
     weights = np.concatenate([np.eye(size, dtype=np.int64) << places, np.diag(np.array(factors, dtype=np.int64))])
     none = frozen_array(np.zeros(size, dtype=np.int64))
-    made = builder.add(Linear(step.layer, (both,), frozen_array(weights), none, node.frac + places, copies))
-    return replace(signal, parts=(made,), steps=signal.steps[1:])
+    rest = signal.steps[1:]
+    name = step.layer
+    if isinstance(step, Apply) and step.function.grid is not None:
+        name = f"{step.layer}_bent"
+        rest = (Apply(step.layer, rounded_to(step.function.text, step.function.grid)), *rest)
+    made = builder.add(Linear(name, (both,), frozen_array(weights), none, node.frac + places, copies))
+    return replace(signal, parts=(made,), steps=rest)
+
+
+def _before_saturation(step: Step, reach: Interval, frac: int) -> Interval:
+    """The codes of ``reach`` beyond which the step's own grid saturates on either side, and one step of it more."""
+    grid = step.function.grid if isinstance(step, Apply) else None
+    slope = _slopes(step, 1)[0]
+    if grid is None or slope <= 0:
+        return reach
+    unit = Fraction(2) ** (frac - grid.frac)
+    lowest, highest = math.floor((grid.lo - 1) * unit / slope), math.ceil((grid.hi + 1) * unit)
+    return Interval(min(max(reach.lo, lowest), highest), max(min(reach.hi, highest), lowest))
 
 
 def _slopes(step: Step, size: int) -> list[Fraction]:
