@@ -1,20 +1,24 @@
 """Copies of a layer whose operands have types of their own: every code stays what it was, and less is built."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import strategies as own
-from designs import build_of, disagreements
+from designs import around, build_of, disagreements, rounding_forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures
+from test_rtl import pipeline_of
 from typed_sets import typed_set
 
+from bittrigger.build.store import graph_from_json, graph_to_json
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import InternalError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals, requantize_codes
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.own_types import OwnTypes
@@ -46,6 +50,7 @@ def built(tmp_path_factory):
     graph = simplify(own.merged([typed_set(seed) for seed in range(2100, 2107)]), at_once=True)
     assert sum("_of" in node.name for node in graph.nodes) > 10
     assert any(node.name.endswith("_limit") for node in graph.nodes)
+    assert any(isinstance(node, Requantize) and node.rectified for node in graph.nodes)
     return build_of(create_pipeline(graph, FAST), tmp_path_factory.mktemp("typed"), synth=True)
 
 
@@ -59,6 +64,63 @@ def test_it_is_proven(built):
     proof = prove(built)
     assert failures(proof) == []
     assert proof.proven
+
+
+def rectified_forms():
+    """Codes that wrap around once they are not negative: every rounding and shift, on operands of every kind; and all codes."""
+    spans = (Interval(-128, 127), Interval(0, 255), Interval(-90, -7), Interval(-3, 200))
+    ports = tuple(Input(f"x{k}", 1, FixedPoint.holding(span, 0), span) for k, span in enumerate(spans))
+    names = tuple(port.name for port in ports)
+    nodes = tuple(
+        replace(around(f"q{shift + 9}_{top}_{n}", names, len(names), shift, (0, top), form), rectified=True)
+        for shift in (-2, 0, 1, 3)
+        for top in (1, 7, 63)
+        for n, form in enumerate(rounding_forms(shift))
+        if shift > 0 or form[1] or form[0] is Rounding.TRN
+    )
+    graph = Graph("forms", (*ports, *nodes), tuple(node.name for node in nodes))
+    steps = np.arange(256)[:, None]
+    return graph, np.concatenate([span.lo + steps % (span.hi - span.lo + 1) for span in spans], axis=1)
+
+
+def test_rectified_codes_are_those_of_a_limit_and_a_wrap():
+    graph, codes = rectified_forms()
+    found = evaluate(graph, codes)
+    for number, node in enumerate(graph.nodes[4:]):
+        one = replace(node, rectified=False, overflow=Overflow.SAT, hi=1 << 40)
+        wanted = requantize_codes(one, codes) % (node.hi + 1)
+        assert np.array_equal(found[:, 4 * number : 4 * number + 4], wanted)
+    for name, spans in intervals(graph).items():
+        for k, span in enumerate(spans):
+            if name.startswith("q"):
+                column = found[:, 4 * [node.name for node in graph.nodes[4:]].index(name) + k]
+                assert span.lo <= column.min() <= column.max() <= span.hi
+    assert str(graph_from_json(graph_to_json(graph))) == str(graph)
+    assert "rectify 0..7" in str(graph)
+
+
+@pytest.mark.parametrize("executor", ["csim", "emulator", "rtl-fast"])
+def test_rectified_codes_of_every_form(executor, tmp_path):
+    graph, codes = rectified_forms()
+    assert disagreements(build_of(pipeline_of(graph), tmp_path), [executor], codes) == []
+
+
+@pytest.mark.parametrize("most_codes", [1 << 20, 0])
+def test_rectified_codes_are_proven_by_exhaustion_and_by_sat(tmp_path, monkeypatch, most_codes):
+    monkeypatch.setattr("bittrigger.prove.tasks.modules.MAX_CODES", most_codes)
+    graph, _ = rectified_forms()
+    nodes = graph.nodes[4 :: 1 if most_codes else 5]
+    alone = replace(graph, nodes=(*graph.inputs, *nodes), outputs=tuple(node.name for node in nodes))
+    assert failures(prove(build_of(pipeline_of(alone), tmp_path), netlist=False)) == []
+
+
+@pytest.mark.parametrize("change", [{"lo": -8}, {"overflow": Overflow.SAT}])
+def test_what_is_rectified_wraps_at_a_type_without_sign(change):
+    port = Input("x", 1, FixedPoint(True, 8, 0), Interval(-128, 127))
+    node = replace(around("q", ("x",), 1, 0, (0, 7)), rectified=True)
+    verify(Graph("one", (port, node), ("q",)))
+    with pytest.raises(InternalError, match="'q'"):
+        verify(Graph("one", (port, replace(node, **change)), ("q",)))
 
 
 def two_types(factor=4, *, outputs=("dense",)):

@@ -35,7 +35,7 @@ SCHEMA = 3
 
 Json = dict[str, Any]
 
-_RANGES = {Overflow.SAT: "range", Overflow.WRAP: "modulo"}
+_RANGES = {"clip": "range", "wrap": "modulo", "rectify": "rectified"}
 """What the ends of a requantiser's codes are called, by what becomes of others; a reader that knows no modulo refuses it."""
 
 _MAX_SIZE = 1 << 24
@@ -70,7 +70,7 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
                 "size": node.size,
                 "shift": node.shift,
                 "rounding": node.rounding.value,
-                _RANGES[node.overflow]: [node.lo, node.hi],
+                _RANGES[node.word]: [node.lo, node.hi],
                 "offset": node.offset,
                 "copies": node.copies,
             }
@@ -179,12 +179,16 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac, _copies(data))
         case "Requantize":
-            (overflow,) = (mode for mode, key in _RANGES.items() if key in data)
-            lo, hi = map(_int, data[_RANGES[overflow]])
+            (word,) = (word for word, key in _RANGES.items() if key in data)
+            overflow = Overflow.SAT if word == "clip" else Overflow.WRAP
+            lo, hi = map(_int, data[_RANGES[word]])
             rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
             offset = _int(data["offset"])
-            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, offset, _copies(data), overflow)
+            copies, rectified = _copies(data), word == "rectify"
+            return Requantize(
+                name, inputs, size, shift, rounding, lo, hi, frac, offset, copies, overflow, rectified=rectified
+            )
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             sums = tuple(map(_sum_from_json, data.get("sums", ())))

@@ -82,7 +82,7 @@ def _cheaper(layer: Linear, node: Requantize, source: tuple[Interval, ...]) -> t
     weights, bias = layer.weights << FINER, layer.bias << FINER
     finer = replace(node, shift=node.shift + FINER)
     lo, hi = NO_LIMITS if node.overflow is Overflow.WRAP else (node.lo, node.hi)
-    limited = replace(finer, lo=lo, hi=hi, overflow=Overflow.SAT)
+    limited = replace(finer, lo=lo, hi=hi, overflow=Overflow.SAT, rectified=False)
     scaled = [(int(row), int(column)) for row, column in np.argwhere(weights) if _is_sum(weights[row, column])]
     tried = min(TRIED, MOST_TRIED // max(len(scaled), 1))
     found: dict[_Channel, _Channel] = {}

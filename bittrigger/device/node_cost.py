@@ -57,7 +57,7 @@ def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
     dropped = max(node.shift, 0)
     below, above = source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1
     if node.overflow is Overflow.WRAP or not (below or above):
-        return 0
+        return -(-width // 2) if node.rectified and below else 0
     full = node.hi & (node.hi + 1) == 0
     if node.lo == 0 and (full or not above):
         wide = above and source.hi >> dropped > (4 * node.hi + 3)

@@ -40,7 +40,7 @@ def _channel_ns(node: Requantize, span: Interval, model: DelayModel) -> float:
         return 0.0
     if node.offset and not node.clears_ties:
         span, start = span + Interval(node.offset, node.offset), model.adder_ns
-    relu = node.lo == 0 and span.signed and not around
+    relu = node.lo == 0 and span.signed and (node.rectified or not around)
     low = result if around else Interval(0, reached.hi) if relu else reached
     last, others = _rounding_ns(node, span, model, signs=span.signed and not relu)
     form = limiter_of(low, node, result.width, by_sign=relu)

@@ -113,6 +113,8 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
 
 def _overflows_well(node: Requantize) -> bool:
     """Whether its codes are limited, or wrap around at the ends of a fixed-point type."""
+    if node.rectified and (node.overflow is not Overflow.WRAP or node.lo):
+        return False
     if node.overflow is Overflow.WRAP:
         return node.lo < node.hi and node.hi & node.hi + 1 == 0 and node.lo in (0, -node.hi - 1)
     return node.overflow is Overflow.SAT

@@ -154,6 +154,7 @@ def requantize_codes(node: Requantize, codes: IntArray) -> IntArray:
     """The definition of a requantiser, on any shape."""
     rounded = shift_round(codes + node.offset, node.shift, node.rounding)
     if node.overflow is Overflow.WRAP:
+        rounded = np.maximum(rounded, 0) if node.rectified else rounded
         wrapped: IntArray = (rounded - node.lo) % (node.hi - node.lo + 1) + node.lo
         return wrapped
     return clip(rounded, node.lo, node.hi)
@@ -166,15 +167,21 @@ def before_clip(node: Requantize, source: Interval, rounding: Rounding | None = 
     return Interval(int(lo), int(hi))
 
 
+def _rectified(node: Requantize, source: Interval) -> Interval:
+    """The range of the rounded codes, none below 0 where those become 0."""
+    reached = before_clip(node, source)
+    return Interval(max(reached.lo, 0), max(reached.hi, 0)) if node.rectified else reached
+
+
 def wraps(node: Requantize, source: Interval) -> bool:
     """Whether codes of ``source`` leave ``lo..hi`` and come back at the other end."""
-    reached = before_clip(node, source)
+    reached = _rectified(node, source)
     return node.overflow is Overflow.WRAP and not node.lo <= reached.lo <= reached.hi <= node.hi
 
 
 def requantized(node: Requantize, source: Interval) -> Interval:
     """The range of what a requantiser makes of codes of ``source``; all of ``lo..hi`` where they wrap around within it."""
-    reached = before_clip(node, source)
+    reached = _rectified(node, source)
     if node.overflow is not Overflow.WRAP:
         return Interval(*(min(max(end, node.lo), node.hi) for end in (reached.lo, reached.hi)))
     period = node.hi - node.lo + 1

@@ -25,7 +25,9 @@ def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> 
     if not isinstance(node, Requantize):
         return source.width
     read = source.width
-    if wraps(node, source):  # nothing above the bits of the result, but a sign by which some roundings go
+    if wraps(node, source) and not (
+        node.rectified and source.signed
+    ):  # nothing above the bits of the result, but a sign by which some roundings go
         signs = node.shift > 0 and source.signed and node.rounding in BY_SIGN
         read = min(read, node.shift + result.width + signs)
     return max(read - max(node.shift, 0) if node.rounding is Rounding.TRN else read, 1)

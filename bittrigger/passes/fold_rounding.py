@@ -80,7 +80,7 @@ def _moved(graph: Graph, nodes: dict[str, Requantize], routes: Mapping[str, Rout
 
 def _for_positive(node: Requantize) -> Requantize:
     """``node`` in the simplest rounding mode that differs for negative codes alone, if these all become 0."""
-    if node.lo < 0 or node.overflow is Overflow.WRAP:
+    if node.lo < 0 or (node.overflow is Overflow.WRAP and not node.rectified):
         return node
     simpler = {
         Rounding.TRN_ZERO: Rounding.TRN,

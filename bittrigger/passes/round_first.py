@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bittrigger.ir.fixed import Overflow, Rounding, shift_round
-from bittrigger.ir.graph import Graph, Input, Node, Requantize, frozen_array
+from bittrigger.ir.graph import Graph, Input, Node, Requantize, before_clip, frozen_array, intervals, operand
 from bittrigger.ir.naming import Names
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.routes import Route, route
@@ -73,7 +73,7 @@ def _follows(limit: Requantize, node: Node, found: Route) -> bool:
 
 def _placed(graph: Graph, limits: dict[str, Requantize], routes: dict[str, Route]) -> list[Node]:
     nodes: list[Node] = []
-    names = Names(node.name for node in graph.nodes)
+    names, ranges = Names(node.name for node in graph.nodes), intervals(graph)
     for node in graph.nodes:
         source = routes[node.name].nodes[0] if node.name in routes and routes[node.name].nodes else ""
         if source not in limits or not isinstance(node, Requantize):
@@ -88,9 +88,12 @@ def _placed(graph: Graph, limits: dict[str, Requantize], routes: dict[str, Route
         first = replace(
             node, name=names.unique(f"{node.name}_limit"), inputs=(wire.name,), shift=limit.shift + node.shift, copies=1
         )
-        nodes += [
-            replace(wire, frac=graph[limit.inputs[0]].frac),
-            replace(first, rounding=mode, lo=0, hi=max(top, 0), overflow=Overflow.SAT),
-            replace(node, inputs=(first.name,), shift=0, rounding=Rounding.TRN, copies=1),
-        ]
+        nodes.append(replace(wire, frac=graph[limit.inputs[0]].frac))
+        sums = operand(limit, ranges)
+        highest = max(before_clip(limit, sums[code]).hi for code in routes[node.name].elements.tolist())
+        if node.overflow is Overflow.WRAP and node.lo == 0 and highest <= limit.hi:
+            nodes.append(replace(first, name=node.name, rounding=mode, rectified=True))
+        else:
+            nodes.append(replace(first, rounding=mode, lo=0, hi=max(top, 0), overflow=Overflow.SAT))
+            nodes.append(replace(node, inputs=(first.name,), shift=0, rounding=Rounding.TRN, copies=1))
     return nodes

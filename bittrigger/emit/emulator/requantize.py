@@ -63,7 +63,8 @@ def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
     else:
         expression = f"Code{bits}({word})"
     if wraps(node, hull(source)):
-        return Rounder(expression, None, None, _wrapped(node, bits))
+        floor = signed_literal(0) if node.rectified and reached.lo < 0 else None
+        return Rounder(expression, floor, None, _wrapped(node, bits))
     return Rounder(
         expression,
         signed_literal(node.lo) if reached.lo < node.lo else None,

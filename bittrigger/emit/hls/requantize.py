@@ -41,6 +41,7 @@ class RequantizeBody:
     Attributes:
         clips: for each kind of clip that occurs, whether it compares with ``lo`` and with ``hi``.
         wrap: the type in which codes wrap around, or None where none does.
+        rectified: whether codes below 0 become 0 before they wrap around.
         lines: one assignment a channel.
     """
 
@@ -50,6 +51,7 @@ class RequantizeBody:
     hi: str
     clips: tuple[tuple[str, bool, bool], ...]
     wrap: str | None
+    rectified: bool
     lines: tuple[str, ...]
 
 
@@ -119,7 +121,7 @@ def requantize_body(node: Requantize, source: Intervals, operands: Operands, nam
     """
     kinds: dict[str, tuple[bool, bool]] = {}
     lines = []
-    wrap = None
+    wrap, rectified = None, False
     for j, (element, read) in enumerate(zip(operands.elements, source, strict=True)):
         span = before_clip(node, read)
         low, high = span.lo < node.lo, span.hi > node.hi
@@ -130,6 +132,7 @@ def requantize_body(node: Requantize, source: Intervals, operands: Operands, nam
         code = f"{name}_round({element})"
         if wraps(node, read):
             wrap = code_type(Interval(node.lo, node.hi))
+            rectified = rectified or (node.rectified and low)
             code = f"{name}_wrap({code})"
         elif low or high:
             kind = "clip" if low and high else "clip_low" if low else "clip_high"
@@ -138,4 +141,6 @@ def requantize_body(node: Requantize, source: Intervals, operands: Operands, nam
         lines.append(f"y[{j}] = {code};")
     clips = tuple((kind, low, high) for kind, (low, high) in sorted(kinds.items()))
     rounder = _rounder(node, source)
-    return RequantizeBody(rounder, node.rounding, literal(node.lo), literal(node.hi), clips, wrap, tuple(lines))
+    return RequantizeBody(
+        rounder, node.rounding, literal(node.lo), literal(node.hi), clips, wrap, rectified, tuple(lines)
+    )

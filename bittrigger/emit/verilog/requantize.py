@@ -173,7 +173,7 @@ def _form(span: Interval, node: Requantize) -> tuple[bool, Interval]:
     That of a code which wraps around is the range of the result: nobody reads its upper bits.
     """
     if wraps(node, span):
-        return False, requantized(node, span)
+        return node.rectified and span.signed, requantized(node, span)
     relu, reached = node.lo == 0 and span.signed, before_clip(node, span)
     return relu, Interval(0, reached.hi) if relu else reached
 

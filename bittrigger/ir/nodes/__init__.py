@@ -111,6 +111,7 @@ class Requantize:
     Attributes:
         overflow: ``SAT``, or ``WRAP``: then the rounded code is taken modulo ``hi - lo + 1`` in the place of the clip, and ``lo``
             and ``hi`` are the ends of a fixed-point type, so that its lowest bits are the result.
+        rectified: whether a rounded code below 0 becomes 0 before it wraps around; ``lo`` is 0 then.
     """
 
     name: str
@@ -124,11 +125,12 @@ class Requantize:
     offset: int = 0
     copies: int = 1
     overflow: Overflow = Overflow.SAT
+    rectified: bool = False
 
     @property
     def word(self) -> str:
-        """What becomes of a rounded code beyond ``lo`` and ``hi``: ``clip`` or ``wrap``."""
-        return "wrap" if self.overflow is Overflow.WRAP else "clip"
+        """What becomes of a rounded code beyond ``lo`` and ``hi``: ``clip``, ``wrap`` or, rectified first, ``rectify``."""
+        return "rectify" if self.rectified else "wrap" if self.overflow is Overflow.WRAP else "clip"
 
     @property
     def operand_text(self) -> str:

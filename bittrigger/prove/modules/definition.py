@@ -45,6 +45,8 @@ def _requantize(aig: Aig, node: Requantize, code: Vector, width: int) -> Vector:
         rounded, max(len(rounded), width + 1, node.hi.bit_length() + 2, node.lo.bit_length() + 2), signed=True
     )
     if node.overflow is Overflow.WRAP:
+        if node.rectified:
+            rounded = aig.mux(rounded[-1], constant(0, len(rounded)), rounded)
         return extended(rounded[: (node.hi - node.lo).bit_length()], len(rounded), signed=node.lo < 0)[:width]
     low, high = constant(node.lo, len(rounded)), constant(node.hi, len(rounded))
     clipped = aig.mux(aig.less(rounded, low, signed=True), low, rounded)
