@@ -133,6 +133,11 @@ def test_a_group_far_from_what_it_reads_changes_places_with_one_of_its_shape():
     assert exchanged(placement, kinds, rests | {(3, 2): 990.0}, 1000.0).column.tolist() == placement.column.tolist()
 
 
+def test_what_is_converted_for_a_clock_meets_it(built):
+    stages = {f"u_{module.label}": module.stop for module in built.pipeline.modules}
+    assert analyse(flat(built), built.settings.clock_mhz, stages).slack_ps >= 0
+
+
 def test_exchanges_help_a_clock_that_is_not_met(built, monkeypatch):
     design, stages = flat(built), {f"u_{module.label}": module.stop for module in built.pipeline.modules}
     placer, placed = Placer(design, [0] * len(design.cells)), []
