@@ -30,6 +30,7 @@ with warnings.catch_warnings():
         QConv2D,
         QConv3D,
         QDense,
+        QDenseT,
         QDot,
         QEinsum,
         QEinsumDense,
@@ -128,6 +129,13 @@ def affined():
     given = keras.layers.Input((6,))
     tables = QAffinedUnaryFunctionLUT("tanh")(QDense(4)(given)), QAffinedUnaryFunctionLUT("sigmoid")(QDense(4)(given))
     return keras.Model(given, QDense(3)(QAdd()(list(tables))))
+
+
+def tabulated():
+    """Each value through a small network of its own to each result, and the sum of what these give."""
+    given = keras.layers.Input((4,))
+    x = QDenseT(5, d_hl=4, activation="relu")(given)
+    return keras.Model(given, QDenseT(3, n_hl=2, d_hl=3, batch_norm=True, use_bias=False)(x))
 
 
 def images():
@@ -231,6 +239,7 @@ FILES = (
     merges,
     tables,
     affined,
+    tabulated,
     images,
     shared,
     sample,

@@ -13,6 +13,7 @@ from hostile_models import of_class
 from predicted import check_every_bit
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.hgq_2.networks import network
 from bittrigger.frontend.keras_file.hgq_2.open_tables import say_open
 from bittrigger.frontend.keras_file.hgq_2.parts import Part
 from bittrigger.frontend.keras_file.hgq_2.types import rounded
@@ -34,7 +35,7 @@ FILES = [SAMPLE, LINFORMER, CROSSED, *sorted(FOLDER.glob("*.keras"))]
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_bit_of_keras_3(path):
-    check_every_bit(path)
+    check_every_bit(path, left_open="tabulated" in path.stem)
 
 
 def test_modes_may_be_written_in_small_letters(tmp_path):
@@ -263,3 +264,68 @@ def test_entries_that_the_last_bit_of_float32_decides_are_told():
         "entries of its tables of tanh lie so near to a step that the last bit of float32 decides; they are those of"
         in said
     )
+
+
+def tabulated(**changes):
+    """A QDenseT from three values to two results, whose networks are a tanh between two factors."""
+    draw = np.random.default_rng(0).normal
+    config = {"name": "t", "n_out": 2, "n_hl": 1, "subnn_activation": "tanh", "activation": "relu", "use_bias": False}
+    kinds = {
+        name: {"config": {"q_type": "kif", "round_mode": "RND", "overflow_mode": "SAT"}}
+        for name in ("iq_conf", "toq_conf")
+    }
+    config |= {**kinds, "enable_iq": True, **changes}
+    calls = [{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}], "kwargs": {}}]
+    types = {"0": np.ones((1, 3, 2)), "1": np.full((1, 3, 2), 4.0), "2": np.ones((1, 3, 2))}
+    weights = {
+        "t/iq/quantizer/vars": {key: value.astype("u1" if key == "2" else "f4") for key, value in types.items()},
+        "t/toq/quantizer/vars": {
+            key: value[:, :1, :1].astype("u1" if key == "2" else "f4") for key, value in types.items()
+        },
+        "t/module/layers/einsum_dense/vars": {"0": draw(size=(3, 2, 1, 4)).astype("f4")},
+        "t/module/layers/einsum_dense_1/vars": {"0": draw(size=(3, 2, 4)).astype("f4")},
+    }
+    entry = {
+        "class_name": "QDenseT",
+        "config": config,
+        "build_config": {"input_shape": [None, 3]},
+        "inbound_nodes": calls,
+    }
+    return Part("file", entry, "t/", weights), weights
+
+
+def test_networks_become_the_tables_of_their_codes():
+    part, weights = tabulated()
+    kernels = [weights[f"t/module/layers/einsum_dense{end}/vars"]["0"].astype(float) for end in ("", "_1")]
+    layers = network(part)
+    assert [layer["class_name"] for layer in layers] == [
+        *("Reshape", "TFOpLambda", "FixedPointQuantizer", "Rescaling", "ChannelLUT", "TFOpLambda", "Activation")
+    ]
+    (table,) = layers[4]["held"].arrays
+    codes = np.arange(-32, 32) / 16
+    hidden = np.tanh(codes[:, None, None, None] * kernels[0][:, :, 0])
+    wanted = np.clip(np.floor((hidden * kernels[1]).sum(-1) * 16 + 0.5), -32, 31) / 16
+    assert np.array_equal(table, wanted.reshape(64, 6))
+    assert not any(weights.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"subnn_activation": "softmax"}, "networks with 'softmax'; allowed are relu, linear, tanh"),
+        ({"enable_iq": False}, "nothing quantises its operand"),
+        ({"n_out": 5}, "types of the shape .1, 3, 2. for .3, 5."),
+    ],
+)
+def test_networks_that_are_no_tables_are_refused(changes, message):
+    with pytest.raises(UnsupportedModelError, match=message):
+        network(tabulated(**changes)[0])
+
+
+def test_networks_of_too_many_codes_are_refused():
+    part, weights = tabulated()
+    weights["t/iq/quantizer/vars"]["1"] = np.full((1, 3, 2), 14.0, np.float32)
+    with pytest.raises(
+        UnsupportedModelError, match="tables of 6 networks with 65536 codes each; allowed are 4,096 codes"
+    ):
+        network(part)

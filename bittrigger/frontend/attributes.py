@@ -59,6 +59,8 @@ CENTRED = "bittrigger_centred"
 CAST = "bittrigger_cast"
 """The rounding and the overflow mode of a quantiser with a type for each code."""
 
+OPEN = "bittrigger_open"
+"""What the last bits of float32 decide in a layer whose numbers were made from its definition; as ``IDEAL``, but they stand."""
 IDEAL = "bittrigger_ideal"
 """Why float32 gives no one answer there, where the values lie on no grid."""
 
@@ -97,7 +99,7 @@ TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose")
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "QSimpleRNN", "QLSTM", "QGRU")
 
-HGQ = ("FixedPointQuantizer", "UnaryLUT")
+HGQ = ("FixedPointQuantizer", "UnaryLUT", "ChannelLUT")
 """Layers of the proxy models that HGQ writes."""
 HGQ_PACKAGE = "HGQ>"
 """What Keras puts before their names."""

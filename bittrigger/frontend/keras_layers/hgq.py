@@ -41,6 +41,20 @@ def casts(call: Call) -> Facts:
     }
 
 
+def tables(call: Call) -> Facts:
+    """A table of each code, read at whole numbers."""
+    table = np.asarray(call.layer.table, dtype=np.float32)
+    check_finite(call.name, "table", table)
+    facts: Facts = {attributes.KIND: "parametric", attributes.FUNCTION: "gather", attributes.PARAMETERS: [table]}
+    if call.layer.left_open:
+        owner = call.name.rpartition("_part")[0] or call.name
+        facts[attributes.OPEN] = (
+            f"layer {owner!r}: float32 leaves open to which step {call.layer.left_open} of the {table.size} entries of its "
+            "tables round; allowed is its definition; leave out --require exact"
+        )
+    return facts
+
+
 def table_spec(call: Call) -> Facts:
     """A table of a function, read at the code of the operand."""
     layer = call.layer

@@ -95,6 +95,8 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
             return weights.embedding(call)
         case "FixedPointQuantizer":
             return hgq.casts(call)
+        case "ChannelLUT":
+            return hgq.tables(call)
         case "UnaryLUT":
             return _function(hgq.table_spec(call))
         case _ if name in attributes.LENGTHS:

@@ -129,6 +129,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "PReLU": {"shared_axes": _READ},
     **dict.fromkeys(RECURRENT, _RECURRENT),
     "FixedPointQuantizer": dict.fromkeys(("RND", "SAT", "shape", "overrides", "fusible"), _READ),
+    "ChannelLUT": dict.fromkeys(("entries", "size", "left_open"), _READ),
     "UnaryLUT": dict.fromkeys(("kif_in", "kif_out"), _READ),
     **dict.fromkeys(LENGTHS, dict.fromkeys(("axis", "epsilon", "center", "scale"), _READ)),
     "Rescaling": {"scale": _READ, "offset": _READ},

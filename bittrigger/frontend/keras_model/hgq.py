@@ -13,6 +13,9 @@ import numpy as np
 
 from bittrigger.frontend.attributes import HGQ_PACKAGE
 
+MAX_ENTRIES = 1 << 20
+"""Most entries of the tables of a layer."""
+
 
 def _power(exponent: Any, dtype: Any) -> Any:
     """Two to the power of small integers, exactly: the bits of a float32."""
@@ -54,6 +57,32 @@ def _limited(values: Any, signed: Any, bits: Any, mode: str) -> Any:
     if mode in ("SAT", "SAT_SYM"):
         return tf.clip_by_value(values, low, high)
     raise ValueError(f"overflow mode {mode!r}")
+
+
+def _channel_lut() -> Any:
+    """The tables that stand for the small networks of HGQ2."""
+    import tensorflow as tf
+
+    class ChannelLUT(tf.keras.layers.Layer):  # type: ignore[misc]
+        """For each code the entry of its own table, whose number it is."""
+
+        def __init__(self, entries: int, size: int, left_open: int = 0, **options: Any) -> None:
+            super().__init__(**options)
+            self.entries, self.size, self.left_open = int(entries), int(size), int(left_open)
+            if not 0 < self.entries * self.size <= MAX_ENTRIES:
+                raise ValueError(f"{entries} entries of {size} tables; allowed are {MAX_ENTRIES:,} together")
+            self.table = self.add_weight("table", (self.entries, self.size), "float32", "zeros", trainable=False)
+
+        def call(self, values: Any) -> Any:
+            places = tf.transpose(tf.reshape(tf.cast(tf.round(values), tf.int32), (-1, self.size)))
+            found = tf.transpose(tf.gather(tf.transpose(self.table), places, batch_dims=1))
+            return tf.cast(tf.reshape(found, tf.shape(values)), values.dtype)
+
+        def get_config(self) -> dict[str, Any]:
+            own = {"entries": self.entries, "size": self.size, "left_open": self.left_open}
+            return {**super().get_config(), **own}
+
+    return ChannelLUT
 
 
 @cache
@@ -100,5 +129,5 @@ def hgq_layers() -> dict[str, Any]:
         def get_config(self) -> dict[str, Any]:
             return {**super().get_config(), "kif_in": self.kif_in, "kif_out": self.kif_out}
 
-    made = (FixedPointQuantizer, UnaryLUT)
+    made = (FixedPointQuantizer, UnaryLUT, _channel_lut())
     return {f"{package}{kind.__name__}": kind for kind in made for package in ("", HGQ_PACKAGE)}

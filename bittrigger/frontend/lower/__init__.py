@@ -106,6 +106,9 @@ def _visit(walk: Walk, node: Any) -> None:
     if handler is None:
         raise unsupported_layer(node.name, kind)
     signal = handler(walk, node)
+    left_open = node.get_attr(attributes.OPEN)
+    if left_open is not None:
+        walk.builder.account.rounds(Float32RoundsError(left_open))
     why = node.get_attr(attributes.IDEAL)
     if why is not None and signal.steps:
         walk.builder.account.rounds(Float32RoundsError(why))

@@ -15,6 +15,7 @@ from bittrigger.frontend.keras_file.hgq_2.attention import ATTENTION, attention,
 from bittrigger.frontend.keras_file.hgq_2.einsum import einsum
 from bittrigger.frontend.keras_file.hgq_2.layers import SIMPLE, simple
 from bittrigger.frontend.keras_file.hgq_2.net import call_of, tensor_of
+from bittrigger.frontend.keras_file.hgq_2.networks import NETWORKS, network
 from bittrigger.frontend.keras_file.hgq_2.parts import WAY_OUT, Arrays, Part
 from bittrigger.frontend.keras_file.hgq_2.pquant import PQUANT, is_pquant, pquant
 from bittrigger.frontend.keras_file.hgq_2.types import MAX_BITS
@@ -22,7 +23,7 @@ from bittrigger.frontend.keras_file.keras_3 import is_operator, layers_of, place
 
 Json = Any
 
-KINDS = (*SIMPLE, *ATTENTION, "QSoftmax", "QEinsum")
+KINDS = (*SIMPLE, *ATTENTION, *NETWORKS, "QSoftmax", "QEinsum")
 """The layers of HGQ2 that are read."""
 
 
@@ -122,6 +123,8 @@ def _stages(part: Part, *, masked: bool) -> list[Json]:
             return softmax(part)
         if part.kind == "QEinsum":
             return einsum(part)
+        if part.kind in NETWORKS:
+            return network(part)
         if part.kind in PQUANT:
             return pquant(part)
     except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, IndexError) as error:

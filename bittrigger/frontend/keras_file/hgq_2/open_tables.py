@@ -16,7 +16,7 @@ from bittrigger.frontend.keras_file.hgq_2.types import Types, quantised
 Doubles = npt.NDArray[np.float64]
 
 _SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
-_FUNCTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
+FUNCTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "tanh": ("Tanh", {}),
     "sigmoid": ("Sigmoid", {}),
     "exponential": ("Exp", {}),
@@ -43,10 +43,10 @@ def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) 
         back: the quantiser behind it.
         affine: a factor and an offset between ``front`` and the function.
     """
-    name = str(part.config.get("activation"))
-    if name not in _FUNCTIONS:
+    name = function_name(part.config.get("activation"))
+    if name not in FUNCTIONS:
         return
-    kind, options = _FUNCTIONS[name]
+    kind, options = FUNCTIONS[name]
     count = sum(
         _open_entries(read, given, lambda x: IN_DOUBLE[kind](x, options), affine) for read, given in _pairs(front, back)
     )
@@ -55,6 +55,11 @@ def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) 
             f"layer {part.name!r}: {count} entries of its tables of {name} lie so near to a step that the last bit of float32 "
             "decides; they are those of TensorFlow, and another backend of Keras 3, or XLA, may give others"
         )
+
+
+def function_name(value: Any) -> str:
+    """The name of a function of Keras, which files have in a dictionary or alone."""
+    return str(value.get("config") if isinstance(value, dict) else value)
 
 
 def _pairs(front: Stage, back: Stage) -> list[tuple[Types, Types]]:
