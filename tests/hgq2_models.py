@@ -29,6 +29,8 @@ with warnings.catch_warnings():
         QConv1D,
         QConv2D,
         QConv3D,
+        QConvT1D,
+        QConvT2D,
         QDense,
         QDenseT,
         QDot,
@@ -138,6 +140,17 @@ def tabulated():
     return keras.Model(given, QDenseT(3, n_hl=2, d_hl=3, batch_norm=True, use_bias=False)(x))
 
 
+def tabulated_windows():
+    """The same at each window of a sequence and of an image, with types of each position, or one for all."""
+    given, picture = keras.layers.Input((5, 2)), keras.layers.Input((3, 4, 1))
+    x = QConvT1D(3, 2, d_hl=3, subnn_activation="tanh", padding="same", strides=2)(given)
+    y = QConvT2D(2, (2, 3), d_hl=2, subnn_activation="relu", iq_conf=one_type())(picture)
+    z = QDenseT(2, d_hl=3)(given)
+    return keras.Model(
+        [given, picture], keras.layers.Concatenate()([keras.layers.Flatten()(part) for part in (x, y, z)])
+    )
+
+
 def images():
     given = keras.layers.Input((6, 6, 1))
     x = keras.layers.MaxPooling2D(2)(QConv2D(3, 3, activation="relu")(given))
@@ -240,6 +253,7 @@ FILES = (
     tables,
     affined,
     tabulated,
+    tabulated_windows,
     images,
     shared,
     sample,

@@ -85,7 +85,6 @@ def quantiser(layers, **changes):
         (lambda s: of_class(s, "QSum")["config"].update(scale=[1]), "settings and arrays do not fit"),
         (lambda s: of_class(s, "QBatchNormalization")["config"].update(epsilon="x"), "settings and arrays do not fit"),
         (lambda s: of_class(s, "QAdd")["config"].update(iq_confs=7), "iq_confs=7"),
-        (lambda s: of_class(s, "QDense")["config"].update(activation="gelu"), "'gelu' of Keras 3"),
         (lambda s: of_class(s, "QEinsumDenseBatchnorm")["config"].update(equation="x"), "normalised along"),
         (lambda s: of_class(s, "QDense").update(held=[[1.0]]), "."),
     ],

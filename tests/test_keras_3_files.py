@@ -122,6 +122,17 @@ def test_what_has_no_meaning_here_is_refused_by_name(change, match, tmp_path):
         load_model(spoiled(tmp_path, change))
 
 
+def test_a_gelu_of_a_layer_stays_with_it(tmp_path):
+    plain, made = (load_model(spoiled(tmp_path, change)).get_layer("o") for change in (hostile.unchanged, gelu_of_o))
+    assert type(made) is type(plain)
+    assert made.activation.__name__ == "keras_3_gelu"
+    assert all(np.array_equal(one, other) for one, other in zip(made.get_weights(), plain.get_weights(), strict=True))
+
+
+def gelu_of_o(config):
+    setting_of(config, "o", activation="gelu")
+
+
 def without(file):
     del file["layers/q_dense/vars/1"]
 

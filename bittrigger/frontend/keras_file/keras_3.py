@@ -251,7 +251,7 @@ def _single(where: str, layer: Mapping[str, Json], depth: int) -> dict[str, Json
     if held(layer) is None:
         _check_home(where, layer, kind)
     made = dict(_settings(where, owner, kind, config))
-    if isinstance(made.get("activation"), str) and made["activation"] in OWN:
+    if kind in _IN_LAYERS and isinstance(made.get("activation"), str) and made["activation"] in OWN:
         kind, made = "Activation", {key: made[key] for key in ("name", "activation", "dtype") if key in made}
     if kind in (*WRAPPERS, *BIDIRECTIONAL):
         if depth > _DEPTH:

@@ -30,7 +30,10 @@ KINDS = (*SIMPLE, *ATTENTION, *NETWORKS, "QSoftmax", "QEinsum")
 def is_hgq(layer: Mapping[str, Json]) -> bool:
     """Whether a layer is one of HGQ2."""
     home = str(layer.get("module")).partition(".")[0]
-    return home == "hgq" and layer.get("registered_name") == f"hgq>{layer.get('class_name')}"
+    names = [
+        f"{package}>{layer.get('class_name')}" for package in ("hgq", "hgq2")
+    ]  # table convolutions have the second
+    return home == "hgq" and layer.get("registered_name") in names
 
 
 def expanded(where: str, config: Mapping[str, Json], weights: Arrays, said: list[str]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""QDenseT of HGQ2: a small network from each value to each result, of which its few codes make a table, and the sum of these."""
+"""QDenseT and QConvT of HGQ2: a small network from each value to each result, which is a table of its codes, and their sum."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from bittrigger.frontend.keras_model.hgq import MAX_ENTRIES
 Json = Any
 Doubles = npt.NDArray[np.float64]
 
-NETWORKS = ("QDenseT",)
+_WINDOWS = {"QConvT1D": 1, "QConvT2D": 2}
+NETWORKS = ("QDenseT", *_WINDOWS)
 
 MAX_CODES = 4096
 """Most codes of one operand."""
@@ -43,24 +44,25 @@ def network(part: Part) -> list[Json]:
     """The tables of the layer, between its quantisers, and their sum."""
     net = Net(part)
     (given,) = net.given()
-    shape = list(part.input_shape[1:])
-    n_in, n_out = int(shape[-1]), int(part.config["n_out"])
+    shape = [int(n) for n in part.input_shape[1:]]
+    if part.kind in _WINDOWS:
+        shape, stages = _patches(part, shape)
+        given = net.chain(given, *stages)
+    n_in, n_out = shape[-1], int(part.config["filters" if part.kind in _WINDOWS else "n_out"])
     if not part.config.get("enable_iq"):
         raise part.refused("nothing quantises its operand", "allowed is enable_iq=True; train it so")
     read = part.of_values(part.config.get("iq_conf"), "iq/")
-    given_types = part.types(part.config.get("toq_conf"), "toq/")
-    lead = len(shape) - 1
-    if any(n != 1 for types in (read, given_types) for n in types.bits.shape[: 1 + lead]):
-        raise part.refused(
-            "its types differ from position to position", "allowed is one for all positions; train it so"
-        )
-    kinds = [_of_each(part, types, (n_in, n_out)) for types in (read, given_types)]
-    frac, least, count = _codes(part, kinds[0], n_in * n_out)
+    whole = [read, part.types(part.config.get("toq_conf"), "toq/")]
+    alike = all(n == 1 for types in whole for n in types.bits.shape[: len(shape)])
+    places_of = (1 if alike else math.prod(shape[:-1]), n_in, n_out)
+    kinds = [_of_each(part, types, (*shape, n_out), places_of) for types in whole]
+    size = math.prod(places_of)
+    frac, least, count = _codes(part, kinds[0], size)
     steps = np.ldexp(least + np.arange(count, dtype=np.float64), -frac)
     table, left = _tables(part, _held(steps, kinds[0]), kinds[1], n_in)
     wide = net.chain(given, ("Reshape", {"target_shape": [*shape, 1]}, []), operator("repeat", repeats=n_out, axis=-1))
     places: Stage = ("Rescaling", {"scale": 2.0**frac, "offset": float(-least)}, [])
-    entries: Stage = ("ChannelLUT", {"entries": count, "size": n_in * n_out, "left_open": left}, [table])
+    entries: Stage = ("ChannelLUT", {"entries": count, "size": size, "left_open": left}, [table])
     total = operator("math.reduce_sum", axis=[-2], keepdims=False)
     last: Stage = ("Activation", {"activation": part.config.get("activation", "linear")}, [])
     made = net.chain(wide, part.as_stage(read), places, entries, total, last)
@@ -70,16 +72,55 @@ def network(part: Part) -> list[Json]:
     return net.finished()
 
 
-def _of_each(part: Part, types: Types, shape: tuple[int, int]) -> Types:
-    """The type of each pair of an operand and a result."""
+def _patches(part: Part, shape: list[int]) -> tuple[list[int], list[Stage]]:
+    """What each window of a convolution covers, position by position: the shape, and how it is made."""
+    config, rank = part.config, _WINDOWS[part.kind]
+    size, strides, gaps = (_each(config[name], rank) for name in ("kernel_size", "strides", "dilation_rate"))
+    odd = [name for name, one in (("data_format", "channels_last"), ("groups", 1)) if config.get(name, one) != one]
+    if odd or config.get("padding") not in ("valid", "same") or len(shape) != rank + 1:
+        raise part.refused(
+            f"{part.kind} with {', '.join(odd) or config.get('padding')}", "allowed are channels_last, valid and same"
+        )
+    axes, padding = [], []
+    for n, taps, stride, gap in zip(shape, size, strides, gaps, strict=False):
+        reach = (taps - 1) * gap + 1
+        lack = max((-(-n // stride) - 1) * stride + reach - n, 0) if config["padding"] == "same" else 0
+        padding.append([lack // 2, lack - lack // 2])
+        count = (n + lack - reach) // stride + 1
+        if count < 1 or count * taps > MAX_ENTRIES:
+            raise ValueError(f"windows of {reach} on {n} positions")
+        axes.append(stride * np.arange(count)[:, None] + gap * np.arange(taps)[None, :])
+    outputs = [len(axis) for axis in axes]
+    places = axes[0]
+    if rank == 2:
+        across = shape[1] + sum(padding[1])
+        places = axes[0][:, None, :, None] * across + axes[1][None, :, None, :]
+        places = places.reshape(math.prod(outputs), -1)
+    total = math.prod(n + sum(pair) for n, pair in zip(shape, padding, strict=False))
+    stages: list[Stage] = [
+        (f"ZeroPadding{rank}D", {"padding": padding[0] if rank == 1 else padding}, []),
+        ("Reshape", {"target_shape": [total, shape[-1]]}, []),
+        operator("gather", indices=places.tolist(), axis=1),
+        ("Reshape", {"target_shape": [*outputs, places.shape[-1] * shape[-1]]}, []),
+    ]
+    return [*outputs, places.shape[-1] * shape[-1]], stages
+
+
+def _each(value: Json, rank: int) -> list[int]:
+    listed = list(value) if isinstance(value, list | tuple) else [value] * rank
+    if len(listed) != rank or not all(type(n) is int and 0 < n <= MAX_CODES for n in listed):
+        raise ValueError(f"{str(value)[:40]} for {rank} axes")
+    return listed
+
+
+def _of_each(part: Part, types: Types, shape: tuple[int, ...], places: tuple[int, int, int]) -> Types:
+    """The type of each pair of an operand and a result, at each position where these differ."""
     try:
-        arrays = [
-            np.broadcast_to(array.reshape(array.shape[-2:]), shape)
-            for array in (types.signs, types.integers, types.fractions)
-        ]
+        whole = [np.broadcast_to(array, (1, *shape)) for array in (types.signs, types.integers, types.fractions)]
     except ValueError as error:
         raise part.refused(f"types of the shape {types.bits.shape} for {shape}", "save it again") from error
-    return Types(*arrays, types.rounding, types.overflow, types.free)
+    signs, integers, fractions = (array.reshape(-1, *places[1:])[: places[0]] for array in whole)
+    return Types(signs, integers, fractions, types.rounding, types.overflow, types.free)
 
 
 def _codes(part: Part, types: Types, size: int) -> tuple[int, int, int]:
@@ -98,10 +139,10 @@ def _codes(part: Part, types: Types, size: int) -> tuple[int, int, int]:
 
 
 def _held(steps: Doubles, types: Types) -> Doubles:
-    """What each pair reads at each code: the value of its own type that is next below, `(codes, n_in, n_out)`."""
+    """What each pair reads at each code: the value of its own type that is next below, `(codes, positions, n_in, n_out)`."""
     step = np.exp2(-types.fractions.astype(np.float64))
     top = np.exp2(types.integers.astype(np.float64))
-    held = np.clip(np.floor(steps[:, None, None] / step) * step, -top * types.signs, top - step)
+    held = np.clip(np.floor(steps[:, None, None, None] / step) * step, -top * types.signs, top - step)
     return np.where(types.bits > 0, held, 0.0)
 
 
@@ -131,7 +172,7 @@ def _tables(part: Part, held: Doubles, types: Types, n_in: int) -> tuple[Array, 
 
 def _summed(near: _Near, kernel: Doubles, bias: Doubles) -> _Near:
     def through(values: Doubles, weights: Doubles) -> Doubles:
-        return np.asarray(np.einsum("eiod,iodD->eioD", values, weights))
+        return np.asarray(np.einsum("epiod,iodD->epioD", values, weights))
 
     sizes = through(np.abs(near.values), np.abs(kernel)) + np.abs(bias)
     error = through(near.error, np.abs(kernel)) + sizes * (kernel.shape[2] + 2) * _UNIT
