@@ -47,7 +47,10 @@ def test_the_networks_of_a_study_are_built_proven_and_told(runs, tmp_path, monke
     assert recipe.main(["--work", str(runs), "--test", str(test), "--out", str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "firmware.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| DeepSets", "| attention"))]
-    assert [(row[0], row[2], row[6]) for row in rows] == [("| DeepSets", "9", "pass"), ("| attention", "9", "pass")]
+    assert [(row[0], row[2], row[6]) for row in rows] == [
+        ("| DeepSets", "9", "layer1: pass"),
+        ("| attention", "9", "layer1: pass"),
+    ]
     for row in rows:
         proven, claims = row[7].strip(" |").split(" of ")
         assert proven == claims

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from attention_nets import ATTENTION, CONSTITUENTS, DEEP_SETS, SETTINGS, UNITS, build, take_weights
 from deep_sets import FEATURES, constituent_features
-from in_logic import BUDGET, BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
+from in_logic import BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
 from qg_jets import COLUMNS, SPLIT_SEED, Jets, area_gain, baselines, cells, figures_of, load
 
 from bittrigger.layers.keras_types import Model
@@ -197,7 +197,7 @@ widths are the first that were tried. 16 constituents, more jets, and other netw
 
 ## What it costs
 
-By `bittrigger convert attention.h5 --budget {BUDGET} --ii N --prove`, and the network without attention
+By `bittrigger convert attention.h5 --budget BUDGET --ii N --prove`, and the network without attention
 in the same way; {built[0].cost.origin}. {BUDGET_TEXT}
 
 {firmware_table(built)}

@@ -20,7 +20,7 @@ from pathlib import Path
 from attention_nets import ATTENTION, DEEP_SETS, TERNARY_KINDS
 from attention_recipe import name_of
 from deep_sets import constituent_features
-from in_logic import BUDGET, BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
+from in_logic import BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
 from qg_jets import figures_of
 
 from bittrigger.data import Constituents, load_quark_gluon
@@ -69,7 +69,7 @@ def card(built: Sequence[Built], areas: dict[str, float], jets: str, command: st
 {verdict_text(built, areas)}
 
 The ternary networks of [architectures.md](architectures.md), of each the seed that is best on the validation jets, by
-`bittrigger convert model.h5 --budget {BUDGET} --ii N --prove`; LUT and FF are of origin
+`bittrigger convert model.h5 --budget BUDGET --ii N --prove`; LUT and FF are of origin
 {built[0].cost.origin}, the latency is counted in the RTL at 360 MHz, and nothing is routed. {BUDGET_TEXT}
 AUC is on {jets}.
 
