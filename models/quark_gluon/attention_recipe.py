@@ -193,7 +193,7 @@ Seed by seed attention gives {gain_text(runs, "float")} points of AUC more in fl
 network (mean and deviation over the seeds). The jets are {len(jets.train)} to train, with {FLOAT_EPOCHS} epochs of the float
 network and {EPOCHS} of the ternary one from its weights: more jets may favour attention more. Shapes and
 widths are the first that were tried. 16 constituents, more jets, and other networks beside it:
-[architectures.md](architectures.md).
+[architectures.md](architectures.md); what these take as firmware: [firmware.md](firmware.md).
 
 ## What it costs
 
