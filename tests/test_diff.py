@@ -110,3 +110,9 @@ def test_other_ports_are_said_first_and_events_are_not_compared(builds, tmp_path
     page = (tmp_path / "d.html").read_text()
     assert "ports differ" in page
     assert "https://" not in page
+
+
+def test_a_build_in_a_folder_that_is_called_like_a_model(tmp_path):
+    builds = [make(tmp_path / name, NETWORK) for name in ("a.h5", "b.keras")]
+    done = CliRunner().invoke(cli, ["diff", *map(str, builds), "--check"])
+    assert done.exit_code == 0, done.output

@@ -69,7 +69,7 @@ def _side(path: Path) -> Side:
     from bittrigger.report import make_report
     from bittrigger.report.difference import Side
 
-    if path.suffix in MODELS:
+    if path.suffix in MODELS and not path.is_dir():
         from bittrigger.compile.apart import graph_of
         from bittrigger.compile.pipeline import create_pipeline
         from bittrigger.compile.read import Stages, measured_graph
