@@ -22,6 +22,10 @@ class Float32RoundsError(UnsupportedModelError):
         return str(self).split("; ", maxsplit=1)[0]
 
 
+class TableTooLargeError(UnsupportedModelError):
+    """A table would have too many steps; with a coarser type behind it there are fewer."""
+
+
 class ConfigError(BittriggerError):
     """A setting is unknown or out of range."""
 

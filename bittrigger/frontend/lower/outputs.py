@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from bittrigger.errors import Float32RoundsError
+from bittrigger.errors import Float32RoundsError, TableTooLargeError
 from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats
 from bittrigger.frontend.elementwise.functions import rounding_to
 from bittrigger.frontend.elementwise.thresholds import grid_of_step
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
-from bittrigger.frontend.nodes.plans import reach_under
+from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, reach_under
 from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FixedPoint, parse_fixed
@@ -18,6 +20,9 @@ from bittrigger.settings import AUTO
 
 WIDTH = 16
 """Bits of a type that is declared for want of another: those of hls4ml's own default."""
+
+LEAST = 10
+"""Bits of the coarsest one that is tried."""
 
 
 def delivered(builder: Builder, signal: Signal, layer: str, wanted: str) -> tuple[Signal, FixedPoint | None]:
@@ -40,12 +45,29 @@ def delivered(builder: Builder, signal: Signal, layer: str, wanted: str) -> tupl
         except Float32RoundsError:
             if builder.account.exact:
                 raise
-    kind = _covering(builder, signal)
+    made, kind = _finest(builder, signal, layer, _covering(builder, signal))
+    why = "" if kind.width == WIDTH else f", the finest type whose table has up to {MAX_BREAKPOINTS} steps"
     builder.account.choose(
-        f"layer {layer!r}: its values lie on no grid of reasonable width, and are rounded to {kind}, half to even; choose "
+        f"layer {layer!r}: its values lie on no grid of reasonable width, and are rounded to {kind}, half to even{why}; choose "
         "another type with --output-precision"
     )
-    return _rounded(builder, signal, layer, kind)
+    return made, kind
+
+
+def _finest(builder: Builder, signal: Signal, layer: str, kind: FixedPoint) -> tuple[Signal, FixedPoint]:
+    """The values in ``kind``, or in the finest of the coarser types down to ``LEAST`` bits of which a table can be made.
+
+    Raises:
+        TableTooLargeError: if of none of them one can.
+    """
+    before = builder.kept()
+    try:
+        return _rounded(builder, signal, layer, kind)
+    except TableTooLargeError:
+        if kind.width <= LEAST:
+            raise
+        builder.restore(before)
+    return _finest(builder, signal, layer, replace(kind, width=kind.width - 1, frac=kind.frac - 1))
 
 
 def _is_open(signal: Signal) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +35,17 @@ from bittrigger.ir.nodes.wire import ZERO, Wire
 Reaches = tuple[StridedInterval, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The state of a ``Builder``, which takes it back as its own."""
+
+    names: Names
+    nodes: dict[str, Node]
+    reach: dict[str, Reaches]
+    made: dict[str, list[str]]
+    ideal: tuple[str, ...]
+
+
 class Builder:
     """Collects nodes in topological order under unique names.
 
@@ -52,6 +64,16 @@ class Builder:
     def nodes(self) -> tuple[Node, ...]:
         """The nodes so far."""
         return tuple(self._nodes.values())
+
+    def kept(self) -> Kept:
+        """What there is now, to come back to."""
+        made = {name: list(nodes) for name, nodes in self._made.items()}
+        return Kept(deepcopy(self._names), dict(self._nodes), dict(self._reach), made, tuple(self.account.ideal))
+
+    def restore(self, kept: Kept) -> None:
+        """Come back to what was there."""
+        self._names, self._nodes, self._reach, self._made = kept.names, kept.nodes, kept.reach, kept.made
+        self.account.ideal[:] = kept.ideal
 
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import TableTooLargeError, UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import Apply, Scale, Step, distinct_channels
 from bittrigger.frontend.elementwise.double import double_runs
 from bittrigger.frontend.elementwise.exact import Line, affine_part, line_of, quantised_runs, quantised_steps
@@ -169,5 +169,5 @@ def _tabulated(builder: Builder, signal: Signal) -> Plan:
         return pieces
     if not plans:
         steps = max(run.breakpoints for run in runs)
-        raise _too_large(signal, f"its table has {steps} steps")
+        raise TableTooLargeError(str(_too_large(signal, f"its table has {steps} steps")))
     return min(plans, key=lambda plan: plan.cost)
