@@ -20,6 +20,7 @@ with warnings.catch_warnings():
     import numpy as np
     from hgq.config import LayerConfigScope, QuantizerConfig, QuantizerConfigScope
     from hgq.layers import (
+        QGRU,
         QAdd,
         QAffinedUnaryFunctionLUT,
         QAveragePooling1D,
@@ -46,6 +47,7 @@ with warnings.catch_warnings():
         QMinimum,
         QMultiHeadAttention,
         QMultiply,
+        QSimpleRNN,
         QSoftmax,
         QSubtract,
         QSum,
@@ -234,6 +236,15 @@ def others():
     return keras.Model(given, QDense(2)(keras.layers.Concatenate()(parts)))
 
 
+def recurrent():
+    """All steps and the last, from either end; the reset before and behind its matrix, a state quantiser and none."""
+    given = keras.layers.Input((4, 3))
+    x = QGRU(2, return_sequences=True)(given)
+    x = QSimpleRNN(2, return_sequences=True, go_backwards=True, activation="relu", use_bias=False, enable_sq=True)(x)
+    y = QGRU(2, reset_after=False, use_bias=False, go_backwards=True)(x)
+    return keras.Model(given, QDense(2)(keras.layers.Concatenate()([y, QSimpleRNN(2)(given)])))
+
+
 def sample():
     """A little of everything, for a file that is small enough to be kept beside the tests."""
     given = keras.layers.Input((4, 3))
@@ -261,9 +272,10 @@ FILES = (
     volumes,
     normalised_before,
     others,
+    recurrent,
 )
 
-KEPT = (sample, linformer, crossed)
+KEPT = (sample, linformer, crossed, recurrent)
 """Kept beside the tests."""
 
 

@@ -30,7 +30,8 @@ FOLDER = Path(os.environ.get("HGQ2_MODELS", "nowhere"))
 
 LINFORMER = KEPT / "hgq2_linformer.keras"
 CROSSED = KEPT / "hgq2_crossed.keras"
-FILES = [SAMPLE, LINFORMER, CROSSED, *sorted(FOLDER.glob("*.keras"))]
+RECURRENT = KEPT / "hgq2_recurrent.keras"
+FILES = [SAMPLE, LINFORMER, CROSSED, RECURRENT, *sorted(FOLDER.glob("*.keras"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -64,7 +65,7 @@ def spoiled(tmp_path, change=hostile.unchanged, weights=hostile.unchanged, sourc
     return hostile.spoiled_layers(source, tmp_path / "model.keras", change, weights)
 
 
-GRU = {"class_name": "QGRU", "registered_name": "hgq>QGRU"}
+UNREAD = {"class_name": "QLIF", "registered_name": "hgq>QLIF"}
 
 
 def quantiser(layers, **changes):
@@ -74,7 +75,7 @@ def quantiser(layers, **changes):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda s: of_class(s, "QSum").update(GRU), r"is not read; .*\.write\(\) in Python, then `bittrigger import"),
+        (lambda s: of_class(s, "QSum").update(UNREAD), r"is not read; .*\.write\(\) in Python, then `bittrigger import"),
         (lambda s: quantiser(s, round_mode="MINE"), "MINE and .*; allowed are TRN"),
         (lambda s: quantiser(s, overflow_mode="WRAP_SM"), "WRAP_SM; allowed are"),
         (lambda s: quantiser(s, q_type="float"), "allowed are q_type 'kif' and 'kbi'"),
@@ -328,3 +329,29 @@ def test_networks_of_too_many_codes_are_refused():
         UnsupportedModelError, match="tables of 6 networks with 65536 codes each; allowed are 4,096 codes"
     ):
         network(part)
+
+
+def of_gru(**changes):
+    return lambda layers: of_class(layers, "QGRU")["config"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (of_gru(return_state=True), "QGRU with return_state=True; allowed is False"),
+        (of_gru(stateful=True), "QGRU with stateful=True; allowed is False"),
+        (of_gru(activation="tanh"), "QGRU with activation=tanh; allowed are linear, relu"),
+        (of_gru(recurrent_activation=["x"]), "QGRU with recurrent_activation=.*; allowed are linear, relu"),
+        (of_gru(units=2**31), "its settings ask for 2147483648"),
+        (of_gru(units=None), "its settings ask for None"),
+        (of_gru(use_bias=False), "has 3 arrays, expected 2"),
+        (of_gru(paq_conf=None), "allowed are q_type"),
+        (of_gru(praq_conf=7), "allowed are q_type"),
+        (lambda s: of_class(s, "QGRU").update(build_config=None), "of sequences"),
+        (lambda s: of_class(s, "QGRU").update(build_config={"input_shape": [None, 257, 3]}), "257 steps, each of which"),
+        (lambda s: of_class(s, "QGRU").update(inbound_nodes=None), "Sequential"),
+    ],
+)  # fmt: skip
+def test_recurrent_layers_that_are_not_read_are_refused_by_name(change, match, tmp_path):
+    with pytest.raises(UnsupportedModelError, match=match):
+        load_model(spoiled(tmp_path, change, source=RECURRENT))

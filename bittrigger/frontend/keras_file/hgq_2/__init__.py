@@ -1,7 +1,7 @@
 """Layers of HGQ2 in a Keras 3 file as what they are at inference: quantisers with a type for each code around layers of Keras.
 
 Kernels and biases are quantised here, each number with a type of its own, as HGQ2 does it in float32; functions behind a
-quantiser become tables. Attention is the projections, products and tables that it consists of.
+quantiser become tables. Attention is the projections, products and tables that it consists of, a recurrent layer its steps.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from bittrigger.frontend.keras_file.hgq_2.net import call_of, tensor_of
 from bittrigger.frontend.keras_file.hgq_2.networks import NETWORKS, network
 from bittrigger.frontend.keras_file.hgq_2.parts import WAY_OUT, Arrays, Part
 from bittrigger.frontend.keras_file.hgq_2.pquant import PQUANT, is_pquant, pquant
+from bittrigger.frontend.keras_file.hgq_2.recurrent import RECURRENT, recurrent
 from bittrigger.frontend.keras_file.hgq_2.types import MAX_BITS
 from bittrigger.frontend.keras_file.keras_3 import is_operator, layers_of, place_of
 
 Json = Any
 
-KINDS = (*SIMPLE, *ATTENTION, *NETWORKS, "QSoftmax", "QEinsum")
+KINDS = (*SIMPLE, *ATTENTION, *RECURRENT, *NETWORKS, "QSoftmax", "QEinsum")
 """The layers of HGQ2 that are read."""
 
 
@@ -112,7 +113,7 @@ def _model(whole: Part, *, masked: bool) -> dict[str, Json]:
 
 def _stages(part: Part, *, masked: bool) -> list[Json]:
     """Layers of Keras, one after the other."""
-    if masked and part.kind in (*ATTENTION, "QSoftmax"):
+    if masked and part.kind in (*ATTENTION, *RECURRENT, "QSoftmax"):
         raise part.refused(
             f"{part.kind} leaves out the steps that a mask marks, which differ from event to event",
             "allowed are models without Masking and mask_zero; remove it, and fill up with zeros",
@@ -122,6 +123,8 @@ def _stages(part: Part, *, masked: bool) -> list[Json]:
             return simple(part)
         if part.kind in ATTENTION:
             return attention(part)
+        if part.kind in RECURRENT:
+            return recurrent(part)
         if part.kind == "QSoftmax":
             return softmax(part)
         if part.kind == "QEinsum":
