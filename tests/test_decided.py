@@ -114,6 +114,17 @@ def test_functions_of_other_frameworks_and_a_declared_type():
     ).all()
 
 
+def test_channels_of_different_ranges_are_parts_of_one_table():
+    """A layer of many units, each with sums of a range of its own, has no more codes than the widest of them."""
+    steps = [Apply("f", function("sigmoid")), Apply("t", assigning_to(parse_cast("fixed<16,6,TRN,WRAP>")))]
+    spans = [StridedInterval(-(1 << 15) + k, (1 << 15) - 1 - 3 * k, 1) for k in range(100)]
+    spans += [StridedInterval(-30000, 30000, 8), StridedInterval(7, 7, 0)]
+    _, runs = double_runs(steps, spans, 10)
+    for k in (0, 99, 100, 101):
+        _, (alone,) = double_runs(steps, spans[k : k + 1], 10)
+        assert all((getattr(runs[k], part) == getattr(alone, part)).all() for part in ("first", "last", "value"))
+
+
 def test_what_nobody_knows_so_well_is_refused():
     steps = [Apply("f", function("mish")), Apply("t", assigning_to(parse_cast("fixed<12,4,TRN,SAT>")))]
     with pytest.raises(

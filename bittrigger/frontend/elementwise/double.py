@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,12 @@ def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: i
         )
     first, inverse = distinct_channels(steps, reach)
     points = sum(reach[channel].points for channel in first)
+    if points > MAX_POINTS and all(isinstance(step, Apply) for step in steps):  # nothing of a channel's own
+        whole = reduce(StridedInterval.union, reach)
+        if whole.points <= MAX_POINTS:
+            run = _runs(steps, 0, whole, frac, grid)
+            parts = {span: _part(run, span) for span in set(reach)}
+            return grid, [parts[span] for span in reach]
     if points > MAX_POINTS:
         raise UnsupportedModelError(
             f"layer {last.layer!r}: {points} codes can occur before it; allowed are {MAX_POINTS} where double precision is "
@@ -62,6 +69,12 @@ def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: i
         )
     runs = [_runs(steps, int(channel), reach[channel], frac, grid) for channel in first]
     return grid, [runs[k] for k in inverse]
+
+
+def _part(run: Segments, span: StridedInterval) -> Segments:
+    """What ``run`` is on the codes of ``span``, which are some of its own."""
+    codes = span.codes(0, span.points)
+    return Segments.of(codes, run.value[np.searchsorted(run.first, codes, side="right") - 1])
 
 
 def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int, grid: Grid) -> Segments:
@@ -75,9 +88,7 @@ def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int,
         places = np.flatnonzero(_unsure(rest, channel, values, grid, found))
         if places.size:
             found[places] = _decided(rest, [Fraction(int(exact[k]), line.unit) for k in places], len(codes))
-    starts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
-    stops = np.r_[starts[1:], len(found)] - 1
-    return Segments(codes[starts], codes[stops], found[starts])
+    return Segments.of(codes, found)
 
 
 def _unsure(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid, found: IntArray) -> BoolArray:

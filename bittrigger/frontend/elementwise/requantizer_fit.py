@@ -42,6 +42,12 @@ class Segments:
     last: IntArray
     value: IntArray
 
+    @classmethod
+    def of(cls, codes: IntArray, values: IntArray) -> Segments:
+        """The function with these values at all reachable codes, which ascend."""
+        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+        return cls(codes[starts], codes[np.r_[starts[1:], len(codes)] - 1], values[starts])
+
     @property
     def falls(self) -> bool:
         """Whether the function decreases."""

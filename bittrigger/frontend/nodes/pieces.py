@@ -68,13 +68,13 @@ def _pieces(run: Segments, span: StridedInterval, line: Line, grid: Grid) -> _Pi
     codes = span.codes(0, span.points)
     values = np.repeat(run.value, (run.last - run.first) // span.stride + 1)
     above = codes >= start
-    fitted = fit_channel(_segments(codes[above], values[above]), Rounding.TRN, grid.lo, grid.hi)
+    fitted = fit_channel(Segments.of(codes[above], values[above]), Rounding.TRN, grid.lo, grid.hi)
     straight = fitted or _itself(line.scaled(grid.frac))
     if straight is None:
         return None
     moved = Affine(straight.multiplier, straight.offset + start * straight.multiplier, straight.shift)
     reached = np.maximum(codes - start, 0) * moved.multiplier + moved.offset
-    left = _segments(codes, values - np.clip(reached >> moved.shift, grid.lo, grid.hi))
+    left = Segments.of(codes, values - np.clip(reached >> moved.shift, grid.lo, grid.hi))
     return _Pieces(start, moved, left) if left.breakpoints <= MAX_BREAKPOINTS else None
 
 
@@ -84,11 +84,6 @@ def _itself(line: Line) -> Affine | None:
     if shift is None or max(abs(line.slope), abs(line.offset)).bit_length() > MAX_WIDTH // 2:
         return None
     return Affine(line.slope, line.offset, shift)
-
-
-def _segments(codes: IntArray, values: IntArray) -> Segments:
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    return Segments(codes[starts], codes[np.r_[starts[1:], len(codes)] - 1], values[starts])
 
 
 def _written(builder: Builder, signal: Signal, rows: Sequence[_Pieces], lines: Sequence[Affine], grid: Grid) -> Plan:
