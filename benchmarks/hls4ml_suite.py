@@ -61,7 +61,10 @@ NOT_OURS = {
     "test_pointwiseconv": "looks for nodes that hls4ml makes of its own",
     **dict.fromkeys(
         (
-            *(f"test_activations[io_parallel-Vitis-{name}" for name in ("relu", "leaky_relu", "prelu", "elu", "sigmoid")),
+            *(
+                f"test_activations[io_parallel-Vitis-{name}"
+                for name in ("relu", "leaky_relu", "prelu", "elu", "sigmoid")
+            ),
             "test_dense[io_parallel-Vitis",
             *(f"test_conv{rank}d[io_parallel-Vitis-Latency-" for rank in (1, 2)),
             *(f"test_pooling[Vitis-channels_last-{padding}-AveragePooling" for padding in ("same", "valid")),

@@ -6,7 +6,7 @@ quantiser become tables. Attention is the projections, products and tables that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -111,6 +111,18 @@ def _model(whole: Part, *, masked: bool) -> dict[str, Json]:
     return {**config, "config": {**body, "layers": made}} if isinstance(body, dict) else dict(config)
 
 
+_READERS: dict[str, Callable[[Part], list[Json]]] = {
+    **dict.fromkeys(SIMPLE, simple),
+    **dict.fromkeys(ATTENTION, attention),
+    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(NETWORKS, network),
+    **dict.fromkeys(PQUANT, pquant),
+    "QSoftmax": softmax,
+    "QEinsum": einsum,
+}
+"""What reads a layer, by its class."""
+
+
 def _stages(part: Part, *, masked: bool) -> list[Json]:
     """Layers of Keras, one after the other."""
     if masked and part.kind in (*ATTENTION, *RECURRENT, "QSoftmax"):
@@ -119,20 +131,8 @@ def _stages(part: Part, *, masked: bool) -> list[Json]:
             "allowed are models without Masking and mask_zero; remove it, and fill up with zeros",
         )
     try:
-        if part.kind in SIMPLE:
-            return simple(part)
-        if part.kind in ATTENTION:
-            return attention(part)
-        if part.kind in RECURRENT:
-            return recurrent(part)
-        if part.kind == "QSoftmax":
-            return softmax(part)
-        if part.kind == "QEinsum":
-            return einsum(part)
-        if part.kind in NETWORKS:
-            return network(part)
-        if part.kind in PQUANT:
-            return pquant(part)
+        if (reader := _READERS.get(part.kind)) is not None:
+            return reader(part)
     except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
         raise part.refused(f"its settings and arrays do not fit ({str(error)[:120]})", "save it again") from error
     if is_pquant(part.entry):
