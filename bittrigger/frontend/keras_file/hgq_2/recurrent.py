@@ -185,7 +185,8 @@ def _gru(net: Net, part: Part, features: int) -> tuple[_Cell, Step]:
 
 def _with(types: Types, change: Callable[[Array], Array]) -> Types:
     """``types`` of which each array is changed."""
-    return replace(types, **{key: change(getattr(types, key)) for key in ("signs", "integers", "fractions")})
+    signs, integers, fractions = (change(array) for array in (types.signs, types.integers, types.fractions))
+    return replace(types, signs=signs, integers=integers, fractions=fractions)
 
 
 def _quantiser(part: Part, which: str) -> list[Stage]:
@@ -197,11 +198,10 @@ def _quantiser(part: Part, which: str) -> list[Stage]:
 def _quantisers(part: Part, which: str, units: int | None) -> list[list[Stage]]:
     """That, or one for each gate of ``units`` that it serves."""
     conf = part.config.get(f"{which}_conf")
-    kind = conf.get("class_name") if isinstance(conf, dict) else None
     behind: list[Stage] = []
-    if kind in _HARD:
+    if isinstance(conf, dict) and conf.get("class_name") in _HARD:
         conf = {**conf, "config": {**conf["config"], "overflow_mode": "SAT"}}
-        factors = _HARD[str(kind)]
+        factors = _HARD[str(conf["class_name"])]
         behind = [] if factors is None else [("Rescaling", {"scale": factors[0], "offset": factors[1]}, [])]
     types = part.of_values(conf, f"{which}/")
     size = types.bits.shape[-1]
