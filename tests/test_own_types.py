@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import strategies as own
-from designs import around, build_of, disagreements, rounding_forms
+from designs import around, build_of, disagreements, rounding_forms, scaled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures
@@ -14,11 +14,22 @@ from typed_sets import typed_set
 
 from bittrigger.build.store import graph_from_json, graph_to_json
 from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.read import simplified
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import InternalError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals, requantize_codes
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    evaluate,
+    frozen_array,
+    intervals,
+    requantize_codes,
+)
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.own_types import OwnTypes
@@ -161,6 +172,24 @@ def test_names_that_are_taken_are_left_alone():
     taken = Wire("type0_limit", ("x",), frozen_array(range(2)), 0)
     made = RoundFirst().apply(Graph("net", (*relu.nodes, taken), (*relu.outputs, "type0_limit")))
     assert made["type0"].inputs == ("type0_limit_2",)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_scale_of_several_grids_becomes_sums_of_tables(copies):
+    ports = (
+        Input("fine", 3, FixedPoint(True, 10, 2), Interval(-512, 511)),
+        Input("coarse", 3, FixedPoint(True, 8, 0), Interval(-128, 127)),
+    )
+    align = Linear("align", ("coarse",), frozen_array(np.diag([4] * 3)), frozen_array([0] * 3), 2)
+    both = Wire("x", ("fine", "align"), frozen_array(range(6)), 2)
+    each = 2 // copies
+    scale = scaled((2811, -1777, 6131) * each, (71111, -5000, 123) * each, 16, (-128, 127), copies=copies)
+    graph = Graph("norm", (*ports, align, both, *scale), ("x_codes",))
+    made = simplified(graph, FAST)
+    assert [type(node) for node in made.nodes[2:]] == [Wire, Lookup]
+    assert made["x_scale_codes"].inputs == ("fine", "coarse")
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 400, 1)])
+    assert np.array_equal(evaluate(made, codes), evaluate(graph, codes))
 
 
 def test_equal_types_stay_one_layer():

@@ -58,8 +58,8 @@ def _check_operands(graph: Graph, node: Node) -> None:
     if isinstance(node, Wire | Extremum) and any(graph[name].frac != node.frac for name in node.inputs):
         if isinstance(node, Wire) and node.name not in graph.outputs:
             readers = [other for other in graph.nodes if node.name in other.inputs]
-            if all(isinstance(reader, Linear) for reader in readers):
-                return  # each row of a matrix may be of codes of another step
+            if all(isinstance(reader, Linear | Lookup) for reader in readers):
+                return  # each row of a matrix, and each table, may be of codes of another step
         raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
 
 
