@@ -12,6 +12,7 @@ from model_recipes import MODELS, load_recipe
 
 from bittrigger.data import load_quark_gluon, pad
 from bittrigger.errors import ConfigError
+from bittrigger.explore.firmware import firmware_cost
 from bittrigger.train import calibrate
 from bittrigger.train.recipes import predict
 
@@ -22,6 +23,7 @@ architectures = load_recipe("quark_gluon", "architectures_recipe")
 
 import attention_nets  # noqa: E402
 import deep_sets  # noqa: E402
+import paired  # noqa: E402
 import pdat  # noqa: E402
 import pdat_inputs  # noqa: E402
 import qg_jets  # noqa: E402
@@ -148,7 +150,7 @@ def test_what_passes_between_constituents_reaches_the_firmware(tmp_path, kind):
     x = np.random.default_rng(0).normal(size=(200, 4, 5)).astype(np.float32)
     calibrate(model, x)
     model.save(tmp_path / "model.h5", include_optimizer=False)
-    assert architectures.firmware_cost(tmp_path / "model.h5", synthesize=False).luts.value > 0
+    assert firmware_cost(tmp_path / "model.h5", synthesize=False).luts.value > 0
     others = tf.keras.Model(model.input, model.get_layer("sum").output)
     changed = x.copy()
     changed[:, 1] += 1
@@ -162,7 +164,7 @@ def test_a_softmax_has_no_integers():
 
 def test_further_jets_stand_behind_those_of_the_data(tmp_path):
     paths = [write_jets(tmp_path / f"{seed}.npz", 240, seed=seed) for seed in range(3)]
-    jets = qg_jets.load(paths[0], paths[1], paths[2])
+    jets = qg_jets.load(*paths)
     assert str(jets) == "432 train, 48 validation, 240 test"
     one, other = (load_quark_gluon(path) for path in (paths[0], paths[2]))
     x = deep_sets.constituent_features(jets.known, 4)
@@ -172,7 +174,7 @@ def test_further_jets_stand_behind_those_of_the_data(tmp_path):
 
 
 def test_differences_have_the_error_of_jets_and_of_seeds():
-    areas = architectures.Areas(
+    areas = paired.Drawn(
         {
             ("a", 1): np.array([0.80, 0.80, 0.80]),
             ("a", 2): np.array([0.82, 0.82, 0.82]),
@@ -181,26 +183,36 @@ def test_differences_have_the_error_of_jets_and_of_seeds():
         }
     )
     assert areas.difference("a", "b") == "+2.00 ± 1.00"  # 1 and 3 points; no spread of the draws
-    jets_alone = architectures.Areas({("a", 1): np.array([0.8, 0.8, 0.82]), ("b", 1): np.array([0.8, 0.8, 0.8])})
+    jets_alone = paired.Drawn({("a", 1): np.array([0.8, 0.8, 0.82]), ("b", 1): np.array([0.8, 0.8, 0.8])})
     assert jets_alone.difference("a", "b") == "+0.00 ± 1.00"
 
 
 @pytest.mark.parametrize(
-    ("area", "words"), [(0.8, "None of them differs"), (0.9, r"Mixer-ternary \(better\); the others")]
+    ("area", "words"), [(0.8, "None of them differs"), (0.9, r"Mixer-ternary \(better\);\nthe others")]
 )
 def test_the_card_names_networks_that_differ_by_twice_the_error(area, words):
     names = [architectures.name_of(kind, ternary=False) for kind in attention_nets.FLOAT_KINDS]
     names += [architectures.name_of(kind, ternary=True) for kind in attention_nets.TERNARY_KINDS]
     of = {(name, seed): np.array([0.8, 0.8, 0.81]) for name in names for seed in (1, 2)}
     of.update({("Mixer-ternary", seed): np.array([area, area, area]) for seed in (1, 2)})
-    assert re.search(words, architectures.verdict(architectures.Areas(of)))
+    assert re.search(words, architectures.verdict(paired.Drawn(of)))
+
+
+def test_the_card_says_which_networks_lose_to_what_needs_none():
+    of = {("boosted trees", 1): [0.8, 0.8], ("a", 1): [0.82, 0.82], ("b", 1): [0.79, 0.79], ("c", 1): [0.8, 0.81]}
+    found = architectures.beside_trees(paired.Drawn({key: np.array([*areas, areas[1]]) for key, areas in of.items()}))
+    assert found.endswith("better: a (+2.00 ± 0.00); worse: b (-1.00 ± 0.00).")
+    of.update({("a", 1): [0.78, 0.78], ("c", 1): [0.77, 0.77]})
+    found = architectures.beside_trees(paired.Drawn({key: np.array([*areas, areas[1]]) for key, areas in of.items()}))
+    assert found.startswith("**All are worse than boosted trees")
+    assert found.endswith("from b (-1.00 ± 0.00) to c (-3.00 ± 0.00).")
 
 
 def test_the_comparison_goes_from_data_to_card_and_looks_at_the_test_jets_last(tmp_path, monkeypatch):
     from bittrigger.train.recipes import RecipeOptions
 
     monkeypatch.setattr(architectures, "CONSTITUENTS", 4)
-    monkeypatch.setattr(architectures, "BOOTSTRAPS", 3)
+    monkeypatch.setattr(paired, "BOOTSTRAPS", 3)
     monkeypatch.setattr(architectures, "FLOAT_KINDS", ("DeepSets", "softmax-attention"))
     monkeypatch.setattr(architectures, "TERNARY_KINDS", ("DeepSets",))
     monkeypatch.setattr(architectures, "prepare_tensorflow", lambda _seed: None)  # once a process only
@@ -213,6 +225,8 @@ def test_the_comparison_goes_from_data_to_card_and_looks_at_the_test_jets_last(t
     card = (options.out / "architectures.md").read_text()
     assert "| softmax-attention-float |" in card
     assert "--data 0.npz --test 2.npz --more 1.npz --seed 1 --epochs 1" in card
+    assert "core minutes for all" in card
+    assert "In 3 of 3 trainings the last epoch was the best one" in card
 
 
 # --- inputs --------------------------------------------------------------------------------------
@@ -234,6 +248,17 @@ def test_neighbours_pairs_and_the_matrix_of_a_jet(sample):
     assert np.array_equal(matrix, matrix.swapaxes(1, 2))
     assert np.abs(matrix[:, :10, :10]).max() <= 1
     assert np.isfinite(matrix).all()
+
+
+def test_a_table_that_counts_gives_each_neighbour_the_number_of_constituents(sample):
+    """Beside the features without it, which stay; pairs and the matrix do not read it."""
+    plain, counted = (tf.constant(pdat_inputs.particle_table(sample, 6, counted=count)) for count in (False, True))
+    near, more = (pdat_inputs.neighbour_features(table, 3).numpy() for table in (plain, counted))
+    assert np.array_equal(more[..., :8], near)
+    here = plain.numpy()[:, :, None, 7].repeat(3, axis=2)
+    assert np.array_equal(16 * more[..., 8] + 44 * here, here * sample.counts[:, None, None])
+    for part in (pdat_inputs.pair_features, pdat_inputs.jet_matrix):
+        assert np.array_equal(part(plain).numpy(), part(counted).numpy())
 
 
 def test_a_particle_of_short_life_is_refused(tmp_path):
@@ -316,11 +341,11 @@ def test_the_shipped_network_beats_what_needs_none():
     assert ternary > max(areas.values())
 
 
-def small_p_dat(constituents, _neighbours, *, ternary, seed):
+def small_p_dat(constituents, _neighbours, *, ternary, seed, counted):
     """A network with the inputs, the outputs and the kinds of layers of P-DAT; P-DAT itself is trained above."""
     tf.keras.utils.set_random_seed(seed)
-    table = tf.keras.Input((constituents, 8))
-    hidden = pdat.linear(4, 8, pdat.BitHepLinear if ternary else pdat.layers.Dense)(table)
+    table = tf.keras.Input((constituents, 8 + counted))
+    hidden = pdat.linear(4, 8 + counted, pdat.BitHepLinear if ternary else pdat.layers.Dense)(table)
     return tf.keras.Model(table, pdat.layers.Dense(2, "softmax")(tf.reduce_mean(hidden, axis=1)))
 
 
@@ -342,6 +367,7 @@ def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeyp
     module.run(options)
     results = {path: path.stat().st_mtime_ns for path in options.work.rglob("result.json")}
     assert len(results) == 4
+    assert module is qg_recipe or not any("accuracy" in path.read_text() for path in results)
     card = next(options.out.glob("*.md")).read_text()
     assert card.count(" ± ") >= 6
     module.run(options)

@@ -4,33 +4,34 @@ Run from the repository root:
 
     bittrigger data make quark-gluon --events 6000 --seed 21 -o qg_fresh.npz
     bittrigger data make quark-gluon --events 4000 --seed 72 -o qg_later.npz
-    python models/quark_gluon/architectures_recipe.py --data quark_gluon.npz --more qg_fresh.npz --test qg_later.npz
+    bittrigger data make quark-gluon --events 76000 --seed 71 -o qg_many.npz
+    bittrigger data make quark-gluon --events 10000 --seed 73 -o qg_last.npz
+    python models/quark_gluon/architectures_recipe.py --data quark_gluon.npz --more qg_fresh.npz --later qg_later.npz \
+        --many qg_many.npz --test qg_last.npz
 
-The jets of --data and --more train and choose epochs; those of --test are looked at when all networks are trained. Each
+The jets of --test are looked at when all networks are trained; those of all other files train and choose epochs. Each
 training stays in --work, goes on where it was stopped, and is not done again. architectures.md goes to --out; no model is
 shipped from here.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from attention_nets import DEEP_SETS, FLOAT_KINDS, TERNARY_KINDS
-from attention_recipe import LEARNING_RATE, best_of, name_of, train_network
+from attention_recipe import LEARNING_RATE, name_of, train_network
 from deep_sets import constituent_features
-from qg_jets import COLUMNS, SPLIT_SEED, Jets, Labels, Scores, baselines, cells, figures_of, load
+from paired import Drawn, Measured, drawn, measured
+from qg_jets import COLUMNS, DATA, MORE, Jets, Scores, baselines, cells, figures_of, load
 
-from bittrigger.explore.firmware import FirmwareCost, firmware_cost
-from bittrigger.settings import Settings
-from bittrigger.train import roc_auc
+from bittrigger.layers.keras_types import Model
 from bittrigger.train.recipes import (
     RecipeOptions,
     markdown_table,
@@ -40,16 +41,14 @@ from bittrigger.train.recipes import (
     versions,
     write_text,
 )
-from bittrigger.train.study import Run, run_study, summary_rows
+from bittrigger.train.study import run_study, summary_rows
 
 CONSTITUENTS = 16
-BUDGET = "cms-phase2-correlator-layer2"
-EPOCHS = 20
+EPOCHS = 6
 """Of the float networks, and again of the ternary ones."""
 
-BATCH_SIZE = 256
-INTERVAL = 9
-BOOTSTRAPS = 100
+BATCH_SIZE = 512
+TREES = "boosted trees"
 
 
 def run(options: RecipeOptions) -> None:
@@ -59,11 +58,13 @@ def run(options: RecipeOptions) -> None:
         ConfigError: a data file is missing, damaged or too small, or the folder of the runs is one of other settings.
     """
     prepare_tensorflow(options.seeds[0])
-    jets = load(options.data, options.test, options.others["more"])
+    jets = load(options.data, options.test, *options.others.values())
     known = constituent_features(jets.known, CONSTITUENTS)
 
     def work(_: str, fields: Mapping[str, Any], seed: int, folder: Path) -> dict[str, float | None]:
-        return {"validation AUC": train_network(fields, seed, folder, known, jets, batch_size=BATCH_SIZE)[1]}
+        started = time.process_time()
+        best = train_network(fields, seed, folder, known, jets, batch_size=BATCH_SIZE)[1]
+        return {"validation AUC": best, "core minutes": (time.process_time() - started) / 60}
 
     variants = {
         name_of(kind, ternary=ternary): {"kind": kind, "ternary": ternary, "epochs": options.epochs}
@@ -71,86 +72,31 @@ def run(options: RecipeOptions) -> None:
         for kind in kinds
     }
     trained = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets).rsplit(",", 1)[0]})
-    chosen = {kind: best_of(trained, name_of(kind, ternary=True)).folder / "model.h5" for kind in TERNARY_KINDS}
-    settings = Settings(budget=BUDGET, ii=INTERVAL)
-    costs = {kind: firmware_cost(path, settings, synthesize=False) for kind, path in chosen.items()}
     options.out.mkdir(parents=True, exist_ok=True)
-    write_text(options.out / "architectures.md", card(jets, measured(trained, jets), costs, options))
+    found = measured(trained, constituent_features(jets.fresh, CONSTITUENTS), jets.fresh.y, logits)
+    write_text(options.out / "architectures.md", card(jets, found, options))
 
 
-@dataclass(frozen=True)
-class Measured(Run):
-    """A run, and its logits of the test jets, `(n,)`."""
-
-    scores: Scores
+def logits(model: Model, features: npt.NDArray[np.float32]) -> Scores:
+    """Return the logit of a quark, `(n,)`."""
+    return np.asarray(predict(model, features)[:, 0])
 
 
-def measured(runs: Sequence[Run], jets: Jets) -> list[Measured]:
-    """Look at the test jets: the same runs, with the figures of merit there."""
-    fresh, found = constituent_features(jets.fresh, CONSTITUENTS), []
-    for run in runs:
-        tf.keras.backend.clear_session()
-        model = tf.keras.models.load_model(run.folder / "model.h5", compile=False)
-        scores = predict(model, fresh)[:, 0]
-        weights = float(sum(np.prod(weight.shape) for weight in model.trainable_weights))
-        figures = {"weights": weights, **figures_of(scores, jets.fresh.y)}
-        found.append(Measured(run.variant, run.seed, run.folder, figures, scores))
-    return found
-
-
-@dataclass(frozen=True)
-class Areas:
-    """AUC of runs on the same fresh jets, and on those drawn from them again and again.
-
-    Attributes:
-        of: `(1 + draws,)` by variant and seed, the jets themselves first.
-    """
-
-    of: Mapping[tuple[str, int], npt.NDArray[np.float64]]
-
-    def gain(self, one: str, other: str) -> tuple[float, float]:
-        """By how many points of AUC one variant is better than another, seed by seed on the same jets, and the error of the mean.
-
-        The error adds that of the jets (bootstrap) and that of the seeds.
-        """
-        gains = 100 * np.stack([self.of[one, s] - self.of[other, s] for variant, s in self.of if variant == one])
-        seeds, mean = gains[:, 0], gains.mean(axis=0)
-        spread = float(seeds.std(ddof=1)) / math.sqrt(len(seeds)) if len(seeds) > 1 else 0.0
-        return float(mean[0]), math.hypot(spread, float(mean[1:].std()))
-
-    def difference(self, one: str, other: str) -> str:
-        """The same in words."""
-        mean, error = self.gain(one, other)
-        return f"{mean:+.2f} ± {error:.2f}"
-
-
-def areas_of(runs: Sequence[Measured], labels: Labels) -> Areas:
-    """Return the areas of all runs; the same draws for each."""
-    random, quarks = np.random.default_rng(SPLIT_SEED), labels == 1
-    draws = [np.arange(len(labels)), *(random.integers(len(labels), size=len(labels)) for _ in range(BOOTSTRAPS))]
-
-    def areas(scores: Scores) -> npt.NDArray[np.float64]:
-        return np.array([roc_auc(scores[rows], quarks[rows]) for rows in draws])
-
-    return Areas({(run.variant, run.seed): areas(run.scores) for run in runs})
-
-
-def difference_rows(areas: Areas, costs: Mapping[str, FirmwareCost]) -> list[list[str]]:
-    """What each network is better by than the one with nothing between constituents, what it loses as a ternary one, its cost."""
+def difference_rows(areas: Drawn) -> list[list[str]]:
+    """What each network is better by than the one with nothing between constituents, and than its float twin as a ternary one."""
     rows, base = [], [name_of(DEEP_SETS, ternary=ternary) for ternary in (False, True)]
     for kind in FLOAT_KINDS:
-        names, cost = [name_of(kind, ternary=ternary) for ternary in (False, True)], costs.get(kind)
-        more = "-" if kind == DEEP_SETS else areas.difference(names[0], base[0])
-        if cost is None:
-            rows.append([kind, more, *"-----"])
+        names = [name_of(kind, ternary=ternary) for ternary in (False, True)]
+        row = ["-" if kind == DEEP_SETS else areas.difference(names[0], base[0])]
+        if kind not in TERNARY_KINDS:
+            rows.append([kind, *row, "-", "-"])
             continue
-        bits = "-" if kind == DEEP_SETS else areas.difference(names[1], base[1])
-        figures = [f"{cost.luts.value:,}", f"{cost.flip_flops.value:,}", f"{cost.latency_ns.value:.1f}"]
-        rows.append([kind, more, bits, areas.difference(names[1], names[0]), *figures])
+        row.append("-" if kind == DEEP_SETS else areas.difference(names[1], base[1]))
+        rows.append([kind, *row, areas.difference(names[1], names[0])])
     return rows
 
 
-def verdict(areas: Areas) -> str:
+def verdict(areas: Drawn) -> str:
     """Which networks differ from the one with nothing between constituents by more than twice the error, in a sentence."""
     found = []
     for ternary, kinds in ((False, FLOAT_KINDS), (True, TERNARY_KINDS)):
@@ -160,23 +106,52 @@ def verdict(areas: Areas) -> str:
                 found.append(f"{name_of(kind, ternary=ternary)} ({'better' if mean > 0 else 'worse'})")
     if not found:
         return "**None of them differs from DeepSets by more than twice the error**, float or ternary."
-    return f"From DeepSets differ by more than twice the error: {', '.join(found)}; the others do not."
+    return f"From DeepSets differ by more than twice the error: {', '.join(found)};\nthe others do not."
 
 
-def card(jets: Jets, runs: Sequence[Measured], costs: Mapping[str, FirmwareCost], options: RecipeOptions) -> str:
+def beside_trees(areas: Drawn) -> str:
+    """Which networks are better or worse than boosted trees, which need none, by more than twice the error, in a sentence."""
+    names = list(dict.fromkeys(variant for variant, _ in areas.of if variant != TREES))
+    gains = {name: areas.gain(name, TREES) for name in names}
+    words = {name: f"{name} ({areas.difference(name, TREES)})" for name in names}
+    better = [name for name, (mean, error) in gains.items() if mean > 2 * error]
+    worse = [name for name, (mean, error) in gains.items() if mean < -2 * error]
+    if worse == names:
+        nearest, farthest = max(names, key=gains.__getitem__), min(names, key=gains.__getitem__)
+        return (
+            "**All are worse than boosted trees of four observables, which need no network**, by more than twice the error;\n"
+            f"in points of AUC from {words[nearest]} to {words[farthest]}."
+        )
+    better_words, worse_words = (", ".join(words[name] for name in some) or "none" for some in (better, worse))
+    return (
+        "Than boosted trees of four observables, which need no network, are, by more than twice the error and in points of AUC,\n"
+        f"better: {better_words}; worse: {worse_words}."
+    )
+
+
+def still_rising(runs: Sequence[Measured]) -> int:
+    """How many trainings were best in their last epoch."""
+    records = [json.loads((run.folder / "history.json").read_text(encoding="utf-8")) for run in runs]
+    return sum(max(own, key=lambda epoch: epoch["validation"]) is own[-1] for own in records)
+
+
+def card(jets: Jets, runs: Sequence[Measured], options: RecipeOptions) -> str:
     """Return the text of architectures.md."""
-    y, seeds, test = jets.fresh.y, len(options.seeds), options.test.name if options.test else "-"
-    without = [[name, "-", *cells(figures_of(scores, y))] for name, scores in baselines(jets).items()]
+    y, seeds = jets.fresh.y, len(options.seeds)
+    minutes = sum(run.figures["core minutes"] or 0 for run in runs)
+    known = baselines(jets)
+    without = [[name, "-", *cells(figures_of(scores, y))] for name, scores in known.items()]
     rows = summary_rows(runs, {"weights": (0, 1.0), **COLUMNS})
     rows = [[row[0], row[1].split(" ")[0], *row[2:]] for row in rows]
-    head = ["network", "float: more than DeepSets", "ternary: the same", "ternary less float", "LUT", "FF", "ns"]
+    head = ["network", "float: more than DeepSets", "ternary: the same", "ternary less float"]
     best = max(rows, key=lambda row: float(row[3].split(" ")[0]))
-    trees = float(without[-1][3])
-    above = ", ".join(row[0] for row in rows if float(row[3].split(" ")[0]) > trees) or "none"
-    origin, areas = next(iter(costs.values())).origin, areas_of(runs, y)
+    scores = {(run.variant, run.seed): run.scores for run in runs}
+    areas = drawn({**scores, **{(TREES, run.seed): list(known.values())[-1] for run in runs}}, y)
     return f"""# Which network for few constituents
 
+{beside_trees(areas)}
 {verdict(areas)}
+In {still_rising(runs)} of {len(runs)} trainings the last epoch was the best one: longer ones may change the order.
 
 Quark-gluon taggers on the {CONSTITUENTS} leading constituents of a jet, the number of all constituents among the features of
 each, that are the same but for what passes between constituents:
@@ -190,7 +165,7 @@ each, that are the same but for what passes between constituents:
 | softmax-attention | the same with a softmax; float alone, for the block has none |
 
 A layer on each constituent stands before, a skip beside, and the mean and two layers behind in all of them. Ternary networks have
-ternary kernels throughout and convert; each starts from the weights of its float twin.
+ternary kernels throughout and convert, each bit as in Keras; each starts from the weights of its float twin.
 
 ## Result
 
@@ -198,25 +173,23 @@ ternary kernels throughout and convert; each starts from the weights of its floa
 deviation over the seeds:
 
 {markdown_table(["score", "weights", *COLUMNS], [*without, *rows])}
-The largest mean AUC is that of {best[0]}. Above the boosted trees, which need no network, lie the means of
-{above}. Next, points of AUC by which a network is better, seed by seed on the same jets; the
-error of the mean adds that of the jets and that of the seeds. LUTs, flip-flops and latency are those of the ternary network that
-is best on the validation jets, by `bittrigger convert model.h5 --budget {BUDGET} --ii {INTERVAL}`;
-{origin}; Keras and the integers agree on every bit there:
+The largest mean AUC is that of {best[0]}. Next, points of AUC by which a network is better, seed by seed on the same jets; the
+error of the mean adds that of the jets and that of the seeds:
 
-{markdown_table(head, difference_rows(areas, costs))}
+{markdown_table(head, difference_rows(areas))}
+What the ternary networks take as firmware: [firmware.md](firmware.md).
+
 ## Data and command
 
-- Data: `quark_gluon.npz` and `qg_fresh.npz` as in card.md train and choose epochs; {len(y)} test jets of
-  `bittrigger data make quark-gluon --events {len(y)} --seed 72 -o {test}`.
+{DATA}
 - Command: `{options.command("models/quark_gluon/architectures_recipe.py")}`
 - Training: {options.epochs} epochs of each float network and {options.epochs} of each ternary one, Adam from {LEARNING_RATE} with
-  cosine decay, batches of {BATCH_SIZE}; codes that go to and fro are held in the second half of the ternary training. Widths and
-  steps were not searched for.
+  cosine decay, batches of {BATCH_SIZE}; codes that go to and fro are held in the second half of the ternary training;
+  {minutes:.0f} core minutes for all. Widths and steps were not searched for.
 - Made with {versions(["tensorflow-cpu", "QKeras", "numpy"])}.
 """
 
 
 if __name__ == "__main__":
-    names = {"data": "quark_gluon.npz", "test": "qg_later.npz", "others": {"more": "further jets to train on"}}
+    names = {"data": "quark_gluon.npz", "test": "qg_last.npz", "others": MORE}
     sys.exit(run_recipe(run, __doc__, Path(__file__).parent, epochs=EPOCHS, seeds=(1, 2, 3), **names))

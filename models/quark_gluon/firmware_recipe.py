@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BittriggerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    command = f"python models/quark_gluon/firmware_recipe.py --work {options.work.name} --test {options.test.name}"
+    command = f"python models/quark_gluon/firmware_recipe.py --work {options.work} --test {options.test.name}"
     options.out.mkdir(parents=True, exist_ok=True)
     write_text(options.out / "firmware.md", card(built, areas, f"{len(jets.y)} jets of `{options.test.name}`", command))
     return 0

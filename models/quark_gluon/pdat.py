@@ -134,7 +134,7 @@ def nearest_mean(features: Tensor, values: Tensor, neighbours: int) -> Tensor:
     return tf.matmul(chosen, values) / neighbours
 
 
-def build_pdat(constituents: int, neighbours: int, *, ternary: bool, seed: int) -> Model:
+def build_pdat(constituents: int, neighbours: int, *, ternary: bool, seed: int, counted: bool = False) -> Model:
     """Return P-DAT, or P-DAT-Bit if `ternary`; it reads `particle_table` and gives two probabilities.
 
     The second EdgeConv sees features of the neighbour alone, so each constituent passes its convolutions once and the
@@ -149,13 +149,15 @@ def build_pdat(constituents: int, neighbours: int, *, ternary: bool, seed: int) 
         neighbours: of a constituent, itself included; 21 and 20 in BitHEP, here one number for both EdgeConvs.
         ternary: whether the eleven layers are `BitHepLinear` instead of Dense.
         seed: of the initial weights.
+        counted: whether the number of all constituents is among the features of each, for which the paper's network, which sees
+            nearly all of them, has no need.
     """
     tf.keras.utils.set_random_seed(seed)
     kind = BitHepLinear if ternary else layers.Dense
-    table = layers.Input((constituents, len(COLUMNS)), name="constituents")
+    table = layers.Input((constituents, len(COLUMNS) + counted), name="constituents")
     pairs, matrix = PairFeatures(name="pairs")(table), JetMatrix(name="jet")(table)
     near = NeighbourFeatures(neighbours, name="neighbours")(table)
-    edges = _pointwise(NEIGHBOUR_FEATURES, (128, 128, 128), "edge", use_bias=False)(near)
+    edges = _pointwise(NEIGHBOUR_FEATURES + counted, (128, 128, 128), "edge", use_bias=False)(near)
     first = tf.reduce_mean(edges, axis=2)
     second = _pointwise(128, (WIDTH, WIDTH, WIDTH), "second_edge", use_bias=False)(first)
     x = nearest_mean(first, second, neighbours)

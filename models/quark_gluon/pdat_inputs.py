@@ -19,6 +19,9 @@ from bittrigger.layers.keras_types import Option, Tensor
 COLUMNS = ("log E", "log pT", "pT / jet pT", "E / jet E", "y", "phi", "pid", "present")
 """The columns of a row of the table; energies in GeV, a constituent counts as massless."""
 
+COUNT = "number of constituents"
+"""A further column of a table that counts: `(n - 44) / 16` of all constituents of the jet, also those beyond the last row."""
+
 PID_CODES = dict(
     zip((22, 211, -211, 321, -321, 130, 2112, -2112, 2212, -2212, 11, -11, 13, -13), range(14), strict=True)
 )
@@ -32,10 +35,10 @@ _FAR = 1e6
 _TINY = 1e-6
 
 
-def particle_table(sample: Constituents, constituents: int) -> npt.NDArray[np.float32]:
+def particle_table(sample: Constituents, constituents: int, *, counted: bool = False) -> npt.NDArray[np.float32]:
     """Return the leading constituents `(n, constituents, 8)`, columns as in `COLUMNS`, zeros where a jet has fewer.
 
-    Rapidity and azimuth are taken from the axis of the jet.
+    Rapidity and azimuth are taken from the axis of the jet. If `counted`, `COUNT` is the ninth column.
 
     Raises:
         ConfigError: there is a particle that does not live long enough to be a constituent.
@@ -60,12 +63,13 @@ def particle_table(sample: Constituents, constituents: int) -> npt.NDArray[np.fl
         momenta[:, :, 2] - sample.jet[:, None, 2],
         codes,
         np.ones_like(pt),
+        *([np.broadcast_to((sample.counts[:, None] - 44) / 16, pt.shape)] if counted else []),
     ]
     return np.where(present[:, :, None], np.stack(columns, axis=2), 0).astype(np.float32)
 
 
 def _columns(table: Tensor) -> list[Tensor]:
-    return tf.unstack(table, axis=-1)
+    return tf.unstack(table[..., : len(COLUMNS)], axis=-1)
 
 
 def _differences(values: Tensor) -> Tensor:
@@ -80,7 +84,8 @@ def _both_present(present: Tensor) -> Tensor:
 def neighbour_features(table: Tensor, neighbours: int) -> Tensor:
     """Return the features `(events, n, neighbours, 8)` of the nearest constituents in rapidity and azimuth.
 
-    A constituent is its own first neighbour. Missing constituents, and neighbours beyond the last, are zeros.
+    A constituent is its own first neighbour. Missing constituents, and neighbours beyond the last, are zeros. The number of
+    constituents of a table that counts is the ninth.
     """
     *_, rapidity, phi, _, present = _columns(table)
     distance = _differences(rapidity) ** 2 + _differences(phi) ** 2 + _FAR * (1 - present[:, None, :])
@@ -92,7 +97,8 @@ def neighbour_features(table: Tensor, neighbours: int) -> Tensor:
         [*tf.unstack(near[..., :4], axis=-1), delta_y, delta_phi, tf.sqrt(delta_y**2 + delta_phi**2), near[..., 6]],
         axis=-1,
     )
-    return features * near[..., 7:] * present[:, :, None, None]
+    features = features * near[..., 7:8] * present[:, :, None, None]
+    return tf.concat([features, tf.repeat(table[:, :, None, len(COLUMNS) :], neighbours, axis=2)], axis=-1)
 
 
 def pair_features(table: Tensor) -> Tensor:
@@ -173,7 +179,7 @@ class NeighbourFeatures(tf.keras.layers.Layer):  # type: ignore[misc]
         self.neighbours = neighbours
 
     def call(self, table: Tensor) -> Tensor:
-        """Return the features `(events, n, neighbours, 8)`."""
+        """Return the features `(events, n, neighbours, 8 or 9)`."""
         return neighbour_features(table, self.neighbours)
 
     def get_config(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -28,6 +28,15 @@ COLUMNS = {"accuracy": (2, 100.0), "AUC": (4, 1.0), "1 / background at 50 %": (1
 """Of the tables: digits and factor of each figure."""
 
 
+MORE = {"more": "qg_fresh.npz", "later": "qg_later.npz", "many": "qg_many.npz"}
+"""Options of a recipe that trains on the jets of several files, and the files."""
+
+DATA = """- Data: `quark_gluon.npz` and `qg_fresh.npz` as in card.md, and what `bittrigger data make quark-gluon` makes of
+  `--events 4000 --seed 72 -o qg_later.npz` and `--events 76000 --seed 71 -o qg_many.npz`, train and choose epochs; the test jets
+  are all of `--events 10000 --seed 73 -o qg_last.npz`, looked at once."""
+"""The files, in words."""
+
+
 @dataclass(frozen=True)
 class Jets:
     """Jets to train on, of which some choose the epoch, and jets of another file that are measured on alone.
@@ -49,34 +58,34 @@ class Jets:
         return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.fresh.y)} test"
 
 
-def load(data: Path, test: Path | None, more: Path | None = None) -> Jets:
+def load(data: Path, test: Path | None, *more: Path) -> Jets:
     """Return the jets; those of `data`, and of `more` behind them, are split in the same way for each seed of a training.
 
     Raises:
-        ConfigError: there is no such file, it is not of quark and gluon jets, holds too few, or both are of one seed.
+        ConfigError: there is no such file, it is not of quark and gluon jets, holds too few, or two are of one seed.
     """
     if test is None:
         raise ConfigError("no test file: expected jets of another seed than --data; give them with --test")
-    files = {path: _read(path) for path in (data, test, more) if path is not None}
+    files = {path: _read(path) for path in (data, test, *more)}
     for path, sample in files.items():
         if len(sample.y) < FEWEST_JETS:
             raise ConfigError(
                 f"data file {path}: {len(sample.y)} jets; expected at least {FEWEST_JETS}; make more with "
                 "`bittrigger data make`"
             )
-    for one, other in combinations((data, test, *([] if more is None else [more])), 2):
+    for one, other in combinations((data, test, *more), 2):
         if np.array_equal(files[one].momenta[:FEWEST_JETS], files[other].momenta[:FEWEST_JETS]):
             raise ConfigError(f"{one} and {other}: both hold the same jets; expected files of two seeds")
-    known, fresh = files[data] if more is None else _joined(files[data], files[more]), files[test]
+    known, fresh = _joined([files[path] for path in (data, *more)]), files[test]
     rows = np.random.default_rng(SPLIT_SEED).permutation(len(known.y))
     held = round(VALIDATION_FRACTION * len(rows))
     return Jets(known, fresh, rows[held:], rows[:held])
 
 
-def _joined(one: Constituents, other: Constituents) -> Constituents:
-    """The jets of two files, one after the other."""
+def _joined(samples: Sequence[Constituents]) -> Constituents:
+    """The jets of files, one after the other."""
     names = ("momenta", "pid", "counts", "jet", "y")
-    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names})
+    return replace(samples[0], **{name: np.concatenate([getattr(part, name) for part in samples]) for name in names})
 
 
 def _read(path: Path) -> Constituents:
