@@ -67,9 +67,15 @@ def main() -> None:
     """Convert, synthesise and prove the network, and print what it takes."""
     parser = argparse.ArgumentParser(description="what the network takes")
     parser.add_argument("--clock-mhz", type=float, default=240.0)
+    parser.add_argument("--latency-cycles", type=int, help="most clock cycles")
     parser.add_argument("--folder", type=Path, help="keep the build here")
     options = parser.parse_args()
-    settings = Settings(clock_mhz=options.clock_mhz, input_precision="fixed<18,13>", name="distances")
+    settings = Settings(
+        clock_mhz=options.clock_mhz,
+        latency_cycles=options.latency_cycles,
+        input_precision="fixed<18,13>",
+        name="distances",
+    )
     with tempfile.TemporaryDirectory() as scratch:
         build, report = convert(distance_model(), options.folder or Path(scratch) / "build", settings)
         proof = prove(build)
