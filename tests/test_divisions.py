@@ -9,7 +9,7 @@ import pytest
 from designs import build_of, disagreements, divided_sums, divisions, halved
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_prove import failures, refuted_after
+from test_prove import failures, refuted_after, replace_once
 
 from bittrigger.build import store
 from bittrigger.compile.divisions import with_divided_sums
@@ -20,8 +20,12 @@ from bittrigger.frontend.elementwise.exact import Line
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.nodes.digit_sum import DigitSum
+from bittrigger.ir.nodes.digit_sum import DigitSum, shorten
 from bittrigger.prove import prove
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.modules.elementwise import _codes, prove_channel, tail_of
+from bittrigger.prove.sources.files import copy_build
+from bittrigger.prove.sources.structure import read_structure
 from bittrigger.report import make_report
 from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -166,6 +170,62 @@ def test_it_is_proven(built):
     proof = prove(built)
     assert failures(proof) == []
     assert proof.proven
+    assert [claim.detail for claim in proof.claims if "x_codes" in claim.subject and claim.kind == "verilog"] == [
+        "3 channels, 25165824 codes"  # none is left to SAT
+    ]
+
+
+@pytest.fixture(scope="module")
+def read(built, tmp_path_factory):
+    copy = copy_build(built.folder, tmp_path_factory.mktemp("copy"))
+    return read_structure(copy, tmp_path_factory.mktemp("read"), netlist=False)[1]
+
+
+def test_one_code_stands_for_all_of_equal_tail(read):
+    """Each pair of upper bits and OR is there once, and every code at which a value starts."""
+    module = next(module for module in read.pipeline.modules if module.node.name == "z_codes")
+    tail = tail_of(module, read.vectors, read.verilog(module), 0)
+    assert tail == module.node.sums[0].tail == 4
+    codes = np.concatenate(list(_codes(module.node, module.source[0], tail)))
+    every = np.arange(-30000, 32768)
+    assert set(module.node.starts[0]) <= set(codes.tolist()) <= set(every.tolist())
+    assert np.array_equal(np.unique(shorten(codes, tail)), np.unique(shorten(every, tail)))
+
+
+@pytest.mark.parametrize("name", ["x_codes", "z_codes"])
+def test_a_value_that_starts_within_a_tail_is_refuted(read, name):
+    module = next(module for module in read.pipeline.modules if module.node.name == name)
+    for k in (1, len(module.node.starts[0]) // 2, -1):
+        for by in (-1, 1, 3):
+            starts = list(module.node.starts[0])
+            starts[k] += by
+            node = replace(module.node, starts=(tuple(starts), *module.node.starts[1:]))
+            moved, netlist = replace(module, node=node), read.verilog(module)
+            with pytest.raises(Unproven, match="its definition gives"):
+                prove_channel(moved, read.vectors, netlist, 0, tail_of(moved, read.vectors, netlist, 0))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r"\|x0\[3:0\]", "|x0[3:1]"),
+        (r"\|x0\[3:0\]", "&x0[3:0]"),
+        (r"\|x0\[3:0\]", "(|x0[3:0]) ^ x0[2]"),
+        (r"\|x0\[3:0\]", "(|x0[3:0]) ^ (|x0[1:0])"),
+        (r"\|x0\[3:0\]", "|(x0[3:0] + 4'd1)"),
+    ],
+)
+def test_tails_that_are_read_otherwise_are_none(built, tmp_path, pattern, replacement):
+    build_of(built.pipeline, tmp_path / "build")
+    replace_once(tmp_path / "build" / "rtl" / "halves_scale_z_codes.sv", pattern, replacement)
+    (copied := tmp_path / "copy").mkdir()
+    (work := tmp_path / "work").mkdir()
+    _, setting = read_structure(copy_build(tmp_path / "build", copied), work, netlist=False)
+    module = next(module for module in setting.pipeline.modules if module.node.name == "z_codes")
+    netlist = setting.rtl.module(module.name)
+    assert tail_of(module, setting.vectors, netlist, 0) == 0
+    with pytest.raises(Unproven, match="its definition gives"):
+        prove_channel(module, setting.vectors, netlist, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Proof that a requantiser or a table is what its node defines: every code that can come is tried, or ABC decides the wide ones.
 
-Cells are evaluated as Verilog defines them, on all codes of a channel at a time.
+Cells are evaluated as Verilog defines them, on all codes of a channel at a time. Where the Verilog of a table reads the lowest
+bits of a code in nothing but one OR of them, codes that differ in these alone are one to it, unless one ends with zeros: one code
+of each such run is tried, and every code at which the table has another value.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ CHUNK = 1 << 18
 """Codes that are evaluated at a time."""
 
 MAX_CODES = 1 << 20
-"""Codes of one channel that are tried one by one; a wider channel is left to the SAT solver."""
+"""Codes of one channel that are tried one by one, those of one tail at once; a wider channel is left to the SAT solver."""
 
 
 def _signed(patterns: IntArray, width: int) -> IntArray:
@@ -166,9 +168,44 @@ def channel_bits(vectors: BusLayout, module: Module, netlist: Netlist, channel: 
     ]
 
 
-def _chunks(span: Interval) -> Iterator[IntArray]:
-    for start in range(span.lo, span.hi + 1, CHUNK):
-        yield np.arange(start, min(start + CHUNK, span.hi + 1), dtype=np.int64)
+def tail_of(module: Module, vectors: BusLayout, netlist: Netlist, channel: int) -> int:
+    """How many of the lowest bits of the code of a table nothing reads but one cell, which is 1 if any of them is; 0 if none."""
+    read, driven = channel_bits(vectors, module, netlist, channel)
+    if not isinstance(module.node, Lookup):
+        return 0
+    places = {net: position for position, net in enumerate(read)}
+    tail, others = 0, set[int]()
+    for cell in cone(netlist, driven):
+        if cell.type == "$dff":
+            pairs = zip(cell.inputs["D"], cell.outputs["Q"], strict=True)
+            places.update((q, places[d]) for d, q in pairs if d in places)
+            continue
+        for bits in cell.inputs.values():
+            at = [places[net] for net in bits if net in places]
+            if not tail and cell.type in ("$reduce_or", "$reduce_bool") and sorted(at) == list(range(len(bits))):
+                tail = len(at)
+            else:
+                others.update(at)
+    others.update(places[net] for net in driven if net in places)
+    return tail if tail <= min(others, default=tail) else 0
+
+
+def _codes(node: Requantize | Lookup, span: Interval, tail: int) -> Iterator[IntArray]:
+    """Codes of ``span`` that stand for all others, a chunk at a time.
+
+    Behind an OR of the ``tail`` two codes differ if their upper bits do, or if one's tail is 0; and for the table, where a value
+    starts. So one code is tried for each pair of upper bits and OR, and each start.
+    """
+    if tail and isinstance(node, Lookup):
+        starts = np.array(node.starts[0], dtype=np.int64)
+        yield starts[(starts >= span.lo) & (starts <= span.hi)]
+    step = 1 << tail
+    for start in range(span.lo >> tail << tail, span.hi + 1, CHUNK * step):
+        codes = np.arange(start, min(start + CHUNK * step, span.hi + 1), step, dtype=np.int64)
+        yield codes[codes >= span.lo]
+        if tail:
+            codes = np.maximum(codes + 1, span.lo)
+            yield codes[(codes <= span.hi) & (codes & step - 1 != 0)]
 
 
 def one_channel(node: Requantize | Lookup, channel: int) -> Requantize | Lookup:
@@ -180,8 +217,11 @@ def one_channel(node: Requantize | Lookup, channel: int) -> Requantize | Lookup:
             return Lookup(node.name, node.inputs, (node.starts[channel],), (node.values[channel],), node.frac)
 
 
-def prove_channel(module: Module, vectors: BusLayout, netlist: Netlist, channel: int) -> int:
+def prove_channel(module: Module, vectors: BusLayout, netlist: Netlist, channel: int, tail: int = 0) -> int:
     """Prove one channel of a ``Requantize`` or ``Lookup`` node on every code of its range; the number of codes.
+
+    Args:
+        tail: as ``tail_of`` finds it.
 
     Raises:
         Unproven: with the first code that gives another result.
@@ -196,7 +236,7 @@ def prove_channel(module: Module, vectors: BusLayout, netlist: Netlist, channel:
     read, driven = channel_bits(vectors, module, netlist, channel)
     order = cone(netlist, driven)
     alone = one_channel(node, channel)
-    for codes in _chunks(span):
+    for codes in _codes(alone, span, tail):
         patterns = _Patterns(codes.size)
         patterns.define(read, codes & ((1 << len(read)) - 1))
         _run(patterns, order, channel)

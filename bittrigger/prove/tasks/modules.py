@@ -13,7 +13,7 @@ from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.equivalence import BEFORE
 from bittrigger.prove.circuits.stages import prove_latency
-from bittrigger.prove.modules.elementwise import MAX_CODES, prove_channel, prove_wide_channel
+from bittrigger.prove.modules.elementwise import MAX_CODES, prove_channel, prove_wide_channel, tail_of
 from bittrigger.prove.modules.held import prove_reader
 from bittrigger.prove.modules.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.modules.product import MAX_BITS, prove_product
@@ -76,7 +76,7 @@ def module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             name,
             "verilog",
             "each channel of the Verilog is what the node defines",
-            f"every code; SAT for channels of more than {MAX_CODES} codes",
+            f"every code, or one for all that an OR of their tails makes alike; SAT for channels of more than {MAX_CODES} codes",
             partial(_prove_channels, setting, module),
         )
     yield Task(
@@ -92,8 +92,9 @@ def _prove_channels(setting: Setting, module: Module) -> str:
     netlist = setting.verilog(module)
     codes = wide = known = 0
     for channel, span in enumerate(module.source):
-        if span.hi - span.lo < MAX_CODES:
-            codes += prove_channel(module, setting.vectors, netlist, channel)
+        tail = tail_of(module, setting.vectors, netlist, channel)
+        if (span.hi >> tail) - (span.lo >> tail) < MAX_CODES:
+            codes += prove_channel(module, setting.vectors, netlist, channel, tail)
         else:
             known += prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())
             wide += 1
