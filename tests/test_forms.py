@@ -26,8 +26,8 @@ from bittrigger.build.store import adders_of
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError
 from bittrigger.ir.basis import Grade, Reference
-from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove
@@ -227,6 +227,28 @@ def test_a_latency_is_kept_with_the_forms_that_cost_least(network, ii, port):
         luts.append(sum(layer.estimate.lut.value for layer in make_report(made, settings, None).layers))
     assert luts
     assert luts[0] == min(luts)
+
+
+@pytest.mark.parametrize("copies", [16, 8])
+def test_what_repeats_behind_a_matrix_keeps_a_latency_where_the_matrix_is_unrolled(copies):
+    rng, kind = np.random.default_rng(1), FixedPoint(True, 5, 0)
+    shapes = {"matrix": (16, 16), "each": (16 // copies, 4), "last": (4 * copies, 4)}
+    weights = {name: frozen_array(rng.integers(-1, 2, shape)) for name, shape in shapes.items()}
+    bias = {name: frozen_array(np.arange(n_out)) for name, (_, n_out) in shapes.items()}
+    nodes = (
+        Input("x", 16, kind, kind.interval),
+        Linear("matrix", ("x",), weights["matrix"], bias["matrix"], 0),
+        Requantize("codes", ("matrix",), 16, 3, Rounding.RND_CONV, 0, 7, 0, copies=16),
+        Linear("each", ("codes",), weights["each"], bias["each"], 0, copies=copies),
+        Linear("last", ("each",), weights["last"], bias["last"], 0),
+    )
+    graph = Graph("behind", nodes, ("last",))
+    least = create_pipeline(graph, Settings(effort="fast")).latency_cycles
+    free = create_pipeline(graph, Settings(effort="fast", ii=40))
+    assert [free.module_of(name).is_folded for name in ("matrix", "codes")] == [True, True]
+    for latency in (least, (least + free.latency_cycles) // 2):
+        settings = Settings(effort="fast", ii=40, latency_cycles=latency)
+        assert create_pipeline(graph, settings).latency_cycles <= latency
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.nodes.held import Turns
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.engine import UNROLLED, Option, columns_apart
-from bittrigger.schedule.forms import ways
-from bittrigger.schedule.hasten import hastened
+from bittrigger.schedule.forms import Asked, ways
+from bittrigger.schedule.hasten import Way, hastened
 from bittrigger.schedule.schedule import Schedule, large_engines
 from bittrigger.schedule.serial import serial_layers
 from bittrigger.schedule.tradeoff import within_latency
@@ -127,6 +127,14 @@ def _settled(
     return schedule.apply(graph, adders, options)
 
 
+def _all_ways(asked: Asked, schedule: Schedule) -> dict[str, list[Way]]:
+    """The forms of each layer, also of those that follow a matrix turn by turn, but are a chain where it is unrolled."""
+    large = {name for name, options in asked.options.items() if all(option.plan for option in options)}
+    unrolled = dict.fromkeys(asked.planned.keys() - large, UNROLLED)
+    alone = replace(schedule, chosen=unrolled).asked(asked.graph, asked.adders, asked.options)
+    return {**ways(asked), **ways(alone)} if unrolled else ways(asked)
+
+
 def _in_time(
     graph: Graph, adders: dict[str, AdderGraph], schedule: Schedule, settings: Settings, latency_cycles: int
 ) -> Pipeline:
@@ -136,7 +144,7 @@ def _in_time(
         ConfigError: if the latency is less than any that was found, with the least in the message.
     """
     asked = schedule.asked(graph, adders)
-    options, least, bound = ways(asked), MAX_CYCLES, latency_cycles
+    options, least, bound = _all_ways(asked, schedule), MAX_CYCLES, latency_cycles
     for _ in range(TRIES):
         chosen, found = hastened(options, lambda forms: replace(schedule, chosen=forms).least_latency(asked), bound)
         made = _settled(graph, adders, replace(schedule, chosen=chosen), settings, asked.options)
