@@ -13,6 +13,7 @@ from bittrigger.simulate.executors import rtl_fast
 from bittrigger.simulate.executors.rtl import RtlSim
 from bittrigger.simulate.executors.rtl_fast import RtlFast
 from bittrigger.simulate.simulators import runtime, verilated_design
+from bittrigger.simulate.simulators.verilator import find_verilator
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 
@@ -136,8 +137,23 @@ def test_an_unchanged_design_is_not_built_again(tmp_path):
     assert executor.build() != library
 
 
+def test_a_long_function_is_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(verilated_design, "compile_units", lambda *_: [])
+    tool = find_verilator()
+    steps = "".join(
+        f"reg [15:0] r{k}; always @(posedge clk) r{k} <= ({last} + {{{last}[7:0], x[7:0]}}) ^ ({last} >> 3) ^ (x - {last});\n"
+        for k, last in ((k, f"r{k + 1}") for k in range(1500))
+    )
+    text = f"module long(input wire clk, input wire [15:0] x, output wire [15:0] y);\nwire [15:0] r1500 = x;\n{steps}"
+    maker = verilated_design.Maker(tool, runtime.compiled_runtime(tool, ("verilated",)), tmp_path / "log", 1)
+    texts = {"long.sv": f"{text}assign y = r0;\nendmodule\n".encode()}
+    maker.verilate("long", texts, verilated_design.OPTIONS, tmp_path)
+    assert len([path for path in (tmp_path / "cpp").glob("*root__*.cpp") if "Slow" not in path.name]) > 1
+
+
 def test_a_large_design_is_compiled_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "UNIT_BYTES", 10_000)
+    monkeypatch.setattr(verilated_design, "OPTIONS", (*verilated_design.OPTIONS, "--output-split", "50"))
     monkeypatch.setattr("bittrigger.system.kept.cache_folder", lambda: tmp_path / "cache")
     executor = fast(tmp_path, small_graph(), jobs=2)
     codes = random_codes(executor.pipeline.graph, 100, 1)

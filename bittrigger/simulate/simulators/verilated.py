@@ -10,12 +10,12 @@ from pathlib import Path
 from bittrigger.emit.render import render
 from bittrigger.simulate.simulators.compiled import digest, make_atomically
 from bittrigger.simulate.simulators.runtime import LIBRARIES, Runtime, compiled_runtime
-from bittrigger.simulate.simulators.verilated_design import PREFIX, Design, Maker, identity, ports_of
+from bittrigger.simulate.simulators.verilated_design import PREFIX, SPLIT, Design, Maker, identity, ports_of
 from bittrigger.simulate.simulators.verilator import find_verilator
 from bittrigger.simulate.simulators.waves import WaveFormat
 
 LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
-PROBED = ("--cc", "--no-timing", "-Wno-lint", "-Wno-style", "-Wno-fatal", "--output-split", "300000")
+PROBED = ("--cc", "--no-timing", "-Wno-lint", "-Wno-style", "-Wno-fatal", *SPLIT)
 """Options of Verilator for a design that is looked into."""
 
 
