@@ -52,7 +52,7 @@ test-torch:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/pip install --quiet --editable '.[test]' torch
 	.venv-torch/bin/pip install --quiet --no-deps brevitas==0.13.4 dependencies==2.0.1
-	.venv-torch/bin/pytest tests/test_pytorch_bits.py tests/test_pytorch_modules.py
+	.venv-torch/bin/pytest tests/test_pytorch_bits.py tests/test_pytorch_modules.py tests/test_pytorch_steady.py
 
 test-hgq1:
 	$(PYTHON) -m venv .venv-hgq1

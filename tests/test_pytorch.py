@@ -324,3 +324,19 @@ def test_lines_that_do_not_fit_are_refused(tmp_path, before, after, message):
     except UnsupportedModelError as error:
         said = str(error)
     assert re.search(message, said), said
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "message"),
+    [
+        ("{mean: 1, keepdim: 'false'}", {}, "keepdim 'false'; allowed are true and false"),
+        ("{quantize: {bits: 4, signed: 'no', threshold: t}}", {}, "signed 'no'; allowed are true and false"),
+        ("{linear: a}", {"a.weight": np.full((3, 3), 0.1)}, "a.weight: numbers of float64 that no float32 holds"),
+        ("{linear: a}", {"a.bias": np.full(3, 0.1)}, "a.bias: numbers of float64 that no float32 holds"),
+    ],
+)
+def test_what_a_description_or_its_tensors_leave_open_is_refused(tmp_path, line, values, message):
+    network = f'input: {{type: "fixed<6,3>", shape: [3]}}\nnetwork:\n  - {line}\noutput: fixed<9,4>\n'
+    given = {"a.weight": np.ones((3, 3), np.float32), "t": np.ones((), np.float32)} | values
+    with pytest.raises(UnsupportedModelError, match=message):
+        read_pytorch(saved(tmp_path, given, network), "net")

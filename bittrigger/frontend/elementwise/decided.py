@@ -146,6 +146,16 @@ _SELU = Fraction(1.0507009873554804934193349852946), Fraction(1.7580993408473768
 """The factors above and below 0, in double precision."""
 
 
+def _softplus_to(threshold: Fraction) -> Exact:
+    """What is the identity above ``threshold``, as in PyTorch."""
+    rises = threshold > _FAR
+    return Exact(lambda point, digits: _exactly(point) if point > threshold else _softplus(point, digits), rises=rises)
+
+
+def _hard_swish(point: Fraction, _digits: int) -> Bounds:
+    return _exactly(point * min(max(point / 6 + _HALF, Fraction(0)), Fraction(1)))
+
+
 def _selu(above: Fraction, below: Fraction, point: Fraction, digits: int) -> Bounds:
     return _exactly(above * point) if point >= 0 else _elu(below, point, digits)
 
@@ -187,7 +197,7 @@ _OF_KERAS: dict[str, Exact] = {
     "selu": Exact(lambda point, digits: _selu(*_SELU, point, digits)),
 }
 
-_OF_ONNX = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Exp": "exponential", "Softplus": "softplus", "Softsign": "softsign"}
+_OF_ONNX = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Exp": "exponential", "Softsign": "softsign"}
 
 _OF_TENSORFLOW = {
     "math.sigmoid": "sigmoid",
@@ -203,18 +213,36 @@ _OF_TENSORFLOW = {
 
 def exact_of(module: str, name: str, config: Spec) -> Exact | None:
     """The function of that name between bounds; None where it is not known."""
-    if (module == "keras" and name == "ELU") or (module == "onnx" and name == "Elu"):
-        alpha = Fraction(float(config["alpha"]))
-        return Exact(lambda point, digits: _elu(alpha, point, digits)) if alpha >= 0 else None
-    if module == "onnx" and name == "Gelu":
-        return _GELU_TANH if config["approximate"] else _GELU
+    if module == "onnx":
+        return _of_onnx(name, config)
+    if module == "keras" and name == "ELU":
+        return _elu_of(config)
     if module == "bittrigger":
         return _GELU if name == "keras_3_gelu" else None
     if module == "keras":
         return _OF_KERAS.get(name)
     if module == "tensorflow" and config["arguments"] == [[0, None]] and not config["named"]:
         return _OF_KERAS.get(_OF_TENSORFLOW.get(name, ""))
-    return _OF_KERAS.get(_OF_ONNX.get(name, "")) if module == "onnx" else None
+    return None
+
+
+def _of_onnx(name: str, config: Spec) -> Exact | None:
+    match name:
+        case "Elu":
+            return _elu_of(config)
+        case "Gelu":
+            return _GELU_TANH if config["approximate"] else _GELU
+        case "Softplus":
+            return _softplus_to(Fraction(float(config["threshold"])))
+        case "HardSwish":
+            return Exact(_hard_swish, rises=False)
+        case _:
+            return _OF_KERAS.get(_OF_ONNX.get(name, ""))
+
+
+def _elu_of(config: Spec) -> Exact | None:
+    alpha = Fraction(float(config["alpha"]))
+    return Exact(lambda point, digits: _elu(alpha, point, digits)) if alpha >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ IN_DOUBLE: dict[str, Callable[[FloatArray, Config], FloatArray]] = {
     "HardSwish": lambda x, _: x * np.clip(x / 6 + 0.5, 0, 1),
     "Elu": _elu,
     "Selu": lambda x, config: config["gamma"] * _elu(x, config),
-    "Softplus": lambda x, _: np.logaddexp(0, x),
+    "Softplus": lambda x, config: np.where(x > config.get("threshold", np.inf), x, np.logaddexp(0, x)),
     "Softsign": lambda x, _: x / (1 + np.abs(x)),
     "Exp": lambda x, _: np.exp(x),
     "Log": lambda x, _: np.log(x),

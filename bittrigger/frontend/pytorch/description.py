@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.pytorch.lines import INERT, Network, is_network, network_of, refuse_by_name
+from bittrigger.frontend.pytorch.lines import INERT, Network, is_network, network_of, refuse_by_name, yes_or_no
 from bittrigger.ir.fixed import FixedPoint, parse_fixed
 from bittrigger.system.files import read_regular
 from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
@@ -135,7 +135,7 @@ def quantize_of(value: Any) -> Quantize:
         unknown = sorted(set(value) - {"bits", "signed", "threshold"})
         if unknown:
             raise ValueError(f"{unknown[0]!r} of quantize is unknown")
-        return Quantize(bool(value["signed"]), bits_of(value["bits"]), None, str(value["threshold"]))
+        return Quantize(yes_or_no(value["signed"], "signed"), bits_of(value["bits"]), None, str(value["threshold"]))
     fixed = parse_fixed(str(value))
     return Quantize(fixed.signed, fixed.width, fixed, None)
 

@@ -36,15 +36,15 @@ def folded(torch: Any, node: Node, kind: str, args: Any, named: Any) -> Value | 
     try:
         with torch.no_grad():
             made = node.target(*plain(tuple(args)), **{key: plain(value) for key, value in named.items()})
+            if isinstance(made, torch.Tensor):
+                return Known(made, None if named else _scale(torch, node, kind, args, made))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise UnsupportedModelError(
             f"PyTorch operator {kind!r}: it cannot be computed of constants ({str(error)[:120]}); allowed are modules that run"
         ) from error
     if isinstance(made, tuple | list):
         return [Known(part) for part in made]
-    if not isinstance(made, torch.Tensor):
-        return Known(torch.as_tensor(made))
-    return Known(made, _scale(torch, node, kind, args, made))
+    return Known(torch.as_tensor(made))
 
 
 def _scale(torch: Any, node: Node, kind: str, args: Any, made: Any) -> Any:
@@ -52,7 +52,7 @@ def _scale(torch: Any, node: Node, kind: str, args: Any, made: Any) -> Any:
     first = args[0] if args and isinstance(args[0], Known) else None
     second = args[1] if len(args) > 1 else None
     if kind in MOVING and first is not None and first.scale is not None:
-        whole = first.scale.expand(first.tensor.shape)
+        whole = first.scale.expand(first.tensor.shape).contiguous()
         return node.target(whole, *args[1:]) if not any(isinstance(arg, Known) for arg in args[1:]) else None
     if kind == "neg" and first is not None:
         return first.scale

@@ -22,10 +22,10 @@ FUNCTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "elu": ("Elu", {}),
     "selu": ("Selu", {}),
     "celu": ("Celu", {}),
-    "softplus": ("Softplus", {}),
+    "softplus": ("Softplus", {"threshold": 20.0}),
     "softsign": ("Softsign", {}),
     "hardswish": ("HardSwish", {}),
-    "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hardsigmoid": ("Div", {}),
 }
 """Functions of each value, by what ONNX calls them."""
 
@@ -168,6 +168,17 @@ def whole(value: Any, what: str, *, least: int = 0) -> int:
     """
     if type(value) is not int or not least <= value <= 1 << 20:
         raise ValueError(f"{what} {str(value)[:40]!r}; allowed are whole numbers from {least}")
+    return value
+
+
+def yes_or_no(value: Any, what: str) -> bool:
+    """A choice of a description, which a text such as 'false' does not make.
+
+    Raises:
+        ValueError: if it is neither true nor false.
+    """
+    if type(value) is not bool:
+        raise ValueError(f"{what} {str(value)[:40]!r}; allowed are true and false")
     return value
 
 

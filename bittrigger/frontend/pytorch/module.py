@@ -17,6 +17,7 @@ import numpy as np
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.pytorch.folding import folded, is_straight
 from bittrigger.frontend.pytorch.operators import OPERATORS
+from bittrigger.frontend.pytorch.steadiness import check_alike, check_dtype, check_fixed, check_unchanged
 from bittrigger.frontend.pytorch.values import WAY_OUT, Call, Codes, Compared, Half, Known, Scaled, Value, Wire
 from bittrigger.frontend.pytorch.writer import Writer
 from bittrigger.frontend.qonnx.file import OnnxModel
@@ -25,8 +26,11 @@ from bittrigger.ir.fixed import FloatArray
 Module = Any
 Node = Any
 
-TRACED = 7
-"""Events of a trace, a number that few networks have for an axis."""
+TRACED = (7, 11)
+"""Events of the two traces: what depends on them differs, and few networks have an axis of such a length."""
+
+_READING = (TypeError, ValueError, OverflowError, IndexError, KeyError, AttributeError, RuntimeError)
+"""What reading arguments raises that are of another kind than is expected."""
 
 Shape = tuple[int, ...]
 
@@ -120,7 +124,14 @@ def traced(module: Module, shapes: Sequence[Shape]) -> Traced:
         raise UnsupportedModelError(
             f"PyTorch module {type(module).__name__}: it is in training; allowed is inference; call model.eval()"
         )
-    example = tuple(torch.zeros(TRACED, *shape, dtype=torch.float32) for shape in shapes)
+    found, other = (_of_batch(torch, module, shapes, events) for events in TRACED)
+    check_alike(found.model, other.model)
+    return found
+
+
+def _of_batch(torch: Any, module: Module, shapes: Sequence[Shape], events: int) -> Traced:
+    """The graph as a batch of so many events gives it."""
+    example = tuple(torch.zeros(events, *shape, dtype=torch.float32) for shape in shapes)
     try:
         with torch.no_grad():
             program = torch.export.export(module, example)
@@ -131,7 +142,8 @@ def traced(module: Module, shapes: Sequence[Shape]) -> Traced:
             f"PyTorch module {type(module).__name__}: torch.export cannot trace it ({type(error).__name__}: {reason}); "
             "allowed are modules that compute the same for every event, without branches on values; see docs/front-ends.md"
         ) from error
-    return _Walk(torch, program).graph()
+    own = frozenset(name for name, _ in module.named_modules())
+    return _Walk(torch, program, Writer(reserved=own)).graph()
 
 
 @dataclass(eq=False)
@@ -140,7 +152,7 @@ class _Walk:
 
     torch: Any
     program: Any
-    writer: Writer = field(default_factory=Writer)
+    writer: Writer
     values: dict[str, Value | list[Value | None]] = field(default_factory=dict)
     straight: list[str] = field(default_factory=list)
     origins: dict[str, Half | Scaled | Codes] = field(default_factory=dict)
@@ -150,10 +162,12 @@ class _Walk:
         constants: Mapping[str, Any] = {**self.program.state_dict, **self.program.constants}
         targets = {spec.arg.name: spec.target for spec in self.program.graph_signature.input_specs}
         outputs: tuple[str, ...] = ()
+        held = {name: constants[name].detach() for name in targets.values() if name is not None}
+        copies = {name: array.clone() for name, array in held.items()}
         for node in self.program.graph.nodes:
             match node.op:
                 case "placeholder" if targets.get(node.name) is not None:
-                    self.values[node.name] = Known(constants[targets[node.name]].detach())
+                    self.values[node.name] = Known(copies[targets[node.name]])
                 case "placeholder":
                     shape = _shape(node)
                     self.writer.inputs[node.name] = shape
@@ -164,13 +178,14 @@ class _Walk:
                     self.values[node.name] = self._made(node)
                 case "output":
                     outputs = tuple(self._end(name) for name in self.program.graph_signature.user_outputs)
+        check_unchanged(self.torch, held, copies)
         return Traced(self.writer.model(outputs), tuple(dict.fromkeys(self.straight)))
 
     def _end(self, name: str) -> str:
         value = self.values.get(name)
         if not isinstance(value, Wire):
             raise UnsupportedModelError(
-                f"PyTorch module: its output {name[:80]!r} is no value of the event; allowed are tensors of the event"
+                f"PyTorch module: its output {str(name)[:80]!r} is no value of the event; allowed are tensors of the event"
             )
         if len({*self.program.graph_signature.user_outputs}) < len(self.program.graph_signature.user_outputs):
             raise UnsupportedModelError(f"PyTorch module: it delivers {name[:80]!r} twice; allowed is once")
@@ -192,10 +207,11 @@ class _Walk:
         args = self.torch.fx.node.map_arg(node.args, lambda one: self.values[one.name])
         named = self.torch.fx.node.map_arg(dict(node.kwargs), lambda one: self.values[one.name])
         straight = is_straight(node)
-        if straight is not None:
+        if straight is not None and self._shape_of(straight) == _shape(node):
             self.straight.append(_owner(node, kind))
             return self.values[straight.name]
         if not _depends(args) and not _depends(tuple(named.values())):
+            check_fixed(self.torch, node, kind, args)
             return folded(self.torch, node, kind, args, named)
         handler = OPERATORS.get(kind)
         owner = _owner(node, kind)
@@ -203,7 +219,16 @@ class _Walk:
             raise UnsupportedModelError(
                 f"PyTorch operator {kind!r} at {owner!r} is not read; allowed are {', '.join(sorted(set(OPERATORS)))}; {WAY_OUT}"
             )
-        return handler(Call(self.writer, kind, owner, _shape(node), tuple(args), named, self.origins))
+        call = Call(self.writer, kind, owner, _shape(node), tuple(args), named, self.origins)
+        check_dtype(self.torch, call, node.meta.get("val"))
+        try:
+            return handler(call)
+        except _READING as error:
+            raise call.refused(f"it is called in a form that is not read ({str(error)[:120]})") from error
+
+    def _shape_of(self, node: Node) -> Shape:
+        value = self.values[node.name]
+        return value.shape if isinstance(value, Wire) else tuple(getattr(getattr(value, "tensor", None), "shape", ()))
 
 
 def _depends(args: Any) -> bool:

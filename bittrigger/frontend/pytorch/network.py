@@ -21,6 +21,7 @@ from bittrigger.frontend.pytorch.lines import (
     Line,
     Network,
     whole,
+    yes_or_no,
 )
 from bittrigger.frontend.pytorch.tensors import Array
 from bittrigger.frontend.pytorch.weights import quantized_kernel
@@ -110,8 +111,16 @@ class _Walk:
         ):
             if line.kind in kinds:
                 return work(line, source)
+        if line.kind == "hardsigmoid":
+            return self._hard_sigmoid(line, source)
         kind, options = _operator(line)
         return self.writer.one(line.owner, kind, source, **options)
+
+    def _hard_sigmoid(self, line: Line, source: str) -> str:
+        """As PyTorch writes it, since the sixth of ONNX' own is a float32."""
+        moved = self.writer.one(f"{line.owner}/Add", "Add", source, self.writer.constant(3.0))
+        limited = self.writer.one(f"{line.owner}/Clip", "Clip", moved, min=0.0, max=6.0)
+        return self.writer.one(line.owner, "Div", limited, self.writer.constant(6.0))
 
     def _linear(self, line: Line, source: str) -> str:
         made = self.writer.one(line.owner, "MatMul", source, self._kernel(line, turned=True))
@@ -126,11 +135,11 @@ class _Walk:
             self.used.add(f"{line.value}.num_batches_tracked")
             arrays += [self._tensor(line, "bias", weight * 0)]
             arrays += [self._tensor(line, name) for name in ("running_mean", "running_var")]
-            parts = [self.writer.constant(array) for array in arrays]
+            parts = [self.writer.constant(_single(line.owner, array)) for array in arrays]
             return self.writer.one(line.owner, "BatchNormalization", source, *parts, epsilon=epsilon)
         if line.kind == "layernorm" and f"{line.value}.bias" in self.tensors:
             arrays.append(self._tensor(line, "bias"))
-        parts = [self.writer.constant(array) for array in arrays]
+        parts = [self.writer.constant(_single(line.owner, array)) for array in arrays]
         return self.writer.one(line.owner, _NORMALISED[line.kind], source, *parts, axis=-1, epsilon=epsilon)
 
     def _kernel(self, line: Line, *, turned: bool = False) -> str:
@@ -142,7 +151,7 @@ class _Walk:
         if weight.ndim != rank:
             raise ValueError(f"layer {line.value!r}: its weight has the shape {weight.shape}; expected {rank} axes")
         if form == "float":
-            return self.writer.constant((weight.T if turned else weight).astype(np.float32))
+            return self.writer.constant(_single(f"{line.value}.weight", weight.T if turned else weight))
         codes, scale = quantized_kernel(weight, form, bits_of(line.options.get("bits", 8)), f"layer {line.value!r}")
         step = np.float32(float(scale))
         lo, hi = int(codes.min()), int(codes.max())
@@ -152,7 +161,7 @@ class _Walk:
 
     def _bias(self, line: Line) -> str | None:
         own = f"{line.value}.bias"
-        return self.writer.constant(self._tensor(line, "bias").astype(np.float32)) if own in self.tensors else None
+        return self.writer.constant(_single(own, self._tensor(line, "bias"))) if own in self.tensors else None
 
     def _convolution(self, line: Line, source: str) -> str:
         rank = int(line.kind[4])
@@ -205,6 +214,14 @@ class _Walk:
         return self.writer.quant(line.owner, source, -hi - 1 if kind.signed else 0, hi, float(step))
 
 
+def _single(owner: str, values: Array) -> Array:
+    """Numbers as float32, if that changes none."""
+    single = values.astype(np.float32)
+    if not np.array_equal(single.astype(values.dtype), values):
+        raise ValueError(f"{owner}: numbers of {values.dtype} that no float32 holds; save the module with .float()")
+    return single
+
+
 def _operator(line: Line) -> tuple[str, dict[str, Any]]:
     """An operator of one operand without numbers of the file, and its attributes."""
     match line.kind:
@@ -217,7 +234,10 @@ def _operator(line: Line) -> tuple[str, dict[str, Any]]:
         case kind if kind in REDUCTIONS:
             axes = line.value if isinstance(line.value, list) else [line.value]
             axes = [whole(axis, "axis", least=1) for axis in axes]
-            return REDUCTIONS[kind], {"axes": axes, "keepdims": int(bool(line.options.get("keepdim", False)))}
+            return REDUCTIONS[kind], {
+                "axes": axes,
+                "keepdims": int(yes_or_no(line.options.get("keepdim", False), "keepdim")),
+            }
         case kind:
             name, options = FUNCTIONS[kind]
             return name, dict(options)

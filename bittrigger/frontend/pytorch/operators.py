@@ -36,8 +36,7 @@ def _dropped(call: Call) -> Value:
 def _binary(kind: str) -> Handler:
     def made(call: Call) -> Value:
         left, right = call.args[:2]
-        if call.named.get("alpha", 1) != 1 or call.named.get("rounding_mode") is not None:
-            raise call.refused(f"it has {', '.join(call.named)}", "allowed is none of these; multiply before it")
+        _check_plain(call)
         if kind == "Add":
             for one, other in ((left, right), (right, left)):
                 if _is_zero(one) and isinstance(other, Wire) and other.shape == call.shape:
@@ -53,6 +52,16 @@ def _binary(kind: str) -> Handler:
         return result
 
     return made
+
+
+def _check_plain(call: Call) -> None:
+    """Refuse factors of an operand, and quotients that are rounded."""
+    factors = {name: call.named.get(name, 1) for name in ("alpha", "beta")}
+    factors |= {"alpha": call.argument(2, "alpha", 1)} if call.kind in ("add", "sub", "rsub") else {}
+    odd = [name for name, factor in factors.items() if factor != 1]
+    odd += ["rounding_mode"] if call.named.get("rounding_mode") is not None else []
+    if odd:
+        raise call.refused(f"it has {', '.join(odd)}", "allowed is none of these; multiply before it")
 
 
 def _is_zero(value: Any) -> bool:
@@ -74,6 +83,7 @@ def _met(call: Call, *values: Any) -> list[Any]:
 
 
 def _reversed(call: Call) -> Value:
+    _check_plain(call)
     return call.made("Sub", call.args[1], call.args[0])
 
 
@@ -102,6 +112,7 @@ def _product(call: Call, source: Wire, matrix: Known, bias: Any) -> Value:
 
 
 def _addmm(call: Call) -> Value:
+    _check_plain(call)
     bias, source, matrix = call.args[:3]
     return _product(call, call.wire(source), call.known(matrix, "its matrix"), bias)
 
@@ -189,7 +200,14 @@ def _gelu(call: Call) -> Value:
 def _softplus(call: Call) -> Value:
     if call.argument(1, "beta", 1) != 1:
         raise call.refused("its beta is not 1", "allowed is 1")
-    return call.made("Softplus", call.args[0])
+    return call.made("Softplus", call.args[0], threshold=float(call.argument(2, "threshold", 20)))
+
+
+def _hard_sigmoid(call: Call) -> Value:
+    """As it is written, since the sixth of ONNX' own is a float32."""
+    moved = call.step("Add", call.shape, call.args[0], 3.0)
+    limited = call.step("Clip", call.shape, moved, min=0.0, max=6.0)
+    return call.made("Div", limited, 6.0)
 
 
 def _elu(call: Call) -> Value:
@@ -287,7 +305,9 @@ def _sliced(call: Call) -> Value:
     axis = int(call.argument(1, "dim", 0)) % len(source.shape)
     start, end, step = call.argument(2, "start"), call.argument(3, "end"), call.argument(4, "step", 1)
     last = 1 << 40
-    if axis == 0 and not start and (end is None or end >= source.shape[0]):
+    if axis == 0 and (call.shape != source.shape or start):
+        raise call.refused("it takes some of the events of a batch", "allowed are axes behind that of the batch")
+    if axis == 0:
         return source
     bounds = [0 if start is None else int(start), last if end is None else int(end)]
     reads = [_places([value]) for value in (*bounds, axis, int(step))]
@@ -454,7 +474,7 @@ OPERATORS: Mapping[str, Handler] = {
     "elu": _elu,
     "celu": _function("Celu", "alpha", alpha=1.0),
     "selu": _function("Selu"),
-    "hardsigmoid": _function("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "hardsigmoid": _hard_sigmoid,
     "hardswish": _function("HardSwish"),
     "prelu": _prelu,
     **{

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +25,8 @@ def _limits(call: Call) -> tuple[float | None, float | None]:
     names = _OF_HARDTANH if call.kind == "hardtanh" else _OF_CLAMP
     for place, (name, default) in enumerate(names):
         value = call.argument(place + 1, name, default)
-        if value is not None:
-            ends[place] = _limit(call, value)
+        if value is not None and not math.isinf(limit := _limit(call, value)):
+            ends[place] = limit
     return ends[0], ends[1]
 
 
@@ -36,7 +37,10 @@ def _limit(call: Call, value: Any) -> float:
         raise call.refused(
             "its limits depend on the event or on the channel", "allowed are fixed ones for all; or maximum and minimum"
         )
-    return float(np.float32(value))
+    found = float(np.float32(value))
+    if math.isnan(found):
+        raise call.refused("its limit is no number", "allowed are fixed ones for all; or maximum and minimum")
+    return found
 
 
 def clamp(call: Call) -> Value:
@@ -70,7 +74,7 @@ def rounding(call: Call) -> Value:
     source = call.wire(call.args[0])
     found = call.origins.get(source.name)
     before = found if isinstance(found, Half) else Half(source, None, None, rounded=True)
-    whole = all(end is None or end == int(end) for end in (before.lo, before.hi))
+    whole = all(end is None or end == math.floor(end) for end in (before.lo, before.hi))
     half = replace(before, rounded=True) if whole else Half(source, None, None, rounded=True)
     return _quantiser(call, half) or _half(call, call.made("Round", source), half)
 
@@ -149,7 +153,12 @@ def fake_quantised(call: Call) -> Value:
     lo, hi = (int(call.args[place]) - int(zero) for place in (3, 4))
     if not lo <= 0 < hi:
         raise call.refused(f"its limits are {lo} and {hi} around its zero point", "allowed are limits around it")
-    return Wire(call.writer.quant(call.owner, call.wire(call.args[0]).name, lo, hi, scale), call.shape)
+    source, inverse = call.wire(call.args[0]), np.float32(1) / np.float32(scale)
+    if is_power_of_two(np.array(scale)):
+        return Wire(call.writer.quant(call.owner, source.name, lo, hi, scale), call.shape)
+    scaled_up = call.step("Mul", call.shape, source, float(inverse))  # so PyTorch computes it, where others divide
+    codes = Wire(call.writer.quant(f"{call.owner}/codes", scaled_up.name, lo, hi), call.shape)
+    return call.made("Mul", codes, float(np.float32(scale)))
 
 
 def _single(call: Call, value: Any) -> float:

@@ -22,12 +22,14 @@ class Writer:
 
     Attributes:
         inputs: of each the shape, batch included.
+        reserved: names of parts of the network, which no node takes that is called by a number.
     """
 
     inputs: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     nodes: list[OnnxNode] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
-    _called: dict[str, int] = field(default_factory=dict)
+    reserved: frozenset[str] = frozenset()
+    _called: set[str] = field(default_factory=set)
 
     def constant(self, values: Array | float) -> str:
         """The name of numbers."""
@@ -42,8 +44,11 @@ class Writer:
         Args:
             owner: what users call it; a second node of a name gets its number behind it.
         """
-        number = self._called[owner] = self._called.get(owner, 0) + 1
-        called = owner if number == 1 else f"{owner}_{number}"
+        number, called = 1, owner
+        while called in self._called or (number > 1 and called in self.reserved):
+            number += 1
+            called = f"{owner}_{number}"
+        self._called.add(called)
         made = tuple(f"{called} {k}" for k in range(outputs))
         domain = QUANTISERS if kind == "Quant" else ""
         self.nodes.append(OnnxNode(called, kind, domain, reads, made, attributes))

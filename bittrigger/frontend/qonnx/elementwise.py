@@ -20,9 +20,10 @@ DEFAULTS = {
     "Celu": {"alpha": 1.0},
     "Swish": {"alpha": 1.0},
     "ThresholdedRelu": {"alpha": 1.0},
+    "Softplus": {"threshold": 3.4e38},
     "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
 }
-"""The attributes of functions, and what they are where a node has none."""
+"""The attributes of functions, and what they are where a node has none; PyTorch's softplus is the identity above a threshold."""
 
 UNLIMITED = {"min": -3.4e38, "max": 3.4e38}
 """The ends of a Clip that has none."""

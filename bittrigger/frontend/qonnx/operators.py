@@ -103,6 +103,7 @@ _FUNCTIONS = {
     "ThresholdedRelu": "alpha",
     "Gelu": "approximate",
     "Swish": "alpha",
+    "Softplus": "threshold",
 }
 
 _MOVING = {
