@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from designs import build_of, disagreements, divided_sums, divisions, halved
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_prove import failures, refuted_after, replace_once
 
 from bittrigger.build import store
-from bittrigger.compile.divisions import with_divided_sums
+from bittrigger.compile.divisions import Grid, _Channel, with_divided_sums
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
@@ -109,6 +109,29 @@ def test_steps_between_codes_that_do_not_come_are_moved():
             "x_codes"
         ]
         is nodes["x_codes"]
+    )
+
+
+@given(
+    st.sets(st.integers(-40, 60), min_size=1, max_size=12),
+    st.integers(-99, 99),
+    st.integers(1, 12),
+)
+@example(
+    {8, 9, 10}, 1, 5
+)  # two of them between the same two codes, where one may stay and the other is moved in front of it
+@settings(max_examples=100, deadline=None)
+def test_steps_stay_in_order_and_give_what_they_gave(steps, first, step):
+    span, starts = Interval(-41, 63), np.array([-41, *sorted(steps)])
+    values = np.arange(starts.size)
+    channel = _Channel.of(span, starts, values, Grid(first, step))
+    assert list(channel.starts) == sorted(set(channel.starts))
+    every = np.arange(span.lo, span.hi + 1)
+    found = np.array(channel.values)[np.searchsorted(channel.starts, every, side="right") - 1]
+    come = (every - first) % step == 0
+    assert np.array_equal(found[come], values[np.searchsorted(starts, every[come], side="right") - 1])
+    assert len(set(shorten(every, channel.tail).tolist())) == len(
+        set(zip(shorten(every, channel.tail), found, strict=True))
     )
 
 

@@ -209,11 +209,14 @@ def _with_tail(starts: IntArray, span: Interval, grid: Grid) -> tuple[int, IntAr
         return 0, starts
     before = (starts[1:] - 1 - grid.first) // grid.step * grid.step + grid.first
     least, most = np.maximum(before, span.lo) + 1, np.minimum(before + grid.step, span.hi)
-    tail, found = 0, starts[1:]
+    joined = starts[
+        np.searchsorted(before, before, side="right")
+    ]  # of some between the same two codes, the last one counts
+    tail, found = 0, joined
     for more in range(1, span.width):
         zero, one = (-(-(least - k) >> more << more) + k for k in (0, 1))
-        stays = starts[1:] & (1 << more) - 1 < 2
+        stays = joined & (1 << more) - 1 < 2
         if not (stays | (zero <= most) | (one <= most)).all():
             break
-        tail, found = more, np.where(stays, starts[1:], np.where(zero <= most, zero, one))
+        tail, found = more, np.where(stays, joined, np.where(zero <= most, zero, one))
     return tail, np.r_[starts[0], found]
