@@ -15,7 +15,8 @@ from bittrigger.synth.netlist import Netlist
 def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> str:
     """Prove that ``y`` holds the operands of copies ``lanes * n`` and up, ``n + 1`` cycles after ``x`` was loaded.
 
-    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last copies are out.
+    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last copies are there, when the
+    next event may be loaded.
 
     Args:
         due: which code of ``x`` each operand code of each copy is, or ``ZERO``, `(copies, codes)`.
@@ -27,14 +28,15 @@ def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> 
     size, lanes, phases = (int(due.max()) + 1) * width, module.lanes * due.shape[1], module.phases
     check_ports(netlist, {"load": 1, "x": size}, {"y": lanes * width})
     registers = unknowns(netlist)
-    aig = Aig(size * (phases + 1) + registers)
+    aig = Aig(size * (phases + 1) + 1 + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
     codes = due.reshape(-1).tolist()
     state: dict[int, int] = {}
     for cycle in range(phases + 1):
         x = taken if cycle == 0 else [aig.input(next(fresh)) for _ in range(size)]
-        driven = dict(zip(netlist.inputs["x"], x, strict=True)) | {netlist.inputs["load"][0]: FALSE if cycle else TRUE}
+        load = TRUE if cycle == 0 else FALSE if cycle < phases else aig.input(next(fresh))
+        driven = dict(zip(netlist.inputs["x"], x, strict=True)) | {netlist.inputs["load"][0]: load}
         nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
         if not cycle:
             continue
