@@ -124,3 +124,19 @@ def test_codes_that_no_copies_share_wait_as_they_come():
     graph = scores_net()
     used, numbers = used_codes(graph, ("weights",), TOKENS)
     assert len(used) == numbers.size == TOKENS**2
+
+
+def test_codes_that_all_copies_read_are_held_without_counting_turns(tmp_path):
+    kind, weights = FixedPoint(False, 1, 0), frozen_array(np.array([[11, 7, -5]]))
+    nodes = (
+        Input("x", 1, kind, kind.interval),
+        Wire("again", ("x",), frozen_array(np.zeros(6, dtype=np.int64)), 0),
+        Linear("each", ("again",), weights, frozen_array(np.arange(3)), 0, copies=6),
+    )
+    graph = Graph("alike", nodes, ("each",))
+    verify(graph)
+    pipeline = create_pipeline(graph, Settings(effort="fast", clock_mhz=300.0, ii=3))
+    assert [(module.lanes, module.queue) for module in pipeline.modules] == [(2, True)]
+    build = build_of(pipeline, tmp_path, hdl="vhdl")
+    assert "turn;" not in (tmp_path / "rtl" / "alike_queue_each.sv").read_text()
+    assert failures(prove(build, netlist=False)) == []

@@ -44,7 +44,7 @@ def choice_cost(codes: int, chosen: IntArray, width: int) -> Cost:
     turned = np.sort(columns, axis=0)
     different = 1 + (turned[1:] != turned[:-1]).sum(axis=0)
     luts = np.where(different > 1, -(-different // MUX_CHOICES), 0).sum()
-    count = (len(chosen) - 1).bit_length()
+    count = (len(chosen) - 1).bit_length() if luts else 0
     return Cost(int(luts) * width + count, codes * width + count)
 
 
