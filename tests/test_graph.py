@@ -1,5 +1,7 @@
 """The integer graph: its intervals, its oracle, its checks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import strategies as own
@@ -20,6 +22,7 @@ from bittrigger.ir.graph import (
     frozen_array,
     intervals,
 )
+from bittrigger.ir.nodes.wire import Wire
 
 BYTE = FixedPoint(True, 8, 4)
 
@@ -105,8 +108,14 @@ def test_verify_refuses_codes_too_wide_for_the_oracle():
     wide = Interval(-(2**60), 2**60)
     port = Input("x", 4, FixedPoint(True, 62, 0), wide)
     layer = Linear("d", ("x",), frozen_array(np.ones((4, 1))), frozen_array(np.zeros(1)), 0)
-    with pytest.raises(UnsupportedModelError, match="layer 'd': its codes need 64 bits; allowed are 62"):
+    with pytest.raises(
+        UnsupportedModelError, match="layer 'd': its codes need 64 bits; .*--input-precision 'fixed<16,6>'"
+    ):
         verify(Graph("net", (port, layer), ("d",)))
+    copy = Linear("n", ("x",), frozen_array(np.eye(4)), frozen_array(np.zeros(4)), 0)
+    turned = Wire("turned", ("n",), np.arange(4, dtype=np.int64)[::-1], 0)
+    with pytest.raises(UnsupportedModelError, match=r"round what it reads \(--layer-precision 'n=fixed<16,6>'\)"):
+        verify(Graph("net", (port, copy, turned, replace(layer, inputs=("turned",))), ("d",)))
 
 
 @pytest.mark.parametrize("shift", [-1, -8, -200])

@@ -244,6 +244,19 @@ def test_a_hint_names_the_layer_that_takes_most(report):
     assert all("of the LUT" in hint or " LUT (" in hint for hint in found)
 
 
+@pytest.mark.parametrize(("interval", "often"), [(1, "an event a clock,"), (4, "an event every 4 clocks,")])
+def test_a_design_that_does_not_fit_is_told_of_rarer_events(report, interval, often):
+    figures = {
+        field: replace(getattr(report.totals, field), lut=replace(getattr(report.totals, field).lut, value=5_184_000))
+        for field in ("synth", "estimate")
+    }
+    totals = replace(report.totals, ii_cycles=replace(report.totals.ii_cycles, value=interval), **figures)
+    first, *_ = hints(replace(report, totals=totals))
+    assert first.startswith(f"the design, for {often} takes 3.0 times the 1,728,000 LUT of {report.part}: ")
+    assert f"--ii N, with N over {interval}, " in first
+    assert not any("--ii" in hint for hint in hints(report))
+
+
 def test_a_notebook_shows_the_head(report):
     shown = report._repr_html_()
     assert "<html" not in shown

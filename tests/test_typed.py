@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
+from qkeras.quantizers import get_quantizer
 
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.compile.read import read_model
 from bittrigger.errors import ConfigError
+from bittrigger.frontend.elementwise.functions import function_from_spec
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.double import in_double
 from bittrigger.frontend.keras_model.typed import with_types
@@ -88,6 +90,35 @@ def test_a_quantiser_object_survives_the_copy_of_its_model():
     np.testing.assert_array_equal(copy_of(model).predict(events, verbose=0), model.predict(events, verbose=0))
     with in_double(model) as double:
         np.testing.assert_array_equal(double.predict(events, verbose=0), model.predict(events, verbose=0))
+
+
+@pytest.mark.parametrize("place", ["QActivation", "QDense"])
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_a_quantised_relu_reads_every_bit_of_a_double(slope, place):
+    """QKeras itself casts what it reads to float32, where each of these values is a tie."""
+    text = f"quantized_relu(5,2,negative_slope={slope})"
+    dense = QDense(3, kernel_quantizer="quantized_bits(3,2,alpha=1)", use_bias=False, name="d")
+    dense.activation = get_quantizer(text) if place == "QDense" else None
+    parts = [dense] if place == "QDense" else [QActivation(text, name="a")]
+    model = tf.keras.Sequential([tf.keras.Input((3,), name="x"), *parts])
+    if place == "QDense":
+        dense.set_weights([np.eye(3)])
+    step = 2.0 ** (2 - 5 + (slope > 0))
+    values = np.array([[0.5, 1.5, -0.5 / (slope or 1)]]) * step
+    for change in (-(2.0**-40), 0.0, 2.0**-40):
+        with in_double(model) as double:
+            found = double.predict(values * (1 + change), verbose=0)[0] / step
+        up = change > 0
+        assert found.tolist() == [float(up), 1.0 if change < 0 else 2.0, -float(up and slope > 0)]
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_the_double_of_a_quantised_relu_reads_every_bit(slope):
+    config = get_quantizer(f"quantized_relu(5,2,negative_slope={slope})").get_config()
+    function = function_from_spec("a", {"module": "qkeras", "class_name": "quantized_relu", "config": config})
+    step = 2.0 ** (2 - 5 + (slope > 0))
+    values = np.array([0.5, 1.5, 1.5, -0.5 / (slope or 1)]) * step * (1 + np.array([1, -1, 1, 1]) * 2.0**-40)
+    assert (function.in_double(values) / step).tolist() == [1.0, 1.0, 2.0, -float(slope > 0)]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
 
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.fixed import MAX_WIDTH, Interval, Overflow
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Operation, Requantize, intervals, operand
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh, register_interval
@@ -46,9 +47,20 @@ def verify(graph: Graph) -> None:
             widest = max(widest, max(interval.width for interval in reached) - min(node.shift, 0))
         if widest > MAX_WIDTH:
             raise UnsupportedModelError(
-                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
-                "use coarser quantisers before it, or round what a layer before it gives (--layer-precision 'LAYER=fixed<16,6>')"
+                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; use coarser quantisers before "
+                f"it, or round what it reads ({_rounding_before(graph, node, ranges)})"
             )
+
+
+def _rounding_before(graph: Graph, node: Node, ranges: Mapping[str, Intervals]) -> str:
+    """The option that rounds the widest operand of a node."""
+    while node.inputs:
+        node = graph[max(node.inputs, key=lambda name: max(interval.width for interval in ranges[name]))]
+        if not isinstance(node, Wire):
+            break
+    return (
+        "--input-precision 'fixed<16,6>'" if isinstance(node, Input) else f"--layer-precision '{node.name}=fixed<16,6>'"
+    )
 
 
 def _check_operands(graph: Graph, node: Node) -> None:

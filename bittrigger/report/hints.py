@@ -37,7 +37,10 @@ def _luts(layer: Layer, *, synthesised: bool) -> float:
 
 
 def hints(report: Report) -> tuple[str, ...]:
-    """One sentence for each layer with a quarter of the LUTs or more, or of products that keep every bit; the largest first."""
+    """What makes a design fit that does not; then a sentence for each large layer.
+
+    Large is one with a quarter of the LUTs or more, or of products that keep every bit; the largest comes first.
+    """
     synthesised = report.totals.synth.lut.value is not None
     used = report.totals.synth if synthesised else report.totals.estimate
     total = used.lut.value or 0
@@ -49,13 +52,26 @@ def hints(report: Report) -> tuple[str, ...]:
             count >= LARGE_SHARE * total or (layer.name in wide and count >= max(WIDE_SHARE * total, WIDE_LUTS))
         ):
             large.append(layer)
-    found = []
+    found = list(_too_large(total, report))
     for layer in sorted(large, key=lambda layer: -_luts(layer, synthesised=synthesised)):
         count = _luts(layer, synthesised=synthesised)
         remedy = _float_remedy(layer, report) or (_wide_remedy(layer) if layer.name in wide else _remedy(layer))
         said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
         found.append(f"{said}: {remedy}" if remedy else said)
     return tuple(found)
+
+
+def _too_large(luts: float, report: Report) -> tuple[str, ...]:
+    """That a design of more LUTs than its FPGA has is smaller where events come more rarely."""
+    part, interval = report.device, report.totals.ii_cycles.value
+    if luts <= part.lut or interval is None:
+        return ()
+    often = "a clock" if interval == 1 else f"every {interval:g} clocks"
+    return (
+        f"the design, for an event {often}, takes {luts / part.lut:.1f} times the {part.lut:,} LUT of {report.part}: "
+        f"where events come more rarely, --ii N, with N over {interval:g}, builds each layer in fewer copies and lanes, which "
+        "take turns",
+    )
 
 
 def late(pipeline: Pipeline) -> tuple[str, ...]:

@@ -304,18 +304,20 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
     grid = quantizer_grid(name, config)
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
     single, double = _calls(quantizer)
-    plain = grid is not None and is_plain(name, config)
+    plain, slope = grid is not None and is_plain(name, config), _slope(name, config, grid)
+    if grid is not None and (plain or slope is not None):  # QKeras takes float32 for its ReLU, whatever it is given
+        double = rounded_to(text, grid, 1.0 if slope is None else slope).in_double
     return Function(
         text,
         single,
-        rounded_to(text, grid).in_double if plain and grid is not None else double,
+        double,
         grid,
         plain=plain,
         trusted=_trusted_range(name, config, grid),
         varies=varies,
         line=(1.0, 0.0) if plain else _line(name, config),
         rational=not varies,
-        slope=_slope(name, config, grid),
+        slope=slope,
     )
 
 
@@ -416,11 +418,11 @@ def assigning_to(kind: Cast) -> Function:
     return Function(str(kind), _in_single(double), double, grid, rational=True, cast=kind)
 
 
-def rounded_to(text: str, grid: Grid) -> Function:
-    """What rounds half to even to a grid, saturates, and does nothing else."""
+def rounded_to(text: str, grid: Grid, slope: float = 1.0) -> Function:
+    """What rounds half to even to a grid, saturates, and does nothing else, on a line of another slope below zero."""
 
     def double(values: FloatArray) -> FloatArray:
-        codes = np.clip(np.ldexp(values, grid.frac), grid.lo, grid.hi)
+        codes = np.clip(np.ldexp(np.where(values < 0, slope * values, values), grid.frac), grid.lo, grid.hi)
         return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float64)
 
     return Function(text, _in_single(double), double, grid, plain=True, rational=True)

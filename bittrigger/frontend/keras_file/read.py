@@ -92,17 +92,20 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
     content = _read(path, _read_bytes(path))
     given = config = content.config
     said: list[str] = []
+    normalised: dict[str, float] = {}
     if content.keras_3 and not content.archive:
         given = as_archived(str(path), given)
     if content.keras_3:
         given = expanded(str(path), given, content.weights, said)  # takes the arrays of HGQ2 out
         config = as_keras_2(str(path), given)
     if not (content.archive or content.keras_3 or content.apart):
-        config, arrays_of, said = dense_batchnorm.as_two(str(path), config, content.weights)
-        content = replace(content, weights=arrays_of)
+        config, normalised = dense_batchnorm.as_dense(str(path), config)
+        said = dense_batchnorm.told(normalised)
     if content.apart:
         config = old_layers.as_today(str(path), given)
     check_config(str(path), config, also)
+    if normalised:
+        content = replace(content, weights=dense_batchnorm.folded(content.weights, normalised))
     for owner, arrays in content.weights.items():
         for name, values in arrays.items():
             _check_finite(path, f"{owner}/{name}", values)

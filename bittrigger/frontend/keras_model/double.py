@@ -5,7 +5,7 @@ It differs from the definition of the model only where a double rounds, at the 5
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend.elementwise.double import doubles
+from bittrigger.frontend.elementwise.functions import function_from_spec
 from bittrigger.frontend.keras_layers.weights import factor_and_offset
 from bittrigger.frontend.keras_model.copies import copy_of
 from bittrigger.frontend.keras_model.heads import bare
@@ -28,6 +29,7 @@ _WEIGHTS = {
 }
 """The quantiser of a layer, and the variable that it quantises."""
 
+_RELU = "quantized_relu"
 _NORMALISATIONS = ("BatchNormalization", "QBatchNormalization")
 _NORMALISATION_KEYS = ("name", "trainable", "dtype", "axis", "epsilon")
 
@@ -97,12 +99,33 @@ def _parameters(layer: Any) -> _Parameters:
 
 
 def _set(twin: Any, values: _Parameters) -> None:
-    """Give a layer its parameters; what was quantised is quantised no more."""
+    """Give a layer its parameters; what was quantised is quantised no more, and a quantised ReLU reads every bit of a double."""
+    for place in ("quantizer", "activation"):
+        relu = getattr(twin, place, None)
+        if type(relu).__name__ == _RELU:
+            setattr(twin, place, _relu_of_doubles(twin.name, relu))
     twin.set_weights(values.variables)
     for what, array in values.quantised.items():
         getattr(twin, _WEIGHTS[what]).assign(array)
         setattr(twin, f"{what}_quantizer", None)
         setattr(twin, f"{what}_quantizer_internal", None)
+
+
+def _relu_of_doubles(layer: str, relu: Any) -> Callable[[Any], Any]:
+    """The definition of a quantised ReLU, which QKeras casts to float32 first; itself where it is no lines on a grid."""
+    import tensorflow as tf
+
+    function = function_from_spec(layer, {"module": "qkeras", "class_name": _RELU, "config": relu.get_config()})
+    grid, slope = function.grid, 1.0 if function.plain else function.slope
+    if grid is None or slope is None:
+        return relu  # type: ignore[no-any-return]
+    unit = 2.0**grid.frac
+
+    def rounded(values: Any) -> Any:
+        codes = unit * tf.where(values < 0, slope * values, values)
+        return tf.round(tf.clip_by_value(codes, float(grid.lo), float(grid.hi))) / unit
+
+    return rounded
 
 
 def _definition(layer: str, values: Float32Array, scale: Any) -> FloatArray:

@@ -118,7 +118,11 @@ def _ideally(builder: Builder, signal: Signal) -> Signal:
         rest = replace(first, steps=signal.steps[closed:], copies=signal.copies, ideal=True)
         return _ideally(builder, _one_grid(builder, rest))
     try:
-        return _emitted(builder, signal, ideal_plan(builder, signal).nodes)
+        nodes = ideal_plan(builder, signal).nodes
+        large = isinstance(nodes[-1], Lookup) and max(map(len, nodes[-1].starts)) > HUGE_TABLE
+        if large and (place := first_bend(signal)) is not None and (lines := _bent(builder, signal, place)) is not None:
+            return lines
+        return _emitted(builder, signal, nodes)
     except UnsupportedModelError:
         if (divided := rounded_quotient(builder, signal)) is not None:
             return divided
