@@ -19,6 +19,7 @@ from bittrigger.frontend.elementwise.exact import Line, affine_part, line_of, qu
 from bittrigger.frontend.elementwise.grids import Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Affine
 from bittrigger.frontend.elementwise.thresholds import counted_exactly, grid_of_counts
+from bittrigger.frontend.nodes.bends import first_bend
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.pieces import beside_a_line
 from bittrigger.frontend.nodes.plans import Plan, affine_plans, fits_and_tables, reach_under
@@ -165,7 +166,8 @@ def _tabulated(builder: Builder, signal: Signal) -> Plan:
     reach, frac = reach_under(builder, signal)
     grid, runs = double_runs(signal.steps, reach, frac)
     plans = fits_and_tables(builder, signal, runs, grid, table=True)
-    if not plans and (pieces := beside_a_line(builder, signal, runs, grid)) is not None:
+    bent = first_bend(signal) == len(signal.steps) - 1  # two lines take less
+    if not (plans or bent) and (pieces := beside_a_line(builder, signal, runs, grid)) is not None:
         return pieces
     if not plans:
         steps = max(run.breakpoints for run in runs)
