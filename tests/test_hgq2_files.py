@@ -10,6 +10,7 @@ import hostile_models as hostile
 import numpy as np
 import pytest
 from hostile_models import of_class
+from keras_models import lowered
 from predicted import check_every_bit
 
 from bittrigger.errors import UnsupportedModelError
@@ -355,3 +356,12 @@ def of_gru(**changes):
 def test_recurrent_layers_that_are_not_read_are_refused_by_name(change, match, tmp_path):
     with pytest.raises(UnsupportedModelError, match=match):
         load_model(spoiled(tmp_path, change, source=RECURRENT))
+
+
+def test_an_input_that_several_quantisers_read_is_told_what_holds_all_their_types():
+    """It was said that none reads it; of ``fixed<16,6>`` events in between are rounded twice."""
+    (said,) = [text for text in lowered(load_model(RECURRENT)).basis.chosen if text.startswith("input")]
+    assert "(2 quantisers with types of their own read it, which ap_fixed<" in said
+    assert said.endswith(
+        "would hold); it takes ap_fixed<16,6>, as in hls4ml; choose another type with --input-precision"
+    )

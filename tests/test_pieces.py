@@ -12,7 +12,8 @@ from bittrigger.frontend.elementwise.functions import assigning_to, function_fro
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.casts import parse_cast
-from bittrigger.ir.graph import Lookup, evaluate
+from bittrigger.ir.fixed import decode, parse_fixed
+from bittrigger.ir.graph import Lookup, evaluate, output_fracs
 from bittrigger.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow and Keras
@@ -49,7 +50,6 @@ def test_every_code_is_that_of_the_function(name, kind):
     from bittrigger.frontend.nodes.builder import Builder
     from bittrigger.frontend.nodes.elementwise import lower_elementwise
     from bittrigger.frontend.nodes.signal import Signal
-    from bittrigger.ir.fixed import parse_fixed
     from bittrigger.ir.graph import Graph
 
     spec = {"module": "keras", "class_name": name, "config": {"alpha": 1.0} if name == "ELU" else {}}
@@ -79,3 +79,18 @@ def test_an_output_has_the_finest_type_of_which_a_table_can_be_made(name, kind):
     assert [str(rounded) for rounded in graph.basis.rounded] == [kind]
     measured = check_agreement(model, graph, keep_activation=True)
     assert graph.basis.grade is Grade.EXACT or measured.float64.events == 0
+
+
+@pytest.mark.parametrize(("port", "weight"), [("ufixed<8,6>", -1.0), ("fixed<7,5>", 0.25)])
+def test_an_output_covers_a_function_that_turns_within_its_range(port, weight):
+    """Of a swish of negative numbers both ends are nearly 0: the type that covered these had no bit of the valley."""
+    given = tf.keras.Input((1,), name="x")
+    dense = layers.Dense(1, use_bias=False, name="d")
+    model = tf.keras.Model(given, layers.Activation("swish")(dense(given)))
+    dense.set_weights([np.array([[weight]], dtype=np.float32)])
+    graph = read_model(model, Settings(input_precision=port), name="net").graph
+    x = parse_fixed(port).interval
+    codes = np.arange(x.lo, x.hi + 1)[:, None]
+    argument = decode(codes, np.array([parse_fixed(port).frac])) * weight
+    found = decode(evaluate(graph, codes), output_fracs(graph))
+    assert np.abs(found - argument / (1 + np.exp(-argument))).max() <= 2.0 ** -(graph.basis.rounded[0].frac + 1)

@@ -59,17 +59,20 @@ def find_port(
                 "to even and limit them, whatever these say"
             )
         return _port(node.name, parse_fixed(settings.input_precision), account)
-    if (kind := _cast_types(model_graph, node)) is not None and events is None:
+    readers, held = _cast_types(model_graph, node)
+    if held is not None and readers == 1 and events is None:
         account.choose(
-            f"input {node.name!r}: each of its values is rounded and limited to a type of its own; it takes {kind}, which "
+            f"input {node.name!r}: each of its values is rounded and limited to a type of its own; it takes {held}, which "
             "holds them all; choose another type with --input-precision"
         )
-        return _port(node.name, kind, account)
+        return _port(node.name, held, account)
     whole = bool(node.get_attr(attributes.WHOLE))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
+        if held is not None and readers > 1:
+            found = f"{readers} quantisers with types of their own read it, which {held} would hold"
         kind = parse_fixed("fixed<16,16>" if whole else settings.input_default) if events is None else covering(events)
         reason = (
             "the narrowest that covers --inputs"
@@ -89,19 +92,20 @@ def find_port(
     return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
 
 
-def _cast_types(model_graph: Any, node: Any) -> FixedPoint | None:
-    """The narrowest type that holds the types of the only quantiser that reads ``node``, if that has several."""
+def _cast_types(model_graph: Any, node: Any) -> tuple[int, FixedPoint | None]:
+    """How many quantisers read ``node``, and the narrowest type that holds all their types; None where others read it too."""
     readers = [reader for reader in model_graph.get_layers() if node.outputs[0] in reader.inputs]
-    if [attributes.read(reader, attributes.KIND) for reader in readers] != ["casts"]:
-        return None
-    signed, bits, integers = (np.asarray(array) for array in attributes.read(readers[0], attributes.PARAMETERS))
+    if {attributes.read(reader, attributes.KIND) for reader in readers} != {"casts"}:
+        return len(readers), None
+    parameters = [[np.ravel(array) for array in attributes.read(reader, attributes.PARAMETERS)] for reader in readers]
+    signed, bits, integers = (np.concatenate(arrays) for arrays in zip(*parameters, strict=True))
     there = bits > 0
     if not there.any():
-        return None
+        return len(readers), None
     sign = bool(signed[there].any())
     before = int((integers - signed)[there].max()) + sign
     frac = int((bits - integers)[there].max())
-    return FixedPoint(sign, max(before + frac, 1), frac)
+    return len(readers), FixedPoint(sign, max(before + frac, 1), frac)
 
 
 def covering(events: FloatArray) -> FixedPoint:

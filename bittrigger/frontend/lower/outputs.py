@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.errors import Float32RoundsError, TableTooLargeError
-from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats
+from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats, distinct_channels
 from bittrigger.frontend.elementwise.functions import rounding_to
 from bittrigger.frontend.elementwise.thresholds import grid_of_step
 from bittrigger.frontend.nodes.builder import Builder
@@ -20,6 +20,9 @@ from bittrigger.settings import AUTO
 
 WIDTH = 16
 """Bits of a type that is declared for want of another: those of hls4ml's own default."""
+
+LOOKED_AT = 1 << 22
+"""Most codes, of all channels, whose values a type of that kind is chosen by."""
 
 LEAST = 10
 """Bits of the coarsest one that is tried."""
@@ -80,11 +83,18 @@ def _rounded(builder: Builder, signal: Signal, layer: str, kind: FixedPoint) -> 
 
 
 def _covering(builder: Builder, signal: Signal) -> FixedPoint:
-    """The type of ``WIDTH`` bits that just covers the values of ``signal`` at the ends of its ranges and at zero."""
+    """The type of ``WIDTH`` bits that just covers the values of ``signal``, which may turn between the ends of its ranges.
+
+    All codes are looked at up to ``LOOKED_AT`` of them, else as many at equal distances, with the ends and zero.
+    """
     reach, frac = reach_under(builder, signal)
+    first, _ = distinct_channels(signal.steps, reach)
+    every = -(-sum(reach[channel].points for channel in first) // LOOKED_AT)
     lowest, highest = 0.0, 0.0
-    for channel, span in enumerate(reach):
-        codes = np.array([span.lo, span.hi, min(max(span.lo, 0), span.hi)], dtype=np.int64)
+    for channel in first.tolist():
+        span = reach[channel]
+        ends = np.array([span.lo, span.hi, min(max(span.lo, 0), span.hi)], dtype=np.int64)
+        codes = np.concatenate([span.codes(0, span.points)[::every], ends])
         found = apply_steps(signal.steps, as_floats(codes, frac), np.full(len(codes), channel))
         values = np.nan_to_num(found.astype(np.float64))
         lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
