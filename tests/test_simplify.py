@@ -1,5 +1,7 @@
 """The passes on the integer graph: every output code stays what it was, and less is built."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import strategies as own
@@ -57,6 +59,26 @@ def test_nothing_is_built_that_no_output_depends_on():
     assert [node.name for node in made.nodes] == ["x", "other", "zeros", "joined"]
     assert made["joined"].inputs == ("other",)
     codes = np.array([[3, -4], [-128, 127]])
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
+
+
+@pytest.mark.parametrize("low", [-128, 5])
+def test_nothing_is_built_for_what_a_wire_carries_and_is_cropped_behind_it(low):
+    ports = [Input(name, 1, BYTE, Interval(low if name == "y" else -128, 127)) for name in "xy"]
+    kept = Requantize("kept", ("x",), 1, 0, Rounding.TRN, -128, 127, 0)
+    cropped = replace(kept, name="cropped", inputs=("y",))
+    sums = [layer(f"{name}_sum", (name,), [[1]], [0]) for name in ("kept", "cropped")]
+    joined = Wire("joined", ("kept_sum", "cropped_sum"), frozen_array([0, 1]), 0)
+    crop = Wire("crop", ("joined",), frozen_array([0]), 0)
+    graph = Graph("net", (*ports, kept, cropped, *sums, joined, crop), ("crop",))
+    made = DropUnread().apply(graph)
+    verify(made)
+    there = ["x", "y", "kept", "kept_sum", "joined", "crop"]
+    if low > 0:  # the constant in its place is not 0
+        there[3:3] = ["cropped"]
+        there[5:5] = ["cropped_sum"]
+    assert [node.name for node in made.nodes] == there
+    codes = np.array([[3, 7], [-128, 127]])
     np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
 
 

@@ -63,6 +63,11 @@ def _without_constants(graph: Graph) -> Graph:
 
 
 def _without_unread(graph: Graph) -> Graph:
+    return with_nodes(graph, _read(graph)[1])
+
+
+def _read(graph: Graph) -> tuple[dict[str, _Mask], dict[str, Node]]:
+    """Which codes of each node an output depends on, and the layers without the weights of columns of which none does."""
     ranges = intervals(graph)
     read: dict[str, _Mask] = {node.name: np.full(node.size, node.name in graph.outputs) for node in graph.nodes}
     changed: dict[str, Node] = {}
@@ -86,15 +91,19 @@ def _without_unread(graph: Graph) -> Graph:
             size = graph[name].size
             read[name] |= wanted[start : start + size]
             start += size
-    return with_nodes(graph, changed)
+    return read, changed
 
 
 def _without_idle(graph: Graph) -> Graph:
-    """``graph`` without the nodes that no output depends on; a wire carries none of their codes."""
+    """``graph`` without the nodes that no output depends on; a wire carries 0 in the place of their codes."""
+    ranges, read = intervals(graph), _read(graph)[0]
     needed = set(graph.outputs)
     for node in reversed(graph.nodes):
-        if node.name in needed and not isinstance(node, Input):
-            needed.update(_carried(graph, node) if isinstance(node, Wire) else node.inputs)
+        if isinstance(node, Wire) and node.name in needed:
+            stays = read[node.name] | np.array([0 not in span for span in ranges[node.name]])
+            needed.update(_carried(graph, node, stays))
+        elif node.name in needed and not isinstance(node, Input):
+            needed.update(node.inputs)
     kept = [node for node in graph.nodes if isinstance(node, Input) or node.name in needed]
     if len(kept) == len(graph.nodes):
         return graph
@@ -103,10 +112,10 @@ def _without_idle(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def _carried(graph: Graph, wire: Wire) -> list[str]:
-    """The operands of which ``wire`` carries a code."""
+def _carried(graph: Graph, wire: Wire, stays: _Mask) -> list[str]:
+    """The operands of which ``wire`` carries a code that ``stays``."""
     ends = np.cumsum([graph[name].size for name in wire.inputs])
-    numbers = np.unique(np.searchsorted(ends, wire.indices[wire.indices != ZERO], side="right"))
+    numbers = np.unique(np.searchsorted(ends, wire.indices[stays & (wire.indices != ZERO)], side="right"))
     return [wire.inputs[number] for number in numbers]
 
 
@@ -120,7 +129,8 @@ def _on_the_rest(graph: Graph, wire: Wire, there: set[str]) -> Node:
         nothing = np.zeros((port.size, wire.size), dtype=np.int64)
         return Linear(wire.name, (port.name,), frozen_array(nothing), frozen_array(nothing[0]), wire.frac)
     kept = np.repeat([name in there for name in wire.inputs], [graph[name].size for name in wire.inputs])
-    indices = np.where(wire.indices == ZERO, ZERO, (np.cumsum(kept) - 1)[wire.indices])
+    gone = (wire.indices == ZERO) | ~kept[wire.indices]
+    indices = np.where(gone, ZERO, (np.cumsum(kept) - 1)[wire.indices])
     return replace(wire, inputs=inputs, indices=frozen_array(indices))
 
 
