@@ -280,6 +280,7 @@ MODES = {
     "cut": ("fixed<9,3,TRN,WRAP>", None),
     "cut, and the sums": ("fixed<9,3,TRN,WRAP>", "fixed<10,4,TRN,WRAP>"),
     "sums of another type": ("fixed<8,2,RND,SAT>", "fixed<9,4,TRN_ZERO,SAT_SYM>"),
+    "gates that round to 1, which wraps": ("fixed<4,1,RND,WRAP>", None),
     "half to even, and the sums": ("fixed<8,3>", "fixed<8,3,TRN,WRAP>"),
 }
 
