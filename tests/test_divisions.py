@@ -143,6 +143,21 @@ def test_few_bits_behind_a_tail_are_no_sum():
     assert with_divided_sums(plain, Settings()) is plain
 
 
+def test_codes_without_a_sign_are_not_limited():
+    """Their limits in front of a register became a register that is set, which no netlist may have."""
+
+    def tables(span):
+        nodes = (Input("x", 1, FixedPoint.holding(span, 0), span), *halved((Line(1, 0, 24),), span, (0, 3), "x"))
+        return [
+            node
+            for node in with_divided_sums(Graph("wide", nodes, ("x_codes",)), Settings()).nodes
+            if isinstance(node, Lookup)
+        ]
+
+    assert [digits.is_limited for node in tables(Interval(-200000, 394213)) for digits in node.sums] == [True]
+    assert tables(Interval(0, 394213)) == []
+
+
 def test_what_is_no_sum_of_floors_stays():
     plain = divisions()
     nodes = {node.name: node for node in plain.nodes}
