@@ -20,7 +20,10 @@ from bittrigger.frontend.keras_file.hgq_2.parts import Part
 from bittrigger.frontend.keras_file.hgq_2.types import rounded
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.frontend.keras_model.reference import keras_outputs
-from bittrigger.ir.fixed import FixedPoint, Overflow, Rounding, requantize
+from bittrigger.ir.basis import Grade
+from bittrigger.ir.fixed import FixedPoint, Overflow, Rounding, decode, requantize
+from bittrigger.ir.graph import evaluate, output_fracs
+from bittrigger.ir.ports import encode_events
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -265,6 +268,49 @@ def test_entries_that_the_last_bit_of_float32_decides_are_told():
         "entries of its tables of tanh lie so near to a step that the last bit of float32 decides; they are those of"
         in said
     )
+
+
+def one_table(rounding):
+    """The last layer as a tanh between one type for nine bits, up to 32, and one for eight, of which 1 is a code."""
+
+    def settings(layers):
+        layer = of_class(layers, "QDense")
+        config = layer["config"]
+        kept = {
+            key: config[key] for key in ("name", "trainable", "dtype", "enable_iq", "enable_oq", "iq_conf", "oq_conf")
+        }
+        layer.update(class_name="QUnaryFunctionLUT", registered_name="hgq>QUnaryFunctionLUT", module="hgq.layers")
+        layer["config"] = {**kept, "activation": "tanh"}
+        for which, mode in (("iq_conf", "RND"), ("oq_conf", rounding)):
+            kept[which]["config"].update(q_type="kif", round_mode=mode, overflow_mode="SAT")
+
+    def arrays(file):
+        old = file["layers/q_dense"]
+        made = file.create_group("layers/q_unary_function_lut")
+        for which, integers, fractions in (("iq", 5.0, 3.0), ("oq", 1.0, 6.0)):
+            group = made.create_group(f"{which}/quantizer/vars")
+            for key, value in (("0", integers), ("1", fractions), ("2", 1.0)):
+                like = old[f"{which}/quantizer/vars/{key}"]
+                group[key] = np.full((1, 1), value, like.dtype)
+        del file["layers/q_dense"]
+
+    return settings, arrays
+
+
+def test_tables_that_float32_leaves_open_are_those_of_the_definition(tmp_path):
+    """A tanh never reaches 1, and float32 says that it does."""
+    path = spoiled(tmp_path, *one_table("TRN"))
+    model = load_model(path)
+    graph = lowered(model, require="ideal")
+    assert graph.basis.grade is Grade.IDEAL
+    events = np.load(SAMPLE.with_suffix(".npz"))["x"].astype(np.float64)
+    assert decode(evaluate(graph, encode_events(graph, events)), output_fracs(graph)).max() == 63 / 64
+    with pytest.raises(UnsupportedModelError, match="float32 leaves open to which step entries of its tables of tanh"):
+        lowered(model, require="exact")
+
+
+def test_tables_that_float32_decides_are_exact(tmp_path):
+    assert lowered(load_model(spoiled(tmp_path, *one_table("RND"))), require="exact").basis.grade is Grade.EXACT
 
 
 def tabulated(**changes):

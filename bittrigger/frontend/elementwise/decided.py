@@ -18,6 +18,7 @@ from typing import assert_never
 
 from bittrigger.frontend.elementwise import gaussian
 from bittrigger.frontend.elementwise.grids import Spec
+from bittrigger.frontend.elementwise.own_functions import LEFT_OPEN
 from bittrigger.ir.fixed import Rounding
 
 DIGITS = (40, 160, 640)
@@ -218,7 +219,8 @@ def exact_of(module: str, name: str, config: Spec) -> Exact | None:
     if module == "keras" and name == "ELU":
         return _elu_of(config)
     if module == "bittrigger":
-        return _GELU if name == "keras_3_gelu" else None
+        own = _GELU if name == "keras_3_gelu" else None
+        return _OF_KERAS.get(name.removeprefix(LEFT_OPEN)) if name.startswith(LEFT_OPEN) else own
     if module == "keras":
         return _OF_KERAS.get(name)
     if module == "tensorflow" and config["arguments"] == [[0, None]] and not config["named"]:

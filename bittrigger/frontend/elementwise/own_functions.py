@@ -40,15 +40,34 @@ def keras_3_gelu(values: Any) -> Any:
     return tf.nn.gelu(values)
 
 
+LEFT_OPEN = "left_open_"
+"""What stands before the name of a function of Keras in a table whose entries the last bit of float32 decides."""
+
+_SMOOTH = ("tanh", "sigmoid", "exponential", "softplus", "softsign", "elu", "selu", "swish", "mish")
+
+
+def _left_open(name: str) -> Callable[[Any], Any]:
+    """The function of Keras, under a name that says that its definition decides."""
+
+    def function(values: Any) -> Any:
+        import tensorflow as tf
+
+        return getattr(tf.keras.activations, name)(values)
+
+    function.__name__ = LEFT_OPEN + name
+    return function
+
+
 OWN: dict[str, Callable[[Any], Any]] = {
-    function.__name__: function for function in (ternary_tanh, keras_3_hard_sigmoid, keras_3_hard_tanh, keras_3_gelu)
+    function.__name__: function
+    for function in (ternary_tanh, keras_3_hard_sigmoid, keras_3_hard_tanh, keras_3_gelu, *map(_left_open, _SMOOTH))
 }
 """By the names under which a configuration has them."""
 
 GRIDS = {"ternary_tanh": Grid(0, -1, 1)}
 """The codes of those that give few."""
 
-TWO_ANSWERS = ("keras_3_gelu",)
+TWO_ANSWERS = ("keras_3_gelu", *(LEFT_OPEN + name for name in _SMOOTH))
 """Those of which one framework gives several answers in float32, so that their definition decides."""
 
 RATIONAL = ("ternary_tanh", "keras_3_hard_tanh")

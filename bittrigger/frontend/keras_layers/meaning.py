@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
-from bittrigger.frontend.elementwise.own_functions import OWN, TWO_ANSWERS
+from bittrigger.frontend.elementwise.own_functions import LEFT_OPEN, OWN, TWO_ANSWERS
 from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.flat.calls import Call
 from bittrigger.frontend.keras_layers import hgq, lengths, merges, positions, recurrent, weights
@@ -41,11 +41,13 @@ def _graded(call: Call, facts: Facts) -> Facts:
     spec = facts.get(attributes.FUNCTION)
     if not isinstance(spec, Mapping) or spec["class_name"] not in TWO_ANSWERS:
         return facts
-    name = str(spec["class_name"]).removeprefix("keras_3_")
-    why = (
-        f"layer {call.name!r}: {name} of Keras 3 has other bits with XLA than without; "
-        "allowed is its definition, exactly rounded; leave out --require exact"
-    )
+    name = str(spec["class_name"])
+    why = f"layer {call.name!r}: {name.removeprefix('keras_3_')} of Keras 3 has other bits with XLA than without"
+    if name.startswith(LEFT_OPEN):
+        owner = call.name.rpartition("_part")[0] or call.name
+        function = name.removeprefix(LEFT_OPEN)
+        why = f"layer {owner!r}: float32 leaves open to which step entries of its tables of {function} round"
+    why += "; allowed is its definition, exactly rounded; leave out --require exact"
     return {**facts, attributes.IDEAL: why}
 
 

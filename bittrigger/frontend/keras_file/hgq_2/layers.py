@@ -9,7 +9,7 @@ import numpy as np
 
 from bittrigger.frontend.attributes import AVERAGES, MAXIMA
 from bittrigger.frontend.keras_file.hgq_2.net import Net, operator, scaled
-from bittrigger.frontend.keras_file.hgq_2.open_tables import say_open
+from bittrigger.frontend.keras_file.hgq_2.open_tables import by_definition
 from bittrigger.frontend.keras_file.hgq_2.parts import WAY_OUT, Array, Part, Stage
 from bittrigger.frontend.keras_file.hgq_2.types import quantised
 
@@ -59,14 +59,12 @@ def simple(part: Part) -> list[Json]:
     if len(given) != max(len(fronts), 1) and (fronts or part.kind not in _MERGES):
         raise part.refused(f"{part.kind} of other than {max(len(fronts), 1)} tensors", "save it again")
     read = [net.add(front, tensor) for front, tensor in zip(fronts, given, strict=True)] if fronts else given
-    first, *rest = core(part)
+    stages = core(part)
     part.own(0)
-    made = net.chain(net.add(first, *read), *rest)
-    if part.config.get("enable_oq"):
-        last = part.quantiser(part.config.get("oq_conf"), "oq/")
-        if part.kind in _TABLES and fronts:
-            say_open(part, fronts[0], last, *(stage[1] for stage in (first, *rest) if stage[0] == "Rescaling"))
-        net.add(last, made)
+    last = [part.quantiser(part.config.get("oq_conf"), "oq/")] if part.config.get("enable_oq") else []
+    if part.kind in _TABLES and fronts and last:
+        stages = by_definition(part, stages, fronts[0], last[0])
+    net.chain(net.add(stages[0], *read), *stages[1:], *last)
     return net.finished()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.frontend.elementwise.onnx import IN_DOUBLE
+from bittrigger.frontend.elementwise.own_functions import LEFT_OPEN, OWN
 from bittrigger.frontend.keras_file.hgq_2.parts import Array, Part, Stage
 from bittrigger.frontend.keras_file.hgq_2.tables import MAX_TABLE_BITS, ULPS
 from bittrigger.frontend.keras_file.hgq_2.types import Types, quantised
@@ -35,8 +36,18 @@ FUNCTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
 """Functions of Keras 3 whose last bits depend on its backend, by the name that they have in ONNX."""
 
 
-def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) -> None:
-    """Have the report tell how many entries of the tables of a layer lie so near to a step that programs may round them apart.
+def by_definition(part: Part, stages: list[Stage], front: Stage, back: Stage) -> list[Stage]:
+    """The stages of a table, with its function under a name that stands for its definition where float32 leaves entries open."""
+    *affine, (kind, settings, arrays) = stages
+    if not say_open(part, front, back, *(stage[1] for stage in affine)):
+        return stages
+    name = function_name(settings.get("activation"))
+    own = LEFT_OPEN + {"silu": "swish"}.get(name, name)
+    return [*affine, (kind, {**settings, "activation": own}, arrays)] if own in OWN else stages
+
+
+def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) -> int:
+    """How many entries of the tables of a layer lie so near to a step that programs may round them apart; the report tells it.
 
     Args:
         front: the quantiser before the function.
@@ -45,7 +56,7 @@ def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) 
     """
     name = function_name(part.config.get("activation"))
     if name not in FUNCTIONS:
-        return
+        return 0
     kind, options = FUNCTIONS[name]
     count = sum(
         _open_entries(read, given, lambda x: IN_DOUBLE[kind](x, options), affine) for read, given in _pairs(front, back)
@@ -53,8 +64,9 @@ def say_open(part: Part, front: Stage, back: Stage, *affine: Mapping[str, Any]) 
     if count:
         part.said.append(
             f"layer {part.name!r}: {count} entries of its tables of {name} lie so near to a step that the last bit of float32 "
-            "decides; they are those of TensorFlow, and another backend of Keras 3, or XLA, may give others"
+            "decides; they are those of its definition, and a backend of Keras 3, or XLA, may give others"
         )
+    return count
 
 
 def function_name(value: Any) -> str:
