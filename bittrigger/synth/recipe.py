@@ -73,7 +73,7 @@ _MAP = (
     "opt_expr",
     "opt_merge",
     "opt_clean",
-    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01",
+    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P0P_ 01",
     "techmap -map +/xilinx/ff_map.v",
     "opt_expr -mux_undef -noclkinv",
     "abc -luts {costs}",
