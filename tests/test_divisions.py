@@ -143,19 +143,17 @@ def test_few_bits_behind_a_tail_are_no_sum():
     assert with_divided_sums(plain, Settings()) is plain
 
 
-def test_codes_without_a_sign_are_not_limited():
-    """Their limits in front of a register became a register that is set, which no netlist may have."""
-
-    def tables(span):
-        nodes = (Input("x", 1, FixedPoint.holding(span, 0), span), *halved((Line(1, 0, 24),), span, (0, 3), "x"))
-        return [
-            node
-            for node in with_divided_sums(Graph("wide", nodes, ("x_codes",)), Settings()).nodes
-            if isinstance(node, Lookup)
-        ]
-
-    assert [digits.is_limited for node in tables(Interval(-200000, 394213)) for digits in node.sums] == [True]
-    assert tables(Interval(0, 394213)) == []
+def test_limits_in_front_of_registers_reset_them(tmp_path):
+    """A register that is set is no cell of the grammar of netlists: it was neither proven nor simulated."""
+    span = Interval(0, 394213)
+    port = Input("x", 1, FixedPoint.holding(span, 0), span)
+    plain = Graph("wide", (port, *halved((Line(1, 0, 24),), span, (0, 7), "x")), ("x_codes",))
+    summed = with_divided_sums(plain, Settings())
+    assert summed["x_codes"].sums[0].is_limited
+    build = build_of(create_pipeline(summed, Settings(clock_mhz=480.0)), tmp_path / "build", synth=True)
+    assert not [file.name for file in (tmp_path / "build" / "synth").glob("*.v") if "FDSE" in file.read_text()]
+    assert failures(prove(build)) == []
+    assert disagreements(build, ["gates"], random_codes(summed, 500, 2)) == []
 
 
 def test_what_is_no_sum_of_floors_stays():

@@ -191,8 +191,6 @@ def _sum(channel: _Channel, slope: float) -> DigitSum | None:
     short = Interval(shorten(span.lo, tail), shorten(span.hi, tail))
     if tail < 2 or len(digit_places(short.width)) < 2 or short.width > MAX_LIMITED_BITS:
         return None
-    if not short.signed and short.hi > limited(short).hi:
-        return None  # Yosys makes registers that are set of limits without a sign, which a netlist may not have
     cut, begins = limited(short), shorten(np.array(channel.starts), tail)
     row = 1 << cut.width - NEXT_BITS
     if (short.lo < cut.lo and begins[1] < cut.lo + row) or (short.hi > cut.hi and begins[-1] > cut.hi + 1 - row):
