@@ -161,6 +161,10 @@ def huge_contiguous(group, name):
     h5py.h5d.create(group.id, name.encode(), h5py.h5t.IEEE_F32LE, space, plist)
 
 
+def huge_and_empty(group, name):
+    group.create_dataset(name, (0, 1 << 62), np.float32)
+
+
 def compressed(group, name):
     group.create_dataset(name, data=np.zeros((7, 4), np.float32), compression="gzip")
 
@@ -182,7 +186,7 @@ def group_instead(group, name):
 
 
 WEIGHTS = [
-    *(soft, external_link, external_storage, virtual, huge, huge_contiguous),
+    *(soft, external_link, external_storage, virtual, huge, huge_contiguous, huge_and_empty),
     *(compressed, compound, texts, never_written, group_instead),
 ]
 

@@ -10,6 +10,8 @@ import pytest
 from keras_models import QActivation, QDense, refused, tf
 
 from bittrigger.compile.read import read_file
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_file.dense_batchnorm import as_dense
 from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.ir.basis import Grade
 from bittrigger.settings import Settings
@@ -97,3 +99,25 @@ def test_a_variance_below_zero(tmp_path):
     with h5py.File(tmp_path / "m.h5", "r+") as file:
         file["model_weights/d/d/batch_normalization/moving_variance:0"][...] = -1.0
     refused(tmp_path / "m.h5", "weight 'd/.*kernel:0' holds 4 values that are NaN or infinite|holds 12 values")
+
+
+def named(name, epsilon):
+    return {"class_name": "QDenseBatchnorm", "config": {"name": name, "epsilon": epsilon}}
+
+
+def within(*layers):
+    return {"class_name": "Functional", "config": {"name": "inner", "layers": list(layers)}}
+
+
+def test_a_layer_called_as_a_part_of_it_could_be_keeps_its_name():
+    plain = {"class_name": "QDense", "config": {"name": "d_dense"}}
+    made, _ = as_dense("file", within(named("d", 0.001), plain))
+    assert [layer["config"]["name"] for layer in made["config"]["layers"]] == ["d", "d_dense"]
+
+
+def test_two_of_one_name_in_two_models_have_one_epsilon():
+    as_dense("file", within(named("d", 0.001), within(named("d", 0.001))))
+    with pytest.raises(
+        UnsupportedModelError, match="layer 'd': two QDenseBatchnorm have it, with the epsilons 0.001 and 0.5"
+    ):
+        as_dense("file", within(named("d", 0.001), within(named("d", 0.5))))

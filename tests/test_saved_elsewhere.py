@@ -68,6 +68,25 @@ def test_an_archive_written_on_windows(tmp_path):
     check(moved(ARCHIVE, tmp_path / "m.keras", on_windows), ARCHIVE)
 
 
+def test_an_array_at_one_place_with_both_separators(tmp_path):
+    """A reader that takes the one predicts something else than a reader that takes the other."""
+
+    def twice(data):
+        with h5py.File(data, "r+") as file:
+            file["layers"].create_dataset("dense\\vars\\0", data=np.zeros((1, 1), np.float32))
+            file.require_group("layers/dense/vars").require_dataset("0", (1, 1), np.float32)
+
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(moved(ARCHIVE, tmp_path / "one.keras", lambda name: f"{name}x")) as old:
+        data = io.BytesIO(old.read("model.weights.h5"))
+        twice(data)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("metadata.json", "config.json"):
+                archive.writestr(name, old.read(name))
+            archive.writestr("model.weights.h5", data.getvalue())
+    refused(path, "two arrays at 'layers.*', with one separator and another")
+
+
 def test_an_archive_of_keras_2_14_under_a_later_one(tmp_path, monkeypatch):
     monkeypatch.setattr(tf, "__version__", "2.20.0")
     check(

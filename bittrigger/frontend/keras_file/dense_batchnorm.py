@@ -52,7 +52,12 @@ def _replaced(where: str, layer: Mapping[str, Json], found: dict[str, float], de
                 f"model file {where}: layer {str(config.get('name'))[:80]!r}: {KIND} has the epsilon {str(epsilon)[:80]}; "
                 "allowed are real numbers; save it again"
             )
-        found[str(config.get("name"))] = epsilon
+        name = str(config.get("name"))
+        if found.setdefault(name, epsilon) != epsilon:
+            raise UnsupportedModelError(
+                f"model file {where}: layer {name[:80]!r}: two {KIND} have it, with the epsilons {found[name]} and {epsilon}; "
+                "allowed is one; give them names of their own"
+            )
         kept = {key: config[key] for key in _KEPT if key in config}
         return made | {"class_name": "QDense", "config": kept | {"use_bias": True}}
     layers = config.get("layers")

@@ -36,6 +36,10 @@ _LINK_KINDS = (0, 1)
 """Cache types of a symbol-table entry that is an object; 2 is a soft link."""
 
 
+_MOST = 1 << 31
+"""Most numbers that the sides of an array may span, those of none left out: more are in no file that is read."""
+
+
 class Hdf5Error(ValueError):
     """The bytes are damaged, or use a part of the format that Keras does not."""
 
@@ -252,8 +256,8 @@ class Hdf5:
         if kind.dtype is None:
             raise Hdf5Error(f"array {name!r} holds no numbers")
         wanted = math.prod(shape) * kind.size
-        if wanted > self._room:
-            raise Hdf5Error(f"array {name!r} of {wanted} bytes is larger than what is left of the file")
+        if wanted > self._room or math.prod(n or 1 for n in shape) > _MOST:
+            raise Hdf5Error(f"array {name!r} of {shape} in {wanted} bytes is larger than what is left of the file")
         self._room -= wanted
         content = self._content(name, layout, wanted)
         return np.frombuffer(content, dtype=kind.dtype).reshape(shape)

@@ -275,7 +275,9 @@ def _read_archive(path: Path, data: bytes) -> _Content:
     for place, header in file.arrays():
         owner, _, name = place.replace("\\", "/").rpartition("/")  # Windows writes its own separators
         if not owner.startswith("optimizer"):
-            weights.setdefault(owner, {})[name] = file.array(header, place)
+            if name in weights.setdefault(owner, {}):
+                raise hdf5.Hdf5Error(f"two arrays at {place[:80]!r}, with one separator and another")
+            weights[owner][name] = file.array(header, place)
     config = _parse(path, found[_ARCHIVE_CONFIG].decode("utf-8", "replace"))
     return _Content(config, weights, archive=True, keras_3=_major(version) == "3")
 
