@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import h5py
 import hostile_models as hostile
@@ -190,6 +191,7 @@ CONFIGURATIONS = {
     "circle": (set_read(["o", 0, 0, {}]), "reads its own result"),
     "circle through an argument": (set_read(["q", 0, 0, {"y": ["o", 0, 0]}]), "reads its own result"),
     "called with nothing": (lambda c: c["config"]["layers"][2].update(inbound_nodes=[[]]), "called with nothing"),
+    "never called": (lambda c: c["config"]["layers"][2].update(inbound_nodes=[]), "is never called"),
     "calls that are none": (lambda c: c["config"]["layers"][2].update(inbound_nodes=7), "its calls are '7'"),
     "one name twice": (twice, "another layer bears its name"),
     "line break in the model's name": (set_body(name="m\n#include"), "the model has the name"),
@@ -210,7 +212,7 @@ def test_a_configuration_without_meaning(change, match, files, monkeypatch):
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_any_damage_is_one_sentence(index, files, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda *_: None)
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda *_: SimpleNamespace())
     path = files[index]
     data = path.read_bytes()
     generator = np.random.default_rng(index)

@@ -56,6 +56,8 @@ def _calls(where: str, layers: list[Json]) -> dict[str, list[Json]]:
             raise _refused(where, f"layer {name!r}: another layer bears its name")
         if not isinstance(made, list):
             raise _refused(where, f"layer {name!r}: its calls are {str(made)[:80]!r}")
+        if not made and layer.get("class_name") != "InputLayer":
+            raise _refused(where, f"layer {name!r}: it is never called")  # Keras waits for it without end
         calls[name] = made
     return calls
 
