@@ -33,6 +33,7 @@ ARGUMENTS = {
     **dict.fromkeys(INERT, (0.1,)),
     "FixedPointQuantizer": ((1, 3),),
     "UnaryLUT": ((1, 1, 2), (1, 1, 2)),
+    "ChannelLUT": (4, 3),
     "Dot": (1,),
     "EinsumDense": ("ab,bc->ac", 3),
     "Embedding": (4, 2),

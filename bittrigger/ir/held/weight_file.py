@@ -39,11 +39,11 @@ _BIAS = re.compile(r"0|-?[1-9][0-9]{0,11}")
 def network_hash(graph: Graph) -> str:
     """A hash of all that the registers of a design do not hold.
 
-    That codes are limited goes without saying, so that weight files stay those of networks in which none wrap around.
+    That codes are limited and not more goes without saying, so weight files stay those of networks in which none wrap around.
     """
-    limited = ("overflow", Requantize.overflow)
+    limited = (("overflow", Requantize.overflow), ("rectified", Requantize.rectified))
     facts: list[object] = [("outputs", graph.outputs)]
-    facts += [[fact for fact in node_facts(node) if fact != limited] for node in graph.nodes]
+    facts += [[fact for fact in node_facts(node) if fact not in limited] for node in graph.nodes]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
