@@ -21,7 +21,7 @@ test: .venv/installed
 	$(BIN)/mypy & types=$$!; $(BIN)/pytest $(PARALLEL) || { kill $$types 2> /dev/null; exit 1; }; \
 	  wait $$types || { echo "mypy found something: run $(BIN)/mypy" >&2; exit 1; }
 
-# what durations.json knows to be quick, under three minutes on two cores
+# what durations.json knows to be quick, under four minutes on two cores
 test-fast: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/pytest $(PARALLEL) --fast
