@@ -144,10 +144,19 @@ def replace_once(path, pattern, replacement):
 
 def refuted_after(build, folder, name, pattern, replacement):
     """What is refuted of a copy of ``build`` in ``folder`` where the Verilog of module ``name`` reads otherwise."""
+    return {claim.subject for claim in _refuted(build, folder, name, pattern, replacement) if claim.kind != "files"}
+
+
+def verilog_refuted_after(build, folder, name, pattern, replacement):
+    """The modules whose Verilog is refuted there."""
+    return {claim.subject for claim in _refuted(build, folder, name, pattern, replacement) if claim.kind == "verilog"}
+
+
+def _refuted(build, folder, name, pattern, replacement):
     build_of(build.pipeline, folder)
     replace_once(folder / "rtl" / f"{name}.sv", pattern, replacement)
     proof = prove(load_build(folder, sealed=False), netlist=False)
-    return {claim.subject for claim in proof.claims if claim.verdict is Verdict.REFUTED and claim.kind != "files"}
+    return [claim for claim in proof.claims if claim.verdict is Verdict.REFUTED]
 
 
 @pytest.mark.parametrize(
