@@ -1,5 +1,7 @@
 """Attention between tokens: in Keras exact, in integers the same, folded in time and proven."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from keras_models import tf
@@ -8,7 +10,15 @@ from bittrigger.cli import main
 from bittrigger.compile.read import read_file
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.nodes.product import Product
-from bittrigger.layers import AttentionSettings, BitActivation, BitLinear, StaticQuantizer, bit_attention
+from bittrigger.layers import (
+    AttentionSettings,
+    BitActivation,
+    BitLinear,
+    SoftmaxSettings,
+    StaticQuantizer,
+    bit_attention,
+    bit_softmax,
+)
 from bittrigger.settings import Settings
 from bittrigger.train import calibrate
 from bittrigger.train.recipes import predict
@@ -55,9 +65,40 @@ def test_it_is_read_to_the_bit(tmp_path, settings):
     assert products == chosen.heads * TOKENS**2 * (chosen.key_units + chosen.value_units)
 
 
-@pytest.mark.parametrize("interval", ["1", "3"])
-def test_its_firmware_is_proven(tmp_path, interval):
-    network(AttentionSettings(key_units=2, value_units=2, code_bits=3, weight_bits=2)).save(tmp_path / "model.h5")
+SMALL = AttentionSettings(key_units=2, value_units=2, code_bits=3, weight_bits=2)
+SMALL_SOFTMAX = replace(SMALL, weight_bits=3, softmax=SoftmaxSettings(4, 4, 6, 5))
+
+
+def test_a_softmax_is_read_to_the_bit(tmp_path):
+    network(replace(SMALL_SOFTMAX, heads=2)).save(tmp_path / "model.h5")
+    graph = read_file(tmp_path / "model.h5", Settings(), inputs=events().reshape(300, -1)).graph
+    assert graph.basis.grade is Grade.EXACT
+    products = sum(node.copies for node in graph.nodes if isinstance(node, Product))
+    assert products == 2 * TOKENS**2 * (2 + 1 + 2)
+
+
+def test_weights_are_those_of_a_softmax_but_for_roundings():
+    """Scores on a grid that is kept: each of the three roundings behind is off by half a step at the most."""
+    scores = tf.keras.Input((1, 8))
+    products = bit_softmax(scores, SoftmaxSettings(7, 8, 10, 9), factor=0.5)
+    net = tf.keras.Model(scores, products)
+    net.get_layer("softmax_scores").range_log2.assign(2)
+    x = np.random.default_rng(20761131).integers(-63, 64, (500, 1, 8)).astype(np.float32) / 16
+    found, true = predict(net, x), tf.nn.softmax(x / 2).numpy()
+    assert 0 < np.abs(found - true).max() < 0.006
+    with tf.GradientTape() as tape:
+        tape.watch(tensor := tf.constant(x))
+        weighed = tf.reduce_sum(net(tensor)[:, 0, 0])
+    weights = true[:, 0]
+    wanted = 0.5 * weights[:, :1] * (np.eye(8)[0] - weights)
+    assert np.abs(tape.gradient(weighed, tensor).numpy()[:, 0] - wanted).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("interval", "settings"), [("1", SMALL), ("3", SMALL), ("1", SMALL_SOFTMAX), ("9", SMALL_SOFTMAX)]
+)
+def test_its_firmware_is_proven(tmp_path, interval, settings):
+    network(settings).save(tmp_path / "model.h5")
     np.save(tmp_path / "x.npy", events().reshape(300, -1))
     words = ["convert", str(tmp_path / "model.h5"), "-o", str(tmp_path / "build"), "--inputs", str(tmp_path / "x.npy")]
     main([*words, "--ii", interval, "--effort", "fast", "--no-synth", "--prove"])

@@ -40,7 +40,7 @@ def runs(tmp_path):
 
 
 def test_the_networks_of_a_study_are_built_proven_and_told(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "TERNARY_KINDS", (attention_nets.DEEP_SETS, attention_nets.ATTENTION))
+    monkeypatch.setattr(recipe, "KINDS", (attention_nets.DEEP_SETS, attention_nets.ATTENTION))
     monkeypatch.setattr(recipe, "INTERVALS", (9,))
     test = write_jets(tmp_path / "fresh.npz", 240)
     assert recipe.best_model(runs, attention_nets.DEEP_SETS) == runs / "DeepSets-ternary" / "seed-2" / "model.h5"

@@ -133,7 +133,7 @@ def test_nearest_mean_by_hand():
 # --- what passes between constituents ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", attention_nets.FLOAT_KINDS)
+@pytest.mark.parametrize("kind", attention_nets.KINDS)
 def test_the_order_of_the_constituents_counts_for_the_mixer_alone(kind):
     tf.keras.utils.set_random_seed(2)
     model = attention_nets.build(kind, ternary=False, constituents=4)
@@ -142,7 +142,7 @@ def test_the_order_of_the_constituents_counts_for_the_mixer_alone(kind):
     assert same == (kind != attention_nets.MIXER)
 
 
-@pytest.mark.parametrize("kind", [attention_nets.JEDI_LINEAR, attention_nets.MIXER])
+@pytest.mark.parametrize("kind", [attention_nets.JEDI_LINEAR, attention_nets.MIXER, attention_nets.SOFTMAX])
 def test_what_passes_between_constituents_reaches_the_firmware(tmp_path, kind):
     """Ternary: converted, which compares Keras and the integers on every bit; and a constituent changes what others give."""
     tf.keras.utils.set_random_seed(2)
@@ -155,11 +155,6 @@ def test_what_passes_between_constituents_reaches_the_firmware(tmp_path, kind):
     changed = x.copy()
     changed[:, 1] += 1
     assert (predict(others, x) != predict(others, changed))[:, [0, 2, 3]].any()
-
-
-def test_a_softmax_has_no_integers():
-    with pytest.raises(ConfigError, match="a ternary network with a softmax: it has no integers"):
-        attention_nets.build(attention_nets.SOFTMAX, ternary=True)
 
 
 def test_further_jets_stand_behind_those_of_the_data(tmp_path):
@@ -191,8 +186,7 @@ def test_differences_have_the_error_of_jets_and_of_seeds():
     ("area", "words"), [(0.8, "None of them differs"), (0.9, r"Mixer-ternary \(better\);\nthe others")]
 )
 def test_the_card_names_networks_that_differ_by_twice_the_error(area, words):
-    names = [architectures.name_of(kind, ternary=False) for kind in attention_nets.FLOAT_KINDS]
-    names += [architectures.name_of(kind, ternary=True) for kind in attention_nets.TERNARY_KINDS]
+    names = [architectures.name_of(kind, ternary=ternary) for ternary in (False, True) for kind in attention_nets.KINDS]
     of = {(name, seed): np.array([0.8, 0.8, 0.81]) for name in names for seed in (1, 2)}
     of.update({("Mixer-ternary", seed): np.array([area, area, area]) for seed in (1, 2)})
     assert re.search(words, architectures.verdict(paired.Drawn(of)))
@@ -213,20 +207,20 @@ def test_the_comparison_goes_from_data_to_card_and_looks_at_the_test_jets_last(t
 
     monkeypatch.setattr(architectures, "CONSTITUENTS", 4)
     monkeypatch.setattr(paired, "BOOTSTRAPS", 3)
-    monkeypatch.setattr(architectures, "FLOAT_KINDS", ("DeepSets", "softmax-attention"))
-    monkeypatch.setattr(architectures, "TERNARY_KINDS", ("DeepSets",))
+    monkeypatch.setattr(architectures, "KINDS", ("DeepSets", "softmax-attention"))
     monkeypatch.setattr(architectures, "prepare_tensorflow", lambda _seed: None)  # once a process only
     data, more, test = (write_jets(tmp_path / f"{seed}.npz", 240, seed=seed) for seed in range(3))
     options = RecipeOptions(data, (1,), 1, tmp_path / "out", tmp_path / "work", test, {"more": more})
     architectures.run(options)
     results = list(options.work.rglob("result.json"))
-    assert len(results) == 3
+    assert len(results) == 4
     assert all("validation AUC" in path.read_text() and "accuracy" not in path.read_text() for path in results)
     card = (options.out / "architectures.md").read_text()
     assert "| softmax-attention-float |" in card
+    assert "| softmax-attention-ternary |" in card
     assert "--data 0.npz --test 2.npz --more 1.npz --seed 1 --epochs 1" in card
     assert "core minutes for all" in card
-    assert "In 3 of 3 trainings the last epoch was the best one" in card
+    assert "In 4 of 4 trainings the last epoch was the best one" in card
 
 
 # --- inputs --------------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ def _is_quantised(tensor: Tensor) -> bool:
     """Whether a quantizer of activations made a tensor, so that it is on a grid of few bits."""
     layer = producer(tensor)
     match type(layer).__name__:
-        case "BitActivation":
+        case "BitActivation" | "BitTable":
             return True
         case "QActivation":
             return hasattr(layer.quantizer, "bits")

@@ -182,6 +182,9 @@ KINDS = (
 BIT_ACTIVATION = "BitActivation"
 """The layer that stays, with a dynamic quantiser, where the others of ``bittrigger.layers`` become stock layers."""
 
+BIT_TABLE = "BitTable"
+"""The layer of ``bittrigger.layers`` that has no stock twin."""
+
 ALLOWED_LAYERS = (
     "InputLayer",
     "Dense",

@@ -258,7 +258,13 @@ def _keeps_its_grid(layer: Any) -> bool:
 def is_quantised(layer: Any) -> bool:
     """Whether a quantiser of the model types what the layer delivers."""
     quantiser = hasattr(getattr(layer, "activation", None), "get_config")
-    return quantiser or type(layer).__name__ in ("QActivation", "QAdaptiveActivation", "BitActivation", *HGQ)
+    return quantiser or type(layer).__name__ in (
+        "QActivation",
+        "QAdaptiveActivation",
+        "BitActivation",
+        "BitTable",
+        *HGQ,
+    )
 
 
 def has_no_quantiser(model: Any) -> bool:

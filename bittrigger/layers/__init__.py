@@ -12,7 +12,7 @@ from bittrigger.system.lazily import attributes
 if TYPE_CHECKING:
     from bittrigger.layers.activations import BitActivation, StaticQuantizer
     from bittrigger.layers.adder_cost import AdderCostReport, adder_bits, model_adder_bits
-    from bittrigger.layers.attention import AttentionSettings, bit_attention
+    from bittrigger.layers.attention import AttentionSettings, SoftmaxSettings, bit_attention, bit_softmax
     from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
     from bittrigger.layers.bithep import BitHepLinear
     from bittrigger.layers.dynamic import DynamicQuantizer
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bittrigger.layers.input_scale import InputScale
     from bittrigger.layers.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
     from bittrigger.layers.stock import stock_layers
+    from bittrigger.layers.tables import BitTable
     from bittrigger.layers.widths import model_widths
 
 __all__ = [
@@ -30,14 +31,17 @@ __all__ = [
     "BitConv2D",
     "BitHepLinear",
     "BitLinear",
+    "BitTable",
     "DynamicQuantizer",
     "InputScale",
     "KeepMagnitude",
+    "SoftmaxSettings",
     "StaticQuantizer",
     "absmean_binary",
     "absmean_ternary",
     "adder_bits",
     "bit_attention",
+    "bit_softmax",
     "export_stock",
     "model_adder_bits",
     "model_widths",
@@ -49,7 +53,7 @@ __getattr__ = attributes(
     {
         "activations": ("BitActivation", "StaticQuantizer"),
         "adder_cost": ("AdderCostReport", "adder_bits", "model_adder_bits"),
-        "attention": ("AttentionSettings", "bit_attention"),
+        "attention": ("AttentionSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"),
         "bit_linear": ("BitConv1D", "BitConv2D", "BitLinear"),
         "bithep": ("BitHepLinear",),
         "dynamic": ("DynamicQuantizer",),
@@ -57,6 +61,7 @@ __getattr__ = attributes(
         "input_scale": ("InputScale",),
         "quantizers": ("KeepMagnitude", "absmean_binary", "absmean_ternary"),
         "stock": ("stock_layers",),
+        "tables": ("BitTable",),
         "widths": ("model_widths",),
     },
 )

@@ -108,7 +108,7 @@ def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer, width_bit
     Source: Learned Step Size Quantization, arXiv:1902.08153, equations 2 to 5.
     """
     features = math.prod(size or 1 for size in x.shape[1:])
-    step = _step(range_log2, settings, 1 / math.sqrt(features * settings.hi))
+    step = step_of(range_log2, settings, 1 / math.sqrt(features * settings.hi))
     lo, hi = float(settings.lo), float(settings.hi)
     if width_bits is not None:
         step, lo, hi = at_width(width_bits, settings, step)
@@ -119,7 +119,7 @@ def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer, width_bit
     return codes * step
 
 
-def _step(range_log2: Tensor, settings: StaticQuantizer, gradient_scale: float) -> Tensor:
+def step_of(range_log2: Tensor, settings: StaticQuantizer, gradient_scale: float = 1.0) -> Tensor:
     """Return the step, a power of two made from its bits, with a gradient for `range_log2`."""
     within = tf.clip_by_value(tf.cast(range_log2, tf.float32), 0.0, float(MAX_INTEGER))
     exponent = tf.cast(tf.round(within), tf.int32) - (settings.bits - settings.signed)

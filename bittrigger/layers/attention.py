@@ -1,6 +1,6 @@
-"""Attention between the tokens of an event whose Keras float32 is exact: ternary maps, products of codes, no softmax.
+"""Attention between the tokens of an event whose Keras float32 is exact: ternary maps, products of codes, ReLU or a softmax.
 
-A function that puts layers together, so that what it makes is saved, converted and proven as these are.
+Functions that put layers together, so that what they make is saved, converted and proven as these are.
 """
 
 from __future__ import annotations
@@ -11,11 +11,29 @@ from typing import TYPE_CHECKING, Any
 from bittrigger.layers.activations import BitActivation, StaticQuantizer
 from bittrigger.layers.bit_linear import BitLinear
 from bittrigger.layers.quantizers import absmean_ternary
+from bittrigger.layers.tables import BitTable
 
 if TYPE_CHECKING:
     from bittrigger.layers.keras_types import Tensor
 
-__all__ = ["AttentionSettings", "bit_attention"]
+__all__ = ["AttentionSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"]
+
+
+@dataclass(frozen=True)
+class SoftmaxSettings:
+    """Widths of a softmax in integers, see `bit_softmax`.
+
+    Attributes:
+        score_bits: of a score, signed, and of how far it lies below the largest one of its row, unsigned.
+        power_bits: of the exponential of that, unsigned: 1 becomes `2**power_bits - 1` steps.
+        sum_bits: of the sum of a row of exponentials, at most 10.
+        reciprocal_bits: of the reciprocal of that sum, unsigned.
+    """
+
+    score_bits: int = 5
+    power_bits: int = 5
+    sum_bits: int = 8
+    reciprocal_bits: int = 6
 
 
 @dataclass(frozen=True)
@@ -27,8 +45,10 @@ class AttentionSettings:
         key_units: of the queries and keys of a head.
         value_units: of the values of a head.
         code_bits: of queries, keys and values.
-        weight_bits: of an attention weight, unsigned.
+        weight_bits: of an attention weight, unsigned; with a softmax weights are below 1, and `n` tokens need at least
+            `log2(n) + 1` bits, or equal weights round to 0.
         threshold_factor: of the ternary kernels, see `absmean_ternary`.
+        softmax: widths of a softmax over the tokens; None for a ReLU in its place.
     """
 
     heads: int = 1
@@ -37,6 +57,7 @@ class AttentionSettings:
     code_bits: int = 4
     weight_bits: int = 3
     threshold_factor: float = 0.7
+    softmax: SoftmaxSettings | None = None
 
 
 def bit_attention(
@@ -45,9 +66,10 @@ def bit_attention(
     """Return `(events, tokens, units)` of `tensor`, `(events, tokens, features)`, whose values are codes of a quantizer.
 
     `q`, `k` and `v` of a head are ternary maps of the tokens, rounded. A token takes from each other one, and from itself, its
-    `v` times `relu(q . k)`, rounded to few unsigned codes, which saturate: weights without a softmax, so that no division and no
-    exponential stand in firmware, and a token that resembles none takes nothing. What the heads give is rounded and mapped
-    to `units`. Sums over tokens are not divided by their number: the range of the next quantizer does that.
+    `v` times a weight, a function of `q . k` rounded to few unsigned codes, which saturate. That is `relu(q . k)`: neither
+    division nor exponential stands in firmware, and a token that resembles none takes nothing; or a softmax of
+    `q . k / sqrt(key_units)` over the tokens, by tables. What the heads give is rounded and mapped to `units`. With a ReLU
+    sums over tokens are not divided by their number: the range of the next quantizer does that.
 
     Source: ReLU in the place of the softmax, M. Wortsman et al., arXiv:2309.08586.
     """
@@ -67,8 +89,49 @@ def bit_attention(
         sizes = {"q": chosen.key_units, "k": chosen.key_units, "v": chosen.value_units}
         maps = {what: codes(linear(size, f"{what}{head}")(tensor), f"{what}{head}") for what, size in sizes.items()}
         scores = tf.keras.layers.Dot(axes=(2, 2), name=f"{name}_scores{head}")([maps["q"], maps["k"]])
-        relu = StaticQuantizer(bits=chosen.weight_bits, signed=False)
-        weights = BitActivation(relu, name=f"{name}_weights{head}")(scores)
+        weights = _weights(scores, chosen, name, head)
         taken.append(tf.keras.layers.Dot(axes=(2, 1), name=f"{name}_taken{head}")([weights, maps["v"]]))
     joined = taken[0] if len(taken) == 1 else tf.keras.layers.Concatenate(name=f"{name}_heads")(taken)
     return linear(units, "out", StaticQuantizer(bits=chosen.code_bits + 2, signed=True))(joined)
+
+
+def _weights(scores: Tensor, chosen: AttentionSettings, name: str, head: int) -> Tensor:
+    """What a head makes of its scores, `(events, tokens, tokens)`."""
+    rounding = StaticQuantizer(bits=chosen.weight_bits, signed=False, integer=2 if chosen.softmax is None else 0)
+    if chosen.softmax is not None:
+        even = chosen.key_units**-0.5
+        scores = bit_softmax(scores, chosen.softmax, factor=even, name=f"{name}_softmax{head}")
+    return BitActivation(rounding, name=f"{name}_weights{head}")(scores)
+
+
+def bit_softmax(
+    scores: Tensor, settings: SoftmaxSettings | None = None, *, factor: float = 1.0, name: str = "softmax"
+) -> Tensor:
+    """Return the softmax of `factor * scores` along the last axis, in integers: products yet to be rounded to weights.
+
+    Scores are rounded; how far each lies below the largest of its row is rounded again and becomes `exp(-factor * x)` by a
+    table; the sum of a row becomes its reciprocal by another table; what is returned are their exact products, `(events, ...,
+    tokens)`, each of `power_bits + reciprocal_bits` bits. Those of a row add up to 1 but for roundings. Behind it belongs a
+    `BitActivation(StaticQuantizer(bits, signed=False, integer=0))`.
+
+    Args:
+        scores: `(events, ..., tokens)`.
+        settings: the widths.
+        factor: what scores are multiplied by, above 0; it costs nothing.
+        name: what the names of all layers begin with.
+    """
+    import tensorflow as tf
+
+    chosen, layers = settings or SoftmaxSettings(), tf.keras.layers
+    rounded = BitActivation(StaticQuantizer(bits=chosen.score_bits, signed=True), name=f"{name}_scores")(scores)
+    greatest = tf.reduce_max(rounded, axis=-1, keepdims=True)
+    below = layers.Subtract(name=f"{name}_below")([greatest, rounded])
+    unsigned = StaticQuantizer(bits=chosen.score_bits, signed=False, integer=3)
+    one = StaticQuantizer(bits=chosen.power_bits, signed=False, integer=0)
+    powers = BitTable("decay", unsigned, one, factor=factor, name=f"{name}_powers")(below)
+    tokens = int(scores.shape[-1])
+    sums = StaticQuantizer(bits=chosen.sum_bits, signed=False, integer=(tokens - 1).bit_length())
+    inverse = StaticQuantizer(bits=chosen.reciprocal_bits, signed=False, integer=0)
+    total = tf.reduce_sum(powers, axis=-1, keepdims=True)
+    reciprocal = BitTable("reciprocal", sums, inverse, name=f"{name}_reciprocal")(total)
+    return layers.Multiply(name=f"{name}_products")([powers, reciprocal])

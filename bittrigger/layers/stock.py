@@ -18,10 +18,11 @@ from bittrigger.layers.names import TRAINING_ONLY
 from bittrigger.layers.pointwise import is_pointwise
 from bittrigger.layers.quantizers import absmean_binary, absmean_ternary
 from bittrigger.layers.rebuild import Copy, copied, rebuild, unused_name
+from bittrigger.layers.tables import BitTable
 
 __all__ = ["stock_kernel_quantizer", "stock_layers", "with_windows"]
 
-BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
+BIT_LAYERS = (BitLinear, BitActivation, BitTable, BitConv1D, BitConv2D, BitHepLinear)
 
 
 def stock_layers(model: Model, *, keep_activations: bool = False) -> Model:
@@ -31,7 +32,7 @@ def stock_layers(model: Model, *, keep_activations: bool = False) -> Model:
     values that the quantizers deliver; so does a convolution of one tap, and any other becomes a QConv1D or QConv2D. The
     other layers are copied with their weights. Where the inputs of a quantizer lie within 2^24 of its steps, the outputs are
     those of `model` on every bit.
-    A dynamic quantizer has no stock twin: it stays, as a BitActivation.
+    A dynamic quantizer has no stock twin: it stays, as a BitActivation; so does a BitTable.
 
     Args:
         model: a built Sequential or Functional model; each layer is used once.

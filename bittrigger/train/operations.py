@@ -25,6 +25,7 @@ ELEMENTWISE = frozenset(
             "Activation",
             "QActivation",
             "BitActivation",
+            "BitTable",
             "ReLU",
             "LeakyReLU",
             "ELU",

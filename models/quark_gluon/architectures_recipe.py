@@ -20,12 +20,13 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attention_nets import DEEP_SETS, FLOAT_KINDS, TERNARY_KINDS
+from attention_nets import DEEP_SETS, KINDS
 from attention_recipe import LEARNING_RATE, name_of, train_network
 from deep_sets import constituent_features
 from paired import Drawn, Measured, drawn, measured
@@ -68,8 +69,8 @@ def run(options: RecipeOptions) -> None:
 
     variants = {
         name_of(kind, ternary=ternary): {"kind": kind, "ternary": ternary, "epochs": options.epochs}
-        for ternary, kinds in ((False, FLOAT_KINDS), (True, TERNARY_KINDS))
-        for kind in kinds
+        for ternary in (False, True)
+        for kind in KINDS
     }
     trained = run_study(variants, options.seeds, options.work, work, identity={"jets": str(jets).rsplit(",", 1)[0]})
     options.out.mkdir(parents=True, exist_ok=True)
@@ -85,25 +86,21 @@ def logits(model: Model, features: npt.NDArray[np.float32]) -> Scores:
 def difference_rows(areas: Drawn) -> list[list[str]]:
     """What each network is better by than the one with nothing between constituents, and than its float twin as a ternary one."""
     rows, base = [], [name_of(DEEP_SETS, ternary=ternary) for ternary in (False, True)]
-    for kind in FLOAT_KINDS:
+    for kind in KINDS:
         names = [name_of(kind, ternary=ternary) for ternary in (False, True)]
-        row = ["-" if kind == DEEP_SETS else areas.difference(names[0], base[0])]
-        if kind not in TERNARY_KINDS:
-            rows.append([kind, *row, "-", "-"])
-            continue
-        row.append("-" if kind == DEEP_SETS else areas.difference(names[1], base[1]))
-        rows.append([kind, *row, areas.difference(names[1], names[0])])
+        more = ["-" if kind == DEEP_SETS else areas.difference(*pair) for pair in zip(names, base, strict=True)]
+        rows.append([kind, *more, areas.difference(names[1], names[0])])
     return rows
 
 
 def verdict(areas: Drawn) -> str:
     """Which networks differ from the one with nothing between constituents by more than twice the error, in a sentence."""
     found = []
-    for ternary, kinds in ((False, FLOAT_KINDS), (True, TERNARY_KINDS)):
-        for kind in kinds:
-            mean, error = areas.gain(name_of(kind, ternary=ternary), name_of(DEEP_SETS, ternary=ternary))
-            if abs(mean) > 2 * error:
-                found.append(f"{name_of(kind, ternary=ternary)} ({'better' if mean > 0 else 'worse'})")
+    for ternary, kind in product((False, True), KINDS):
+        name = name_of(kind, ternary=ternary)
+        mean, error = areas.gain(name, name_of(DEEP_SETS, ternary=ternary))
+        if abs(mean) > 2 * error:
+            found.append(f"{name} ({'better' if mean > 0 else 'worse'})")
     if not found:
         return "**None of them differs from DeepSets by more than twice the error**, float or ternary."
     return f"From DeepSets differ by more than twice the error: {', '.join(found)};\nthe others do not."
@@ -162,7 +159,7 @@ each, that are the same but for what passes between constituents:
 | JEDI-linear | a matrix of the mean of all: sums over pairs, as in arXiv:2508.15468 |
 | Mixer | two layers along the constituents, which lie by falling pT, as in arXiv:2503.03103 |
 | attention | `bit_attention`: one head, ReLU in the place of the softmax |
-| softmax-attention | the same with a softmax; float alone, for the block has none |
+| softmax-attention | the same with a softmax, as a ternary network by tables of integers |
 
 A layer on each constituent stands before, a skip beside, and the mean and two layers behind in all of them. Ternary networks have
 ternary kernels throughout and convert, each bit as in Keras; each starts from the weights of its float twin.

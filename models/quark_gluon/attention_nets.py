@@ -8,16 +8,17 @@ arXiv:2503.03103.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 from deep_sets import FEATURES, INPUT
 
-from bittrigger.errors import ConfigError
 from bittrigger.layers import (
     AttentionSettings,
     BitActivation,
     BitLinear,
+    SoftmaxSettings,
     StaticQuantizer,
     absmean_ternary,
     bit_attention,
@@ -30,12 +31,14 @@ BITS = 5
 """Of an activation."""
 
 SETTINGS = AttentionSettings(heads=1, key_units=4, value_units=8, code_bits=4, weight_bits=3)
+SOFTMAX_SETTINGS = replace(SETTINGS, weight_bits=6, softmax=SoftmaxSettings())
+"""The same with a softmax, whose weights are below 1 and need more bits."""
+
 DEEP_SETS, ATTENTION, SOFTMAX, JEDI_LINEAR, MIXER = "DeepSets", "attention", "softmax-attention", "JEDI-linear", "Mixer"
-"""What stands between the constituents: nothing, `bit_attention`, the same with a softmax (float alone), a matrix of their mean,
+"""What stands between the constituents: nothing, `bit_attention`, the same with a softmax, a matrix of their mean,
 two layers along them."""
 
-FLOAT_KINDS = (DEEP_SETS, JEDI_LINEAR, MIXER, ATTENTION, SOFTMAX)
-TERNARY_KINDS = FLOAT_KINDS[:-1]
+KINDS = (DEEP_SETS, JEDI_LINEAR, MIXER, ATTENTION, SOFTMAX)
 
 MEAN = StaticQuantizer(bits=8, signed=False, integer=2)
 """Of a mean over constituents."""
@@ -87,9 +90,7 @@ class _Bits:
         return BitActivation(StaticQuantizer(bits=BITS, signed=False, integer=2), name=name)(tensor)
 
     def attention(self, tensor: Any, *, softmax: bool) -> Any:  # noqa: ANN401
-        if softmax:
-            raise ConfigError("a ternary network with a softmax: it has no integers; expected one of float")
-        return bit_attention(tensor, UNITS, SETTINGS)
+        return bit_attention(tensor, UNITS, SOFTMAX_SETTINGS if softmax else SETTINGS)
 
 
 class _Floats:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attention_nets import ATTENTION, DEEP_SETS, TERNARY_KINDS
+from attention_nets import ATTENTION, DEEP_SETS, KINDS
 from attention_recipe import name_of
 from deep_sets import constituent_features
 from in_logic import BUDGET_TEXT, INTERVALS, Built, firmware_table, in_firmware
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
-        models = {kind: best_model(options.work, kind) for kind in TERNARY_KINDS}
+        models = {kind: best_model(options.work, kind) for kind in KINDS}
         jets = load_quark_gluon(options.test)
         with quiet_tensorflow():
             areas = {kind: area(model, jets) for kind, model in models.items()}

@@ -52,6 +52,9 @@ SQUARE = "square"
 _SOFTMAX = ("softmax", "log_softmax")
 
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
+BIT_TABLE = "BitTable"
+"""That of ``bittrigger.layers``."""
+
 STATIC = "StaticQuantizer"
 """That of ``bittrigger.layers``, which keeps to its grid at any distance."""
 
@@ -97,6 +100,7 @@ class Function:
         declared: whether it is no function of the model, but the type that was declared for an output.
         slope: below zero, if above it is the identity, below it a line through zero, and nothing else but rounding to its grid,
             if it has one.
+        tabulated: whether it is a table by its own definition.
         exact: its values between bounds, where these are known.
         cast: the type to which it assigns, if it does that and nothing else, with modes of its own.
     """
@@ -114,6 +118,7 @@ class Function:
     declared: bool = False
     cast: Cast | None = None
     slope: float | None = None
+    tabulated: bool = False
     exact: Exact | None = None
 
 
@@ -156,8 +161,8 @@ def _described(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one retur
         return _quantizer(layer, name, config)
     if module == "hgq":
         return _table(config)
-    if module == "bittrigger" and name in (STATIC, *OWN):
-        return _static_quantizer(config) if name == STATIC else _own(name)
+    if module == "bittrigger" and name in (STATIC, BIT_TABLE, *OWN):
+        return _own(name, config)
     if module == "onnx":
         return _of_onnx(name, config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
@@ -347,6 +352,17 @@ def _table(config: Spec) -> Function:
     return Function("UnaryLUT", _in_single(double), double, rational=True)
 
 
+def _bit_table(config: Spec) -> Function:
+    """A table, read at the nearest code of its operand, half to even, or the limit that is next."""
+    table, places = np.array(config["table"], dtype=np.float64), int(config["bits"]) - int(config["integer"])
+
+    def double(values: FloatArray) -> FloatArray:
+        codes = np.clip(np.rint(np.ldexp(values, places)), 0, len(table) - 1)
+        return np.asarray(table[codes.astype(np.int64)])
+
+    return Function(BIT_TABLE, _in_single(double), double, rational=True, tabulated=True)
+
+
 def _static_quantizer(config: Spec) -> Function:
     """``clip(round(x / step), lo, hi) * step`` and nothing else: a ``StaticQuantizer`` with its range and width of now."""
     bits, signed, integer = int(config["bits"]), bool(config["signed"]), int(config["integer"])
@@ -367,7 +383,12 @@ def _slope_of(name: str, config: Spec) -> float | None:
     return None
 
 
-def _own(name: str) -> Function:
+def _own(name: str, config: Spec) -> Function:
+    """A layer of ``bittrigger.layers``, or a function that Keras lacks."""
+    if name == STATIC:
+        return _static_quantizer(config)
+    if name == BIT_TABLE:
+        return _bit_table(config)
     return Function(name, *_calls(OWN[name]), GRIDS.get(name), rational=name in RATIONAL_OWN)
 
 

@@ -30,7 +30,7 @@ def call_facts(call: Call) -> Facts:
     if call.is_activation:
         return _graded(call, _function(function_spec(call.name, call.layer.activation)))
     name = _class(call.layer)
-    if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT, _BIT_ACTIVATION):
+    if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT, _BIT_ACTIVATION, _BIT_TABLE):
         raise unsupported_layer(call.name, name)
     _check_dtype(call)
     return positions.repeated(_graded(call, _layer_facts(call, name)), call)
@@ -89,6 +89,8 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
             return _function(function_spec(call.name, _adapted(call)))
         case _ if name == _BIT_ACTIVATION:
             return _bit_activation(layer)
+        case _ if name == _BIT_TABLE:
+            return _function(_table_spec(layer))
         case "ReLU" | "LeakyReLU" | "ELU" | "ThresholdedReLU":
             return _function(_layer_spec(name, layer))
         case "PReLU":
@@ -122,6 +124,7 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
 
 
 _BIT_ACTIVATION = "bittrigger.layers.activations.BitActivation"
+_BIT_TABLE = "bittrigger.layers.tables.BitTable"
 
 
 def is_whole(layer: Any) -> bool:
@@ -155,6 +158,17 @@ def static_spec(layer: Any) -> Facts | None:
         return None
     config = {"bits": static.bits, "signed": static.signed, "integer": static.integer}
     return {"module": "bittrigger", "class_name": STATIC, "config": config}
+
+
+def _table_spec(layer: Any) -> Facts:
+    """The grid on which a BitTable is read now, and what stands at each of its codes."""
+    now = layer.quantizer_now()
+    values = [float(value) for value in layer.values_now()]
+    return {
+        "module": "bittrigger",
+        "class_name": attributes.BIT_TABLE,
+        "config": {"bits": now.bits, "integer": now.integer, "table": values},
+    }
 
 
 def _class(layer: Any) -> str:

@@ -138,6 +138,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "EinsumDense": {**_WEIGHTS, **dict.fromkeys(("equation", "output_shape", "bias_axes"), _READ)},
     "QAdaptiveActivation": _ADAPTIVE,
     "BitActivation": {"quantizer": _READ},
+    "BitTable": dict.fromkeys(("function", "quantizer", "result", "factor"), _READ),
 }
 """For each class that converts its options, each with the values that are allowed; ``_READ`` for all."""
 

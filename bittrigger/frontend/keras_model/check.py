@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, HGQ_PACKAGE
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, BIT_TABLE, HGQ_PACKAGE
 from bittrigger.frontend.elementwise.own_functions import OWN
 from bittrigger.frontend.flat.calls import Call, FlatModel
 from bittrigger.frontend.flat.walk import flatten
@@ -68,6 +68,7 @@ def _check_call(call: Call) -> None:
         *ALLOWED_LAYERS,
         *AT_OUTPUT,
         BIT_ACTIVATION,
+        BIT_TABLE,
     ):
         raise unsupported_layer(call.name, call.class_name)
     check_options(call.name, call.class_name, call.config)

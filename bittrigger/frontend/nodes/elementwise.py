@@ -105,7 +105,8 @@ def _as_keras(builder: Builder, signal: Signal, *, exactly: bool) -> Signal:
             raise
         builder.account.rounds(refusal)
         return _ideally(builder, signal)
-    if isinstance(plan.nodes[-1], Lookup):
+    last = signal.steps[-1]
+    if isinstance(plan.nodes[-1], Lookup) and not (isinstance(last, Apply) and last.function.tabulated):
         _note_table(plan.nodes[-1])
     return _emitted(builder, signal, plan.nodes)
 
