@@ -33,7 +33,7 @@ FAST = SolverOptions(effort="fast")
 
 @lru_cache
 def bounded(cycles, weight=0.5, clock_mhz=360.0):
-    return within_latency(NETWORK, clock_mhz, cycles, weight, FAST)
+    return within_latency(NETWORK, Schedule(clock_mhz), cycles, weight, FAST)
 
 
 def cost(pipeline, weight=0.5):
@@ -82,10 +82,10 @@ def test_registers_weigh_what_one_says():
 
 def test_layer_after_layer_finds_the_least_latency_too(monkeypatch):
     monkeypatch.setattr(tradeoff, "MAX_COMBINATIONS", 0)
-    one_by_one = within_latency(NETWORK, 360.0, least(), 0.5, FAST)
+    one_by_one = within_latency(NETWORK, Schedule(360.0), least(), 0.5, FAST)
     assert one_by_one.latency_cycles == least()
     with pytest.raises(ConfigError, match=f"at least {least()}"):
-        within_latency(NETWORK, 360.0, least() - 1, 0.5, FAST)
+        within_latency(NETWORK, Schedule(360.0), least() - 1, 0.5, FAST)
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,21 @@ FOLDERS = ("rtl", "hls", "emulator", "synth", "wrap")
 WRITTEN = ".written.json"
 """Hashes of the files that a run wrote and that are not sealed, such as a card."""
 
-_MADE = (WRITTEN, "proof.json", "emulator/build/*", "hls/build/*", "synth/*.log", SEAL, "report.*", FIRST)
+_MADE = (
+    WRITTEN,
+    "proof.json",
+    "timing.json",
+    "emulator/build/*",
+    "hls/build/*",
+    "synth/*.log",
+    SEAL,
+    "report.*",
+    FIRST,
+)
 """What bittrigger and the build's own Makefiles leave behind without sealing it; it goes with the build."""
+
+_LATER = {SEAL, "proof.json", "timing.json"}
+"""What later commands leave in the folder of a build."""
 
 _MARK = ".bittrigger-"
 
@@ -153,8 +166,8 @@ def _first_last(*, first: bool) -> Callable[[str], tuple[bool, str]]:
 
 def _sealed_names(folder: Path) -> set[str]:
     with contextlib.suppress(ConfigError):
-        return {name.split("/", maxsplit=1)[0] for name in read_seal(folder)} | {SEAL, "proof.json"}
-    return {name.split("/", maxsplit=1)[0] for name in present(folder)} | {SEAL, "proof.json"}
+        return {name.split("/", maxsplit=1)[0] for name in read_seal(folder)} | _LATER
+    return {name.split("/", maxsplit=1)[0] for name in present(folder)} | _LATER
 
 
 def _settle(work: Path, target: Path) -> None:

@@ -160,6 +160,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
     schedule = Schedule(
         settings.clock_mhz,
         latency_cycles=latency,
+        period_margin_ns=settings.period_margin_ns,
         ii=settings.ii,
         stream=settings.port == STREAM,
         serial=serial,

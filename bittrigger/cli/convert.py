@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @design_options(
     "part",
     "clock_mhz",
+    "period_margin_ns",
     "input_precision",
     "budget",
     "effort",

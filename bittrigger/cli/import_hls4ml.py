@@ -15,7 +15,18 @@ from bittrigger.cli.shared.progress import STAGES, searching
 @click.command("import-hls4ml")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the build.")
-@design_options("part", "clock_mhz", "budget", "effort", "latency_cycles", "register_weight", "ii", "name", "logits")
+@design_options(
+    "part",
+    "clock_mhz",
+    "period_margin_ns",
+    "budget",
+    "effort",
+    "latency_cycles",
+    "register_weight",
+    "ii",
+    "name",
+    "logits",
+)
 @click.option("--top", help="Name of the top function.  [default: the only one that calls nnet]")
 @click.option(
     "--check-with-csim",

@@ -19,7 +19,16 @@ from bittrigger.cli.shared.progress import searching
     "--ranges", type=click.Path(path_type=Path), help="Range of each input: (n, 2) integers lo, hi in an .npy."
 )
 @design_options(
-    "part", "clock_mhz", "adder_inputs", "depth", "effort", "seed", "latency_cycles", "register_weight", "ii"
+    "part",
+    "clock_mhz",
+    "period_margin_ns",
+    "adder_inputs",
+    "depth",
+    "effort",
+    "seed",
+    "latency_cycles",
+    "register_weight",
+    "ii",
 )
 @click.option("--synth", is_flag=True, help="Count LUTs with Yosys too.")
 @click.option(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.shared.console import busy, json_option, terminal, write_json
+from bittrigger.cli.shared.console import busy, json_option, json_text, terminal, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bittrigger.build.folder import Build
     from bittrigger.synth.paths import Timing
 
 
@@ -26,12 +27,12 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
 
     The delays of cells and wires are those that AMD publishes for UltraScale+ with RapidWright; where cells lie is our own simple
     placement, in which slices change places until the clock is met, if it can be. It shows which stage is the tightest, and is no
-    sign-off: only Vivado's routed figures are.
+    sign-off: only Vivado's routed figures are. At the clock of the build the result is kept in it, for `report`.
     """
     from bittrigger.build.folder import load_build
     from bittrigger.errors import BittriggerError, ConfigError
-    from bittrigger.synth.sta import analyse
-    from bittrigger.synth.strict import read_strict
+    from bittrigger.report.timing_text import proposed_margin_ns
+    from bittrigger.synth.slack import netlist_hash, timing_of
     from bittrigger.synth.yosys import netlist_files
 
     build = load_build(folder)
@@ -42,18 +43,33 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
     if not files[-1].is_file():
         raise ConfigError(f"{folder / 'synth'}: no netlist; convert without --no-synth")
     with busy(f"analysing {build.graph.name}"):
-        stages = {f"u_{module.label}": module.stop for module in build.pipeline.modules}
-        timing = analyse(read_strict(files), clock, stages)
+        timing = timing_of(build.pipeline, folder / "synth", clock)
     _show(timing, terminal())
-    write_json(json_file, "timing-1", timing_json(timing))
+    facts = timing_json(timing) | {"netlist": netlist_hash(files)}
+    if clock == build.settings.clock_mhz:
+        _keep(build, facts, terminal())
+    write_json(json_file, "timing-1", facts)
     if check and timing.slack_ps < 0:
         worst = timing.paths[0]
         meets, place = math.floor(1e6 / (1e6 / clock - worst.slack_ps)), worst.module or "the top"
+        margin = proposed_margin_ns(timing.slack_ns)
         raise BittriggerError(
             f"timing at {clock:g} MHz: slack {worst.slack_ps / 1000:.3f} ns (sta) in {place}; by this estimate the netlist meets "
-            f"{meets} MHz; lower the clock to that, or convert for a faster --clock-mhz, which puts registers closer together, "
-            f"and ask for {clock:g} MHz here"
+            f"{meets} MHz; lower the clock to that, or convert with --period-margin-ns {margin:g} or more, "
+            "which puts registers closer together"
         )
+
+
+def _keep(build: Build, facts: dict[str, Any], console: Console) -> None:
+    """Leave what was found in the build, for its report; a release and a build that cannot be written go without."""
+    from bittrigger.build.package import MANIFEST as RELEASE
+    from bittrigger.report.period import TIMING
+    from bittrigger.system.files import replace_text
+    from bittrigger.system.locks import is_writable
+
+    if is_writable(build.folder) and not (build.folder / RELEASE).exists():
+        replace_text(build.folder / TIMING, json_text("timing-1", facts))
+        console.print(f"Kept in {build.folder / TIMING}; `bittrigger report` shows it.", markup=False)
 
 
 def timing_json(timing: Timing) -> dict[str, Any]:
@@ -61,13 +77,13 @@ def timing_json(timing: Timing) -> dict[str, Any]:
     return {
         "clock_mhz": timing.clock_mhz,
         "origin": "sta",
-        "slack_ns": _ns(timing.slack_ps),
+        "slack_ns": timing.slack_ns,
         "tiles": [timing.columns, timing.rows],
         "paths": [
             {
                 "module": path.module,
                 "end": path.end,
-                "slack_ns": _ns(path.slack_ps),
+                "slack_ns": math.floor(path.slack_ps) / 1000,
                 "delay_ns": _ns(path.delay_ps),
                 "cells_ns": _ns(path.logic_ps),
                 "wires_ns": _ns(path.wire_ps),

@@ -109,14 +109,18 @@ def _emulated(graph: Graph, pipeline: Pipeline) -> Pipeline:
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:
     from bittrigger.report import make_report, save_report
 
-    synthesis = None
+    synthesis, period = None, None
     if synthesize:
         with stages("synth"):
             from bittrigger.synth.yosys import synthesize as run_yosys
 
             synthesis = run_yosys(pipeline, folder / "rtl", folder / "synth")
+        with stages("timing"):
+            from bittrigger.report.period import measure_period
+
+            period = measure_period(pipeline, folder / "synth", synthesis.total.lut)
     with stages("report"):
-        report = make_report(pipeline, settings, synthesis)
+        report = replace(make_report(pipeline, settings, synthesis), period=period)
         save_report(report, folder / "report.json")
     return report
 

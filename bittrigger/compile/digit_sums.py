@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.device.timing import node_delay_ns, part_delays_ns
 from bittrigger.errors import InternalError
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Interval, Overflow
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Node, Requantize, copy_operand, intervals
@@ -73,7 +73,7 @@ def _better(
     table = _summed(layer, node, wanted)
     if table is None or copy_luts(graph, table, {}, ranges) >= luts:
         return None
-    budget_ns = usable_ns(settings.clock_mhz)
+    budget_ns = settings.usable_ns
     end = place_adders(adders, Moment(0, 0.0), budget_ns)[1].after(node_delay_ns(node, scaled), budget_ns)
     return table if place_parts(part_delays_ns(table, source), Moment(0, 0.0), budget_ns)[-1] <= end else None
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from bittrigger.compile.digit_sums import MOST_CHANNELS, MOST_STEPS, Wanted, digit_sum
-from bittrigger.device.timing import node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.device.timing import node_delay_ns, part_delays_ns
 from bittrigger.ir.fixed import IntArray, Interval, Overflow
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Node, Requantize, copy_operand, intervals
 from bittrigger.ir.nodes.digit_sum import MAX_LIMITED_BITS, NEXT_BITS, DigitSum, digit_places, limited, shorten
@@ -124,7 +124,7 @@ def _better(graph: Graph, floors: _Floors, ranges: dict[str, Intervals], setting
     luts = sum(copy_luts(graph, node, adders, ranges) for node in nodes)
     if copy_luts(graph, table, {}, ranges) >= luts:
         return None
-    budget_ns, end = usable_ns(settings.clock_mhz), Moment(0, 0.0)
+    budget_ns, end = settings.usable_ns, Moment(0, 0.0)
     for layer, node in zip(layers, (floors.floor, floors.clip), strict=True):
         end = place_adders(adders[layer.name], end, budget_ns)[1]
         end = end.after(node_delay_ns(node, copy_operand(node, ranges)), budget_ns)

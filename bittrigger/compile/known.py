@@ -94,6 +94,7 @@ def find(key: str, settings: Settings) -> Pipeline | None:
         schedule = Schedule(
             settings.clock_mhz,
             latency_cycles=latency,
+            period_margin_ns=settings.period_margin_ns,
             ii=settings.ii,
             stream=settings.port == STREAM,
             serial=serial,

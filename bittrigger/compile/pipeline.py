@@ -31,6 +31,11 @@ SERIAL_BITS = 24
 """Bits of an operand for which adders that pass digits are searched for: so many that each adder costs about the same."""
 
 
+def clocked(settings: Settings) -> Schedule:
+    """A schedule for the clock of ``settings``, an event every cycle."""
+    return Schedule(settings.clock_mhz, period_margin_ns=settings.period_margin_ns)
+
+
 def solve_layers(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
     """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix.
 
@@ -39,7 +44,7 @@ def solve_layers(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
     Raises:
         ConfigError: if a layer is too large for adders, and the interval too short for steps.
     """
-    stepwise = large_engines(graph, settings.ii, settings.clock_mhz)
+    stepwise = large_engines(graph, replace(clocked(settings), ii=settings.ii))
     layers = [node for node in graph.nodes if isinstance(node, Linear) and node.name not in stepwise]
     huge = [
         layer for layer in layers if np.count_nonzero(layer.weights) > MAX_SEARCHED and common_shift(layer) is not None
@@ -87,7 +92,7 @@ def create_pipeline(graph: Graph, settings: Settings) -> Pipeline:
     if settings.ii > 1 or settings.latency_cycles is None:
         return placed(graph, solve_layers(graph, settings), settings)
     weight = settings.register_weight
-    return within_latency(graph, settings.clock_mhz, settings.latency_cycles, weight, settings.solver)
+    return within_latency(graph, clocked(settings), settings.latency_cycles, weight, settings.solver)
 
 
 def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> Pipeline:
@@ -97,7 +102,7 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
         ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
     serial = serial_adders(graph, settings)
-    schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM, serial=serial)
+    schedule = replace(clocked(settings), ii=settings.ii, stream=settings.port == STREAM, serial=serial)
     if settings.ii > 1 and settings.latency_cycles is not None:
         return _in_time(graph, adders, schedule, settings, settings.latency_cycles)
     return _settled(graph, adders, schedule, settings, schedule.options(graph, adders))
@@ -159,6 +164,6 @@ def _in_time(
             f"latency of {latency_cycles} cycles at an event every {settings.ii} at {settings.clock_mhz:g} MHz: the network "
             f"takes at least {least}; allow more cycles, or take a slower clock"
         )
-    flat = within_latency(graph, settings.clock_mhz, latency_cycles, settings.register_weight, settings.solver)
+    flat = within_latency(graph, clocked(settings), latency_cycles, settings.register_weight, settings.solver)
     unrolled = replace(schedule, chosen=dict.fromkeys(options, UNROLLED), latency_cycles=flat.latency_cycles)
     return unrolled.apply(graph, {module.node.name: module.adders for module in flat.modules if module.adders})

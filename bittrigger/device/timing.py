@@ -100,11 +100,14 @@ def part_delays_ns(
     return scaling_delays_ns(node, source, model)
 
 
-def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:
+def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS, margin_ns: float = 0.0) -> float:
     """Time for logic between two registers at ``clock_mhz``.
 
+    Args:
+        margin_ns: what of each period is kept free.
+
     Raises:
-        ConfigError: if the clock is not positive, or a requantiser does not fit its period.
+        ConfigError: if the clock is not positive, the margin is negative, or a requantiser does not fit what is left of a period.
     """
     if not 0 < clock_mhz < math.inf:
         raise ConfigError(f"clock {clock_mhz:g} MHz; must be positive")
@@ -116,4 +119,9 @@ def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:
             f"clock {clock_mhz:g} MHz: a requantiser takes about {slowest:.2f} ns and does not fit the period; "
             f"allowed are clocks up to {fastest:.0f} MHz"
         )
-    return budget
+    if not 0 <= margin_ns <= budget - slowest:
+        raise ConfigError(
+            f"period margin of {margin_ns:g} ns at {clock_mhz:g} MHz: a requantiser takes about {slowest:.2f} ns of the rest; "
+            f"allowed are 0 to {math.floor(100 * (budget - slowest)) / 100:g} ns; keep less free, or take a slower clock"
+        )
+    return budget - margin_ns

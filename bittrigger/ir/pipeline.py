@@ -216,6 +216,7 @@ class Pipeline:
         forms: those of each layer that were considered, by name; none where an event may come every clock.
         serial: adder graphs of the signs of the layers that were considered digit by digit, by name.
         chosen: the names of the forms of layers of which the cheapest ones would come too late.
+        period_margin_ns: what of each clock period was kept free when the operations were placed.
     """
 
     graph: Graph
@@ -229,6 +230,7 @@ class Pipeline:
     forms: Mapping[str, tuple[Form, ...]] = field(default_factory=dict)
     serial: Mapping[str, AdderGraph] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
+    period_margin_ns: float = 0.0
 
     @property
     def emulation(self) -> Pipeline:

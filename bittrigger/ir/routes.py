@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph
+from bittrigger.ir.graph import Graph, Linear
 from bittrigger.ir.nodes.wire import ZERO, Wire
 
 
@@ -59,3 +59,17 @@ def read_by(graph: Graph, names: Sequence[str]) -> tuple[str, ...]:
     if not any(isinstance(graph[name], Wire) for name in names):
         return tuple(dict.fromkeys(names))
     return route(graph, names).nodes
+
+
+def split_layers(graph: Graph) -> dict[str, str]:
+    """For each layer that was built for some copies of another one alone, the name of that one, by which people know it.
+
+    ``passes/own_types`` joins such layers in a wire that bears the name.
+    """
+    return {
+        name: node.name
+        for node in graph.nodes
+        if isinstance(node, Wire)
+        for name in node.inputs
+        if isinstance(graph[name], Linear) and name.startswith(f"{node.name}_of")
+    }

@@ -18,6 +18,7 @@ from bittrigger.ir.forms.engine import busy_percent
 from bittrigger.ir.forms.serial import adders_in, passing_percent
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.routes import split_layers
 from bittrigger.report.grade import grade_of
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization
@@ -51,7 +52,11 @@ def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | N
         synthesis: what Yosys made of it; None leaves its figures missing.
     """
     costs, total = estimate(pipeline)
-    layers = tuple(_layer(module, costs[module.name], synthesis, pipeline) for module in pipeline.modules)
+    parts = split_layers(pipeline.graph)
+    layers = tuple(
+        replace(_layer(module, costs[module.name], synthesis, pipeline), part_of=parts.get(module.node.name))
+        for module in pipeline.modules
+    )
     missing = [
         Missing("LUT, FF, CARRY8 and timing slack after placement and routing", VIVADO_COMMAND),
         Missing("figures of high-level synthesis", VITIS_COMMAND),

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.ir.fixed import FloatArray, hull
+from bittrigger.ir.fixed import FloatArray, IntArray, hull
 from bittrigger.ir.graph import Graph, Linear, evaluate
 from bittrigger.ir.nodes.held import Weigh
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import decode_outputs, encode_events, output_fields
+from bittrigger.ir.routes import split_layers
 from bittrigger.report.model import Figure, Report
 
 
@@ -169,28 +170,47 @@ def _ports(side: Side) -> dict[str, str]:
 
 
 def _layers(side: Side) -> dict[str, str]:
-    found = {}
+    """What each layer is; one that was built in parts, for the types of its copies, part by part."""
+    parts, found = split_layers(side.graph), dict[str, list[str]]()
     for module in side.pipeline.modules:
-        whole = hull(module.result)
+        whole, name = hull(module.result), module.node.name
         shape = f"{len(module.source)} x {len(module.result)}"
-        found[module.node.name] = f"{module.kind}, {shape}, {whole.lo}..{whole.hi}, {module.cycles} cycles"
+        said = f"{module.kind}, {shape}, {whole.lo}..{whole.hi}, {module.cycles} cycles"
+        copies = f"{module.node.copies} of {said}" if name in parts else said
+        found.setdefault(parts.get(name, name), []).append(copies)
+    return {name: "; ".join(said) for name, said in found.items()}
+
+
+def _matrices(graph: Graph) -> dict[str, Linear | Weigh]:
+    """The layers with weights by the names that people know; of one that was built in parts the first, which has them all."""
+    parts, found = split_layers(graph), dict[str, Linear | Weigh]()
+    for node in graph.nodes:
+        if isinstance(node, Linear | Weigh):
+            found.setdefault(parts.get(node.name, node.name), node)
     return found
 
 
 def _weights(a: Graph, b: Graph) -> tuple[WeightChange, ...]:
-    kinds = Linear | Weigh
-    others = {node.name: node for node in b.nodes if isinstance(node, kinds)}
+    others, built_in_parts = _matrices(b), {*split_layers(a).values(), *split_layers(b).values()}
     found = []
-    for node in a.nodes:
-        other = others.get(node.name)
-        if not isinstance(node, kinds) or other is None or node.weights.shape != other.weights.shape:
+    for name, node in _matrices(a).items():
+        other = others.get(name)
+        if other is None or node.weights.shape != other.weights.shape:
             continue
         old, new = node.weights, other.weights
+        if name in built_in_parts:
+            old, new = _without_steps(old), _without_steps(new)
         changed, biases = int((old != new).sum()), int((node.bias != other.bias).sum())
         if changed or biases:
             signs, zeros = int((old * np.sign(new) < 0).sum()), int(((old == 0) != (new == 0)).sum())
-            found.append(WeightChange(node.name, old.size, changed, signs, zeros, biases))
+            found.append(WeightChange(name, old.size, changed, signs, zeros, biases))
     return tuple(found)
+
+
+def _without_steps(weights: IntArray) -> IntArray:
+    """``weights`` with each row as odd as can be: a part of a layer has the steps of its operands in its rows."""
+    common = np.gcd.reduce(weights, axis=1)
+    return weights // np.maximum(common & -common, 1)[:, None]
 
 
 def _figures(a: Report, b: Report) -> tuple[FigureChange, ...]:
@@ -204,6 +224,8 @@ def _figures(a: Report, b: Report) -> tuple[FigureChange, ...]:
     add("latency (cycles)", a.totals.latency_cycles, b.totals.latency_cycles)
     add("latency (ns)", a.totals.latency_ns, b.totals.latency_ns)
     add("initiation interval (cycles)", a.totals.ii_cycles, b.totals.ii_cycles)
+    if a.period and b.period:
+        add("slack of the period (ns)", a.period.slack_ns, b.period.slack_ns)
     for source in ("route", "synth", "estimate"):
         first, second = getattr(a.totals, source), getattr(b.totals, source)
         for name in ("lut", "ff", "carry8", "dsp", "bram36", "logic_levels"):
@@ -231,6 +253,12 @@ def _outputs(a: Graph, b: Graph, events: FloatArray, thresholds: Sequence[float]
     )
 
 
+def _misses(side: Side) -> bool:
+    """Whether our own placement misses the clock period, and nothing has been routed."""
+    slack = side.report.period.slack_ns.value if side.report.period else None
+    return slack is not None and slack < 0 and side.report.totals.wns_ns.value is None
+
+
 def _review(
     a: Side,
     b: Side,
@@ -251,6 +279,9 @@ def _review(
         found.append(
             f"the clock goes from {a.pipeline.clock_mhz:g} to {b.pipeline.clock_mhz:g} MHz: clocking, constraints, timing"
         )
+    missed = next((side for side in (b, a) if _misses(side)), None)
+    if missed is not None:
+        found.append(f"{missed.label} misses the period of its clock (sta): timing, --period-margin-ns")
     structure = [change.what for change in layers if change.a is None or change.b is None]
     if structure:
         found.append(f"layers come or go ({', '.join(structure)}): the network itself")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from bittrigger.device.timing import node_delay_ns, usable_ns
 from bittrigger.ir.forms.table import in_parts
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.report.model import Layer, Report
+from bittrigger.report.model import Figure, Layer, Report
 
 LARGE_SHARE = 0.25
 """A layer with this part of all LUTs is worth a word."""
@@ -44,9 +46,10 @@ def hints(report: Report) -> tuple[str, ...]:
     synthesised = report.totals.synth.lut.value is not None
     used = report.totals.synth if synthesised else report.totals.estimate
     total = used.lut.value or 0
-    wide = {layer.name for layer, after in pairwise(report.layers) if _is_scale(layer) and after.kind in _ADDING}
+    layers = _whole(report.layers)
+    wide = {layer.name for layer, after in pairwise(layers) if _is_scale(layer) and after.kind in _ADDING}
     large = []
-    for layer in report.layers:
+    for layer in layers:
         count = _luts(layer, synthesised=synthesised)
         if total and (
             count >= LARGE_SHARE * total or (layer.name in wide and count >= max(WIDE_SHARE * total, WIDE_LUTS))
@@ -56,9 +59,38 @@ def hints(report: Report) -> tuple[str, ...]:
     for layer in sorted(large, key=lambda layer: -_luts(layer, synthesised=synthesised)):
         count = _luts(layer, synthesised=synthesised)
         remedy = _float_remedy(layer, report) or (_wide_remedy(layer) if layer.name in wide else _remedy(layer))
-        said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
+        parts = sum(one.part_of == layer.name for one in report.layers)
+        name = f"{layer.name}, built as {parts} layers since its copies read other types," if parts else layer.name
+        said = f"{name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
         found.append(f"{said}: {remedy}" if remedy else said)
     return tuple(found)
+
+
+def _whole(layers: Sequence[Layer]) -> list[Layer]:
+    """``layers`` with those that are parts of one as that one, at the place of the first; of its resources the LUTs are right."""
+    found: dict[str, Layer] = {}
+    for layer in layers:
+        name = layer.part_of or layer.name
+        before = found.get(name)
+        found[name] = replace(layer, name=name) if before is None else _joined(before, layer)
+    return list(found.values())
+
+
+def _joined(one: Layer, other: Layer) -> Layer:
+    sums = {
+        name: getattr(one, name) + getattr(other, name)
+        for name in ("copies", "instances", "zeros", "non_zeros", "adders")
+    }
+    return replace(
+        one,
+        **sums,
+        estimate=replace(one.estimate, lut=_sum(one.estimate.lut, other.estimate.lut)),
+        synth=replace(one.synth, lut=_sum(one.synth.lut, other.synth.lut)),
+    )
+
+
+def _sum(one: Figure, other: Figure) -> Figure:
+    return one if one.value is None or other.value is None else replace(one, value=one.value + other.value)
 
 
 def _too_large(luts: float, report: Report) -> tuple[str, ...]:
@@ -76,7 +108,7 @@ def _too_large(luts: float, report: Report) -> tuple[str, ...]:
 
 def late(pipeline: Pipeline) -> tuple[str, ...]:
     """One sentence for each requantiser or table that stands in one stage and, by the delay model, takes longer than that."""
-    usable = usable_ns(pipeline.clock_mhz)
+    usable = usable_ns(pipeline.clock_mhz, margin_ns=pipeline.period_margin_ns)
     found = []
     for module in pipeline.modules:
         if isinstance(module.node, Requantize | Lookup) and not in_parts(module.node, module.source):

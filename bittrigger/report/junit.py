@@ -51,9 +51,7 @@ def verdict_cases(judged: Verdict) -> list[Case]:
     cases = []
     for criterion in judged.criteria:
         name = f"budget {judged.budget.name}: {criterion.name}"
-        figure = "missing" if criterion.figure.value is None else f"{criterion.figure.value:g} {criterion.unit}"
-        limit = "not known" if criterion.limit is None else f"{criterion.limit:g} {criterion.unit}"
-        said = f"{figure} ({criterion.figure.origin.value}), limit {limit}"
+        said = f"{criterion.said}: {criterion.facts}" if criterion.warns else criterion.facts
         match criterion.outcome:
             case Outcome.PASS:
                 cases.append(Case(name, "passed"))

@@ -21,6 +21,8 @@ class Origin(enum.Enum):
     """High-level synthesis."""
     SYNTH = "synth"
     """Logic synthesis."""
+    STA = "sta"
+    """Static timing over a placement of ours; nothing is routed."""
     ROUTE = "route"
     """Placement and routing."""
 
@@ -85,6 +87,7 @@ class Layer:
         latency_cycles: registers between operand and results.
         forms: those that were considered, the one that it took first; none where an event may come every clock. Figures of
             origin estimate.
+        part_of: the layer of the model of which this one is some copies, built for their own types; None where it is all.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Layer:
     estimate: Resources
     synth: Resources
     forms: tuple[Form, ...] = ()
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,37 @@ class Totals:
     synth: Resources
     route: Resources
     wns_ns: Figure
+
+
+class Standing(enum.Enum):
+    """How a slack is known, or why it is not."""
+
+    MEASURED = "measured"
+    """By the run that wrote it."""
+    SAID = "said"
+    """The build says so, and no run of this user's."""
+    LARGE = "large"
+    """Not measured: it takes longer than a conversion ought to."""
+    CELLS = "cells"
+    """Not measured: the netlist holds cells of which no delay is known."""
+    STALE = "stale"
+    """Not measured: what is kept is of another netlist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whether our own static timing meets the clock period.
+
+    Attributes:
+        slack_ns: of the slowest path, of origin sta; the period is missed where it is negative. None: not measured.
+        module: the instance in which that path ends; empty for the top.
+        netlist: SHA-256 of the netlist.
+    """
+
+    slack_ns: Figure
+    module: str
+    netlist: str
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +208,7 @@ class Report:
         part: FPGA, as the user named it.
         budget: the Level-1 budget that it is judged by, or None.
         own_part: what is known of a part that the catalogue does not hold.
+        period: whether the clock period is met without routing; None where there is no netlist, or the report is from before.
     """
 
     design: str
@@ -184,6 +220,7 @@ class Report:
     totals: Totals
     missing: tuple[Missing, ...]
     own_part: Part | None = None
+    period: Period | None = None
 
     @property
     def device(self) -> Part:
@@ -210,10 +247,5 @@ class Report:
         judged = verdict(self, find_budget(self.budget))
         if judged.outcome is Outcome.PASS:
             return
-        reasons = [c for c in judged.criteria if c.outcome is not Outcome.PASS]
-        said = "; ".join(
-            f"{c.name} {c.outcome.value}: {'missing' if c.figure.value is None else f'{c.figure.value:g} {c.unit}'} "
-            f"({c.figure.origin.value}), limit {'not known' if c.limit is None else f'{c.limit:g} {c.unit}'}"
-            for c in reasons
-        )
+        said = "; ".join(f"{c.name} {c.said}: {c.facts}" for c in judged.criteria if c.outcome is not Outcome.PASS)
         raise BittriggerError(f"design {self.design!r}, budget {self.budget}: {judged.outcome.value}; {said}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
+from bittrigger.device.budgets import find_budget
 from bittrigger.device.feed_cost import BLOCK_LUTS
 from bittrigger.device.parts import Part
 from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.model import Figure, Layer, Report, Resources
-from bittrigger.report.verdict import Criterion, Outcome, Verdict, verdict
+from bittrigger.report.timing_text import latency_text, number, outcome_text
+from bittrigger.report.verdict import Criterion, Verdict, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,13 +46,6 @@ _FORM_HEAD = ("layer", "form", "LUT", "FF", "cycles", "taken", "why")
 _VERDICT_HEAD = ("criterion", "figure", "origin", "limit", "of limit", "outcome")
 
 Rows = list[tuple[str, ...]]
-
-
-def number(value: float | None) -> str:
-    """``value`` with thousands separated; a missing one is a dash."""
-    if value is None:
-        return _ABSENT
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _percent(value: float | None, whole: float | None) -> str:
@@ -152,32 +146,6 @@ def _total_rows(report: Report) -> Rows:
     return rows
 
 
-def counted(value: float | None, what: str) -> str:
-    """``value`` with its noun, which is a singular for 1 and a plural else: ``1 cycle``, ``1.333 bunch crossings``."""
-    return f"{number(value)} {what if value == 1 else f'{what}s'}"
-
-
-def latency_text(report: Report) -> list[str]:
-    """Latency, initiation interval and timing, a sentence each."""
-    totals = report.totals
-    origin = totals.latency_cycles.origin.value
-    lines = [
-        f"latency {counted(totals.latency_cycles.value, 'cycle')} = {number(totals.latency_ns.value)} ns = "
-        f"{counted(totals.latency_bx.value, 'bunch crossing')} of {BUNCH_CROSSING_NS:g} ns, at {report.clock_mhz:g} MHz "
-        f"({origin})",
-        f"initiation interval {counted(totals.ii_cycles.value, 'cycle')} = {number(totals.ii_ns.value)} ns ({origin})",
-    ]
-    slack = totals.wns_ns
-    if slack.value is None:
-        lines.append(
-            f"timing at {report.clock_mhz:g} MHz is not known: nothing has been routed (`bittrigger timing` estimates it)"
-        )
-    else:
-        met = "met" if slack.value >= 0 else "NOT met"
-        lines.append(f"timing at {report.clock_mhz:g} MHz {met}: slack {number(slack.value)} ns ({slack.origin.value})")
-    return lines
-
-
 def _limit(criterion: Criterion, value: float | None) -> str:
     return _ABSENT if value is None else f"{number(value)} {criterion.unit}"
 
@@ -190,7 +158,7 @@ def _verdict_rows(judged: Verdict) -> Rows:
             f"{criterion.figure.origin.value}, {_tool(criterion.figure)}",
             _limit(criterion, criterion.limit),
             _percent(criterion.figure.value, criterion.limit),
-            criterion.outcome.value,
+            criterion.said,
         )
         for criterion in judged.criteria
     ]
@@ -200,16 +168,16 @@ def _judged(report: Report) -> Verdict | None:
     return verdict(report, find_budget(report.budget)) if report.budget else None
 
 
-def outcome_text(judged: Verdict, report: Report) -> str:
-    """The verdict, and what it rests on."""
-    if judged.outcome is Outcome.PASS and report.totals.wns_ns.value is None:
-        return f"pass, provided that {report.clock_mhz:g} MHz is met"
-    return judged.outcome.value
-
-
 def margin_text(judged: Verdict) -> str | None:
-    """How far the criterion that is nearest to its limit is from it; None where nothing can be said."""
-    nearest = max((c for c in judged.criteria if c.fraction is not None), key=lambda c: c.fraction or 0.0, default=None)
+    """How far the criterion that is nearest to its limit is from it; None where nothing can be said.
+
+    The period is none of them: placing stops where it is met.
+    """
+    nearest = max(
+        (c for c in judged.criteria if c.fraction is not None and not c.warns),
+        key=lambda c: c.fraction or 0.0,
+        default=None,
+    )
     if nearest is None or nearest.fraction is None:
         return None
     if nearest.fraction > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import types
 from collections.abc import Callable
@@ -12,13 +13,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 from bittrigger.device.part_file import part_of
 from bittrigger.device.parts import Part
 from bittrigger.errors import ConfigError, ReportError
-from bittrigger.report.model import Origin, Report
+from bittrigger.report.model import Period, Report
 
 SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 
-_LEFT_OUT = {"own_part", "forms"}
+_LEFT_OUT = {"own_part", "forms", "part_of", "period"}
 """Fields that are not written where they are None, or nothing is in them."""
 
 
@@ -65,7 +66,7 @@ def load_report(path: Path) -> Report:
 
 
 def _encode(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, Origin):
+    if isinstance(value, enum.Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         said = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -83,10 +84,12 @@ def _decode(kind: Any, data: Any) -> Any:  # noqa: ANN401 - JSON
             raise ValueError(f"keys {sorted(set(data) ^ set(hints))} are too many or too few")
         make: Callable[..., Any] = kind  # type: ignore[assignment]  # a dataclass is called with its fields
         return make(**{name: _decode(hint, data[name]) for name, hint in hints.items() if name in data})
-    if kind is Origin:
-        return Origin(data)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(data)
     if kind == Part | None:
         return None if data is None else part_of(data)
+    if kind == Period | None:
+        return None if data is None else _decode(Period, data)
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if (isinstance(data, bool) and kind is not bool) or not isinstance(
         data, (*allowed, int) if float in allowed else allowed

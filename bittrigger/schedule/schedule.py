@@ -39,6 +39,7 @@ class Schedule:
 
     Attributes:
         latency_cycles: registers on every path; None takes as few as the clock allows.
+        period_margin_ns: what of each clock period is kept free, for wires that are longer than the delay model takes them to be.
         fewest_registers: whether registers are placed where they are fewest; if not, or where layers are folded, everything comes
             as soon as can be.
         ii: cycles from one event to the next at least; layers that repeat are folded where that saves LUTs.
@@ -50,6 +51,7 @@ class Schedule:
     clock_mhz: float
     model: DelayModel = DEFAULT_DELAYS
     latency_cycles: int | None = None
+    period_margin_ns: float = 0.0
     fewest_registers: bool = True
     ii: int = 1
     stream: bool = False
@@ -70,7 +72,7 @@ class Schedule:
             ConfigError: if the clock is too fast for a single operation, the latency less than the network takes, or no
                 input comes position by position that should.
         """
-        budget_ns = usable_ns(self.clock_mhz, self.model)
+        budget_ns = self.budget_ns
         asked = self.asked(graph, adders, options)
         planned, folded, arrival = asked.planned, asked.folded, asked.arrival
         columns = {name: plan.n_out for name, plan in planned.items()}
@@ -111,12 +113,13 @@ class Schedule:
             forms={} if self.ii == 1 else considered(asked),
             serial=self.serial,
             chosen=self.chosen,
+            period_margin_ns=self.period_margin_ns,
         )
 
     def least_latency(self, asked: Asked) -> int:
         """The cycles that a network takes at least, each layer in the form that is asked for."""
         again = self.asked(asked.graph, asked.adders, asked.options)
-        return self._soonest(again, usable_ns(self.clock_mhz, self.model))[1]
+        return self._soonest(again, self.budget_ns)[1]
 
     def asked(
         self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
@@ -145,10 +148,18 @@ class Schedule:
         return {**plans(options, self.chosen), **held}
 
     @property
+    def budget_ns(self) -> float:
+        """Time for logic between two registers.
+
+        Raises:
+            ConfigError: if the clock is too fast for a single operation, or the margin too large.
+        """
+        return usable_ns(self.clock_mhz, self.model, self.period_margin_ns)
+
+    @property
     def spare(self) -> Spare:
         """What the interval leaves for layers to be multiplied in time."""
-        budget_ns = usable_ns(self.clock_mhz, self.model)
-        return Spare(self.ii, most_terms(budget_ns, self.model), budget_ns, self.model)
+        return Spare(self.ii, most_terms(self.budget_ns, self.model), self.budget_ns, self.model)
 
     def _choosing_ns(self, fold: Fold, copies: int) -> float:
         """Time that a queue takes to choose an operand; in a window each is where it always is."""
@@ -219,9 +230,8 @@ def most_terms(budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> int:
     return max(int((budget_ns - model.logic_ns) / model.adder_ns), 1)
 
 
-def large_engines(graph: Graph, ii: int, clock_mhz: float) -> set[str]:
-    """The layers that are multiplied step by step because they are too large for a search for adders."""
-    schedule = Schedule(clock_mhz, ii=ii)
+def large_engines(graph: Graph, schedule: Schedule) -> set[str]:
+    """The layers that ``schedule`` has multiplied step by step because they are too large for a search for adders."""
     planned = schedule.planned(graph, {}, schedule.options(graph, {}))
     layers = (node for node in graph.nodes if isinstance(node, Linear) and node.name in planned)
     return {layer.name for layer in layers if may_go_without_adders(layer)}

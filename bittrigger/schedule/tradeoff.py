@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bittrigger.device.cost_model import estimate
-from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns, usable_ns
+from bittrigger.device.timing import adder_delay_ns, held_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph, depth
 from bittrigger.ir.forms.table import in_parts
@@ -41,17 +41,18 @@ Choice = tuple[int, ...]
 
 
 def within_latency(
-    graph: Graph, clock_mhz: float, latency_cycles: int, register_weight: float, options: SolverOptions
+    graph: Graph, schedule: Schedule, latency_cycles: int, register_weight: float, options: SolverOptions
 ) -> Pipeline:
     """The pipeline with the least ``LUT + register_weight * FF`` that was found among those within ``latency_cycles``.
 
     Args:
+        schedule: the clock, and what of its period is kept free.
         options: of the solver; with a ``depth``, this is the only one that is tried.
 
     Raises:
         ConfigError: if the latency is less than any that was found, with the least in the message.
     """
-    search = _Search(graph, usable_ns(clock_mhz), _candidates(graph, options))
+    search = _Search(graph, schedule.budget_ns, _candidates(graph, options))
     kept: dict[int, list[tuple[int, Choice]]] = {}
     least = MAX_CYCLES
     for choice in search.choices(latency_cycles):
@@ -61,14 +62,14 @@ def within_latency(
             kept[latency] = sorted([*kept.get(latency, []), (search.luts(choice), choice)])[:PLACED]
     if not kept:
         raise ConfigError(
-            f"latency of {latency_cycles} cycles at {clock_mhz:g} MHz: the network takes at least {least}; "
+            f"latency of {latency_cycles} cycles at {schedule.clock_mhz:g} MHz: the network takes at least {least}; "
             "allow more cycles, or take a slower clock"
         )
     best: tuple[float, Pipeline] | None = None
     for latency, choices in sorted(kept.items()):
         for _, choice in choices:
             for cycles in range(latency, min(latency + 1, latency_cycles) + 1):
-                pipeline = Schedule(clock_mhz, latency_cycles=cycles).apply(graph, search.adders(choice))
+                pipeline = replace(schedule, latency_cycles=cycles).apply(graph, search.adders(choice))
                 total = estimate(pipeline)[1]
                 cost = total.lut + register_weight * total.ff
                 if best is None or cost < best[0]:

@@ -48,6 +48,8 @@ class Settings:
     Attributes:
         part: FPGA, as Vivado spells it.
         clock_mhz: clock of the design; the pipeline is placed for it.
+        period_margin_ns: what of each clock period is kept free of logic when registers are placed, for wires that are longer
+            than they are taken to be; more of it is more registers, and a longer latency.
         budget: name of the Level-1 budget of the verdict, or None.
         effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
         latency_cycles: the most registers on a path; None allows what the smallest adder graphs take, or the cheapest forms.
@@ -89,6 +91,7 @@ class Settings:
 
     part: str = DEFAULT_PART
     clock_mhz: float = DEFAULT_CLOCK_MHZ
+    period_margin_ns: float = 0.0
     budget: str | None = None
     effort: str = "default"
     latency_cycles: int | None = None
@@ -152,6 +155,17 @@ class Settings:
         from bittrigger.device.parts import find_part
 
         return self.own_part or find_part(self.part)
+
+    @property
+    def usable_ns(self) -> float:
+        """Nanoseconds for logic between two registers.
+
+        Raises:
+            ConfigError: if the clock or the margin leaves too few.
+        """
+        from bittrigger.device.timing import usable_ns
+
+        return usable_ns(self.clock_mhz, margin_ns=self.period_margin_ns)
 
     @property
     def solver(self) -> SolverOptions:

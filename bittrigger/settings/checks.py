@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, tuple[type, ...]] = {
     "part": (str,),
     "clock_mhz": (int, float),
+    "period_margin_ns": (int, float),
     "budget": (str, type(None)),
     "effort": (str,),
     "latency_cycles": (int, type(None)),
@@ -63,7 +64,6 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigError: if a value is unknown, out of range or of a wrong type.
     """
-    from bittrigger.device.timing import usable_ns
     from bittrigger.ir.fixed import parse_fixed
 
     _take_own_part(settings)
@@ -71,8 +71,7 @@ def check(settings: Settings) -> None:
     _check_tradeoff(settings.latency_cycles, settings.register_weight)
     _check_interval(settings.ii)
     _check_port(settings.port, settings.ii)
-    usable_ns(settings.clock_mhz)
-    _ = settings.solver  # its options check themselves
+    _ = settings.usable_ns, settings.solver  # clock, margin and options check themselves
     if settings.hdl not in HDLS:
         raise ConfigError(f"hdl {excerpt(settings.hdl)} is unknown; allowed are {', '.join(HDLS)}")
     if settings.budget is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -77,3 +78,8 @@ class Timing:
     def slack_ps(self) -> float:
         """Of the slowest path."""
         return self.paths[0].slack_ps
+
+    @property
+    def slack_ns(self) -> float:
+        """The same in nanoseconds, rounded down to a picosecond, so that what is missed by less is not met."""
+        return math.floor(self.slack_ps) / 1000

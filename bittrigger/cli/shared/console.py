@@ -205,10 +205,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path | None, name: str, data: dict[str, Any]) -> None:
     """Write ``data`` under the name and the version of its schema, ``schemas/<name>.json``; nothing where ``path`` is None."""
     if path is not None:
-        from bittrigger import __version__
+        write_text(path, json_text(name, data))
 
-        head = {"schema": f"bittrigger/{name}", "tool": "bittrigger", "version": __version__}
-        write_text(path, json.dumps(head | data | head, indent=2, allow_nan=False) + "\n")
+
+def json_text(name: str, data: dict[str, Any]) -> str:
+    """``data`` as JSON, under the name and the version of its schema."""
+    from bittrigger import __version__
+
+    head = {"schema": f"bittrigger/{name}", "tool": "bittrigger", "version": __version__}
+    return json.dumps(head | data | head, indent=2, allow_nan=False) + "\n"
 
 
 def write_junit(path: Path | None, design: str, cases: Sequence[Case]) -> None:

@@ -20,6 +20,7 @@ _DEFAULTS = {item.name: item.default for item in fields(Settings)} | {"clock_mhz
 _HELP: dict[str, tuple[Any, str, str]] = {
     "part": (str, "FPGA: a name of `bittrigger parts`, or a file.", ""),
     "clock_mhz": (float, "Clock.", "the budget's, else 360"),
+    "period_margin_ns": (float, "Nanoseconds of each clock period to keep free of logic, where timing misses it.", ""),
     "budget": (str, "Level-1 budget to judge by: a name of `bittrigger budgets`, or a file.", ""),
     "effort": (str, "Search for small adder graphs: fast, default, max.", ""),
     "latency_cycles": (int, "Most clock cycles from input to output.", "no bound"),

@@ -17,6 +17,7 @@ STAGES = {
     "solve": "finding adder graphs",
     "emit": "writing C++ and SystemVerilog",
     "synth": "synthesising with Yosys",
+    "timing": "estimating whether it meets the clock",
     "report": "writing the report",
 }
 """What each stage of a conversion does."""

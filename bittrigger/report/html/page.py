@@ -161,6 +161,8 @@ def _tiles(report: Report) -> list[Tile]:
         tiles.append(Tile(number(used.logic_levels.value), "logic levels", origin))
     if totals.wns_ns.value is not None:
         tiles.append(Tile(f"{totals.wns_ns.value:+.3f} ns", "worst slack", f"route, {totals.wns_ns.tool}"))
+    elif report.period is not None and report.period.slack_ns.value is not None:
+        tiles.append(Tile(f"{report.period.slack_ns.value:+.3f} ns", "slack of the period", "sta, our own placement"))
     return tiles
 
 

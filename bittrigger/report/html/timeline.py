@@ -133,7 +133,7 @@ def stage_times(pipeline: Pipeline) -> tuple[StageTime, ...]:
             ready[node.name] = [_Ready(0) if k == ZERO else source[k] for k in node.indices.tolist()]
         else:
             ready[node.name] = _module_ready(modules[node.name], source, worst)
-    budget = usable_ns(pipeline.clock_mhz)
+    budget = usable_ns(pipeline.clock_mhz, margin_ns=pipeline.period_margin_ns)
     planned = {
         stage
         for module in pipeline.modules
@@ -192,7 +192,7 @@ def _delay_ns(module: Module) -> float:
 
 def draw_stage_times(pipeline: Pipeline) -> Markup:
     """A bar for each stage: time spent of the time that the clock leaves, adder levels, and slack."""
-    times, budget = stage_times(pipeline), usable_ns(pipeline.clock_mhz)
+    times, budget = stage_times(pipeline), usable_ns(pipeline.clock_mhz, margin_ns=pipeline.period_margin_ns)
     scale, row = 560.0 / max([budget, *(item.spent_ns for item in times)]), 22.0
     parts = [text("cycle", 6, 14, "soft"), text("adder levels", 56, 14, "soft"), text("slack (ns)", 760, 14, "soft")]
     for item in times:
