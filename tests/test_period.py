@@ -140,6 +140,7 @@ def test_a_slack_that_was_made_up_is_not_taken_for_measured(build):
     "change",
     [
         {"slack_ns": float("nan")},
+        {"slack_ns": 10**400},
         {"slack_ns": True},
         {"slack_ns": "0.1"},
         {"origin": "route"},

@@ -25,7 +25,9 @@ from bittrigger.report import (
     save_report,
 )
 from bittrigger.report.create import with_vendor
-from bittrigger.report.render import counted, foreign_part_text, latency_text
+from bittrigger.report.numbers import counted
+from bittrigger.report.render import foreign_part_text
+from bittrigger.report.timing_text import latency_text
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis

@@ -176,7 +176,10 @@ def test_the_verb_judges_and_writes(built, tmp_path, root):
     assert data["slack_ns"] == min(path["slack_ns"] for path in data["paths"])
     bad = CliRunner().invoke(cli, ["timing", str(built.folder), "--clock-mhz", "900", "--check"])
     assert bad.exit_code == 1
-    assert re.search(r"the netlist meets \d+ MHz; lower the clock to that, or convert for a faster", str(bad.exception))
+    assert re.search(
+        r"the netlist meets \d+ MHz; lower the clock to that, or convert for 900 MHz with --period-margin-ns 0",
+        str(bad.exception),
+    )
 
 
 def test_a_build_without_a_netlist_is_refused(tmp_path):

@@ -13,6 +13,7 @@
     DIR/vhdl/             the same in VHDL-2008, if it was asked for
     DIR/synth/            Yosys run and the Vivado script
     DIR/report.json       resources, latency, verdict
+    DIR/timing.json       what `bittrigger timing` found last; see `bittrigger.report.period`
     DIR/sim/              recorded mismatches; may be deleted
 """
 

@@ -109,7 +109,8 @@ def show(found: Difference, console: Console) -> None:
     """Print what differs, and what has to be looked at again."""
     from rich.markup import escape
 
-    from bittrigger.report.render import fitting_table, number
+    from bittrigger.report.numbers import number
+    from bittrigger.report.render import fitting_table
 
     def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         if rows:

@@ -168,7 +168,8 @@ def row(model: Path, output: Path, trial: Trial, number: int, trials: Sequence[T
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print the points by rising latency; those that were refused come last, with their reason."""
-    from bittrigger.report.render import fitting_table, number
+    from bittrigger.report.numbers import number
+    from bittrigger.report.render import fitting_table
 
     console = terminal()
     head = ("point", "LUT", "FF", "cycles", "ns", "origin", "front")

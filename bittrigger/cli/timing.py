@@ -55,8 +55,8 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
         margin = proposed_margin_ns(timing.slack_ns)
         raise BittriggerError(
             f"timing at {clock:g} MHz: slack {worst.slack_ps / 1000:.3f} ns (sta) in {place}; by this estimate the netlist meets "
-            f"{meets} MHz; lower the clock to that, or convert with --period-margin-ns {margin:g} or more, "
-            "which puts registers closer together"
+            f"{meets} MHz; lower the clock to that, or convert for {clock:g} MHz with --period-margin-ns {margin:g} or "
+            "more, which puts registers closer together"
         )
 
 

@@ -191,14 +191,14 @@ def _matrices(graph: Graph) -> dict[str, Linear | Weigh]:
 
 
 def _weights(a: Graph, b: Graph) -> tuple[WeightChange, ...]:
-    others, built_in_parts = _matrices(b), {*split_layers(a).values(), *split_layers(b).values()}
+    others = _matrices(b)
     found = []
     for name, node in _matrices(a).items():
         other = others.get(name)
         if other is None or node.weights.shape != other.weights.shape:
             continue
         old, new = node.weights, other.weights
-        if name in built_in_parts:
+        if node.name != other.name:  # one side has it whole, and the steps of operands are in the rows of a part
             old, new = _without_steps(old), _without_steps(new)
         changed, biases = int((old != new).sum()), int((node.bias != other.bias).sum())
         if changed or biases:
@@ -208,7 +208,7 @@ def _weights(a: Graph, b: Graph) -> tuple[WeightChange, ...]:
 
 
 def _without_steps(weights: IntArray) -> IntArray:
-    """``weights`` with each row as odd as can be: a part of a layer has the steps of its operands in its rows."""
+    """``weights`` with each row divided by the power of two that divides all of it."""
     common = np.gcd.reduce(weights, axis=1)
     return weights // np.maximum(common & -common, 1)[:, None]
 

@@ -10,7 +10,8 @@ from bittrigger.device.parts import Part
 from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.model import Figure, Layer, Report, Resources
-from bittrigger.report.timing_text import latency_text, number, outcome_text
+from bittrigger.report.numbers import number
+from bittrigger.report.timing_text import latency_text, outcome_text
 from bittrigger.report.verdict import Criterion, Verdict, verdict
 
 if TYPE_CHECKING:

@@ -7,23 +7,12 @@ from typing import assert_never
 
 from bittrigger.device.budgets import BUNCH_CROSSING_NS
 from bittrigger.report.model import Period, Report, Standing
+from bittrigger.report.numbers import counted, number
 from bittrigger.report.verdict import Outcome, Verdict
 
 _MEASURE = "`bittrigger timing` measures it"
 STEP_NS = 0.05
 """Margins that are proposed are multiples of it."""
-
-
-def number(value: float | None) -> str:
-    """``value`` with thousands separated; a missing one is a dash."""
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def counted(value: float | None, what: str) -> str:
-    """``value`` with its noun, which is a singular for 1 and a plural else: ``1 cycle``, ``1.333 bunch crossings``."""
-    return f"{number(value)} {what if value == 1 else f'{what}s'}"
 
 
 def latency_text(report: Report) -> list[str]:

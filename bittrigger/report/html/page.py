@@ -21,15 +21,14 @@ from bittrigger.report.html.timeline import draw_stage_times, draw_timeline, sta
 from bittrigger.report.html.treemap import draw_treemap
 from bittrigger.report.html.weights import Weights, weights_of
 from bittrigger.report.model import Report, Resources
+from bittrigger.report.numbers import number
 from bittrigger.report.render import (
     FORMS_NOTE,
     FORMS_TITLE,
     head_lines,
-    latency_text,
     margin_text,
-    number,
-    outcome_text,
 )
+from bittrigger.report.timing_text import latency_text, outcome_text
 from bittrigger.report.verdict import Criterion, Verdict, verdict
 from bittrigger.system.resources import folder
 
