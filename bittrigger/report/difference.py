@@ -210,7 +210,8 @@ def _weights(a: Graph, b: Graph) -> tuple[WeightChange, ...]:
 def _without_steps(weights: IntArray) -> IntArray:
     """``weights`` with each row divided by the power of two that divides all of it."""
     common = np.gcd.reduce(weights, axis=1)
-    return weights // np.maximum(common & -common, 1)[:, None]
+    odd: IntArray = weights // np.maximum(common & -common, 1)[:, None]
+    return odd
 
 
 def _figures(a: Report, b: Report) -> tuple[FigureChange, ...]:
