@@ -1,5 +1,6 @@
-"""The card of a network that is no better than what needs none says so in its first sentence."""
+"""The card of a network that is no better than what needs none says so first, and that of one that misses its clock says that."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,21 @@ def test_generators_that_lose_by_one_figure_are_named_first():
     assert lost_somewhere(runs).startswith("Each network is nearer to showers")
     bad = Run("bad", 1, MODELS, dict.fromkeys(figures, 0.0) | {"mean separation": 0.02})
     assert "drawn one by one: bad.**" in lost_somewhere([*runs, bad])
+
+
+def missed():
+    """By how many nanoseconds each shipped network misses its clock, by the table of docs/vendor.md."""
+    text = (MODELS.parent / "docs" / "vendor.md").read_text(encoding="utf-8")
+    (table,) = (rows for rows in tables(text) if rows[0][1].startswith("slack at 360 MHz"))
+    return {row[0]: -float(row[1]) for row in table[2:] if float(row[1]) < 0}
+
+
+def test_a_card_of_what_misses_its_clock_says_so_and_so_does_its_recipe():
+    found = missed()
+    assert set(found) == {"l1_jet_tagger"}
+    recipe = ast.parse((MODELS / "l1_jet_tagger" / "jet_card.py").read_text(encoding="utf-8"))
+    (text,) = (node.value for node in recipe.body if isinstance(node, ast.Assign) and node.targets[0].id == "PERIOD")
+    for name, slack_ns in found.items():
+        card = (MODELS / name / "card.md").read_text(encoding="utf-8")
+        assert f"misses the period of 360 MHz by {slack_ns:.3f} ns" in card
+    assert ast.literal_eval(text) in (MODELS / "l1_jet_tagger" / "card.md").read_text(encoding="utf-8")

@@ -127,7 +127,7 @@ def verdict(report: Report, budget: Budget) -> Verdict:
 
 def _period(report: Report) -> Criterion:
     """The time that the slowest path takes, clock uncertainty included, held against the clock period."""
-    period_ns, nothing = 1000.0 / report.clock_mhz, Figure(None, Origin.STA, "", "")
+    period_ns, nothing = 1000.0 / report.clock_mhz, Figure(None, Origin.STA, "bittrigger timing", "")
     slack = report.period.slack_ns if report.period else nothing
     taken = slack if slack.value is None else replace(slack, value=period_ns - slack.value)
     return Criterion("period", taken, period_ns, "ns", warns=True)
