@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,3 +165,10 @@ class Call:
     def step(self, kind: str, shape: tuple[int, ...], *reads: Any, **attributes: Any) -> Wire:
         """The result of a node on the way there."""
         return Wire(self.writer.one(f"{self.owner}/{kind}", kind, *map(self.read, reads), **attributes), shape)
+
+
+Made = Value | list[Value | None]
+"""What an operator gives; None stands for places of the largest, which nothing may read."""
+
+Handler = Callable[[Call], Made]
+"""What an operator is read by."""
