@@ -204,7 +204,9 @@ CONFIGURATIONS = {
 
 @pytest.mark.parametrize(("change", "match"), CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 def test_a_configuration_without_meaning(change, match, files, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr(
+        "bittrigger.frontend.keras_file.read.build_model", lambda path, *_: pytest.fail(f"{path} was built")
+    )
     config = hostile.config_of(files[0])
     change(config)
     refused(hostile.write_config(files[0], config), match)
@@ -212,7 +214,7 @@ def test_a_configuration_without_meaning(change, match, files, monkeypatch):
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_any_damage_is_one_sentence(index, files, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda *_: SimpleNamespace())
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read.build_model", lambda *_: SimpleNamespace())
     path = files[index]
     data = path.read_bytes()
     generator = np.random.default_rng(index)

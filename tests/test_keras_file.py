@@ -58,10 +58,10 @@ def test_a_good_file_loads_and_predicts_the_same(model, saved, name):
 
 def test_a_small_file_takes_little_memory(h5):
     lines = [
-        "import resource, sys; from pathlib import Path; from bittrigger.frontend.keras_file.read import _read_bytes",
+        "import resource, sys; from pathlib import Path; from bittrigger.frontend.keras_file.content import read_bytes",
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()",
         "resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28),) * 2)",
-        "assert len(_read_bytes(Path(sys.argv[1]))) > 9000",
+        "assert len(read_bytes(Path(sys.argv[1]))) > 9000",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines), str(h5)], check=True)
 
@@ -208,12 +208,16 @@ EVIL = {
 
 @pytest.mark.parametrize("change", EVIL.values(), ids=EVIL.keys())
 def test_what_is_not_on_the_list_never_reaches_tensorflow(h5, change, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr(
+        "bittrigger.frontend.keras_file.read.build_model", lambda path, *_: pytest.fail(f"{path} was built")
+    )
     refused(spoil(h5, change), "not allowed|holds a 'Evil'|allowed are")
 
 
 def test_a_hostile_archive_never_reaches_tensorflow(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr(
+        "bittrigger.frontend.keras_file.read.build_model", lambda path, *_: pytest.fail(f"{path} was built")
+    )
     with zipfile.ZipFile(saved / "m.keras") as good, zipfile.ZipFile(tmp_path / "m.keras", "w") as bad:
         config = json.loads(good.read("config.json"))
         layer_of(config, "o").update(module="os", class_name="system")
