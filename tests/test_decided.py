@@ -11,7 +11,8 @@ from keras_models import tf  # noqa: F401 - functions are those of Keras
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise.chains import AddBias, Apply, Scale, StridedInterval
 from bittrigger.frontend.elementwise.double import double_runs
-from bittrigger.frontend.elementwise.functions import assigning_to, function_from_spec, rounding_to
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.functions.rounding import assigning_to, rounding_to
 from bittrigger.frontend.elementwise.gaussian import tail
 from bittrigger.ir.casts import parse_cast
 from bittrigger.ir.fixed import parse_fixed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bittrigger.frontend.elementwise.chains import Apply, Divide
-from bittrigger.frontend.elementwise.functions import assigning_to, rounding_to
+from bittrigger.frontend.elementwise.functions.rounding import assigning_to, rounding_to
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.division import rounded_quotient
 from bittrigger.frontend.nodes.signal import Signal

@@ -8,7 +8,8 @@ from bittrigger.compile.agreement import check_agreement
 from bittrigger.compile.read import read_model
 from bittrigger.frontend.elementwise.chains import Apply
 from bittrigger.frontend.elementwise.double import double_runs
-from bittrigger.frontend.elementwise.functions import assigning_to, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.functions.rounding import assigning_to
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.casts import parse_cast

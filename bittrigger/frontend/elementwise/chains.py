@@ -12,7 +12,7 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.errors import Float32RoundsError, InternalError, UnsupportedModelError
-from bittrigger.frontend.elementwise.functions import Function
+from bittrigger.frontend.elementwise.functions.function import Function
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.fixed import IntArray, Interval
 

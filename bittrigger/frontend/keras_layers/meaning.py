@@ -9,7 +9,8 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
+from bittrigger.frontend.elementwise.functions.own import STATIC
+from bittrigger.frontend.elementwise.functions.qkeras import rebuilt
 from bittrigger.frontend.elementwise.own_functions import LEFT_OPEN, OWN, TWO_ANSWERS
 from bittrigger.frontend.elementwise.typed_function import TypedFunction
 from bittrigger.frontend.flat.calls import Call

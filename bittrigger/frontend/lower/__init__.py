@@ -15,7 +15,8 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
-from bittrigger.frontend.elementwise.functions import function_from_spec, internal_sigmoid, is_softmax
+from bittrigger.frontend.elementwise.functions import function_from_spec, is_softmax
+from bittrigger.frontend.elementwise.functions.qkeras import internal_sigmoid
 from bittrigger.frontend.elementwise.grids import Spec
 from bittrigger.frontend.lower import casts, choices, kernels, lengths, products, recurrent, sums
 from bittrigger.frontend.lower.input_ports import Port, find_port

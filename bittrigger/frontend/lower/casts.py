@@ -9,7 +9,7 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import AddBias, Apply, Scale, Step
-from bittrigger.frontend.elementwise.functions import assigning_to
+from bittrigger.frontend.elementwise.functions.rounding import assigning_to
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.casts import assigned
 from bittrigger.frontend.nodes.positions import add_step

@@ -8,7 +8,7 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError, TableTooLargeError
 from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats, distinct_channels
-from bittrigger.frontend.elementwise.functions import rounding_to
+from bittrigger.frontend.elementwise.functions.rounding import rounding_to
 from bittrigger.frontend.elementwise.thresholds import grid_of_step
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise

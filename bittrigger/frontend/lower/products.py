@@ -9,7 +9,8 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply, reach_of_one_copy
-from bittrigger.frontend.elementwise.functions import SQUARE, function_from_spec
+from bittrigger.frontend.elementwise.functions import function_from_spec
+from bittrigger.frontend.elementwise.functions.keras import SQUARE
 from bittrigger.frontend.lower.sums import met, sums_of
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.builder import units

@@ -11,7 +11,8 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.chains import Apply
-from bittrigger.frontend.elementwise.functions import Function, functions_from_spec
+from bittrigger.frontend.elementwise.functions import functions_from_spec
+from bittrigger.frontend.elementwise.functions.function import Function
 from bittrigger.frontend.kernels import (
     Float32Array,
     IntegerKernel,

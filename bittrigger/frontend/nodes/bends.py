@@ -13,7 +13,7 @@ import numpy as np
 
 from bittrigger.frontend.elementwise.chains import Apply, Parametric, Step
 from bittrigger.frontend.elementwise.exact import affine_part
-from bittrigger.frontend.elementwise.functions import rounded_to
+from bittrigger.frontend.elementwise.functions.rounding import rounded_to
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Interval, Rounding, hull
