@@ -88,8 +88,8 @@ $(QKERAS3)/installed:
 test-qonnx:
 	$(PYTHON) -m venv .venv-qonnx
 	.venv-qonnx/bin/pip install --quiet --editable '.[test]' qonnx==1.0.0 onnx==1.23.2 onnxruntime==1.32.0
-	.venv-qonnx/bin/pytest tests/test_qonnx.py tests/test_qonnx_bits.py tests/test_qonnx_operators.py \
-	  tests/test_integer_bits.py tests/test_onnx_fuzz.py tests/test_onnx_registry.py
+	.venv-qonnx/bin/pytest tests/test_qonnx.py tests/test_qonnx_bits.py tests/test_qonnx_operators.py tests/test_qonnx_refusals.py \
+	  tests/test_qonnx_rounding.py tests/test_integer_bits.py tests/test_onnx_fuzz.py tests/test_onnx_registry.py
 
 $(CORE)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
 	$(PYTHON) -m venv $(CORE)
