@@ -17,9 +17,21 @@ from test_reload import FAST, HOLDINGS, events, held_graph, open_claims
 from bittrigger.build.weights import read_weights, write_weights
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.ir.graph import Graph, Lookup, evaluate, evaluate_nodes, frozen_array, intervals
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    evaluate,
+    evaluate_nodes,
+    frozen_array,
+    intervals,
+)
 from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.held.weight_file import network_hash, parse_weights, weights_text, with_numbers
+from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.held import register_interval
 from bittrigger.passes.hold import Holding
 from bittrigger.passes.simplify import simplify
@@ -59,6 +71,23 @@ def test_the_network_is_all_but_the_numbers():
     graph = held_graph("weights")
     assert network_hash(graph) == network_hash(other_numbers(graph, 1)) != network_hash(held_graph("bias"))
     assert network_hash(graph) != network_hash(held_graph("weights", (7, 5, 4)))
+
+
+def test_weight_files_of_networks_with_tables_are_those_of_every_version():
+    """Each hash was printed by the last version before tables could be sums, or sums could have a tail."""
+    kind, span = FixedPoint(signed=True, width=4, frac=0), Interval(-16, 15)
+    layer = Linear("d", ("x",), frozen_array(np.array([[1, -1], [1, 0]])), frozen_array(np.array([0, 1])), 0)
+    table = Lookup("t", ("d",), ((-999, 0, 3), (-999, 1, 2)), ((0, 1, 2), (1, 2, 3)), 0)
+    behind = Requantize("q", ("t",), 2, 0, Rounding.TRN, 0, 1, 0)
+
+    def hash_of(*sums):
+        nodes = (Input("x", 2, kind, Interval(-8, 7)), layer, replace(table, sums=sums), behind)
+        return network_hash(Graph("g", nodes, ("q",)))
+
+    digits = DigitSum(span, 3, (tuple(range(32)),))
+    assert hash_of() == "a76fd38dd8909e3e6779976ab2b411a14f6e8ff82c29acbc43b11525907cd0a5"
+    assert hash_of(digits, None) == "5293c0f2bf414b5baeb45558a82ffeed74e20877ccdc0584f6d0e9c03fbf41a6"
+    assert hash_of(replace(digits, tail=1), None) != hash_of(digits, None) != hash_of(replace(digits, shift=2), None)
 
 
 @pytest.mark.parametrize("ii", [1, 2])

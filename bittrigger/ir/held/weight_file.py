@@ -26,8 +26,9 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.graph import Graph, Node, Requantize, frozen_array
+from bittrigger.ir.graph import Graph, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.held import Held, Hold, Weigh, layer_name, register_interval
 from bittrigger.ir.pipeline import Pipeline
 
@@ -39,12 +40,14 @@ _BIAS = re.compile(r"0|-?[1-9][0-9]{0,11}")
 def network_hash(graph: Graph) -> str:
     """A hash of all that the registers of a design do not hold.
 
-    That codes are limited and not more goes without saying, so weight files stay those of networks in which none wrap around.
+    What nodes have been able to be since there are weight files is left out where they are not: codes that are limited and do
+    nothing more, tables that are no sums, sums whose codes have no tail. So a weight file stays that of its network.
     """
-    limited = (("overflow", Requantize.overflow), ("rectified", Requantize.rectified))
+    unsaid = (("overflow", Requantize.overflow), ("rectified", Requantize.rectified), ("sums", Lookup.sums))
     facts: list[object] = [("outputs", graph.outputs)]
-    facts += [[fact for fact in node_facts(node) if fact not in limited] for node in graph.nodes]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    facts += [[fact for fact in node_facts(node) if fact not in unsaid] for node in graph.nodes]
+    text = repr(facts).replace(f", tail={DigitSum.tail})", ")")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def node_facts(node: Node) -> list[tuple[str, object]]:
