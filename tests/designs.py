@@ -1,6 +1,7 @@
 """Small networks for the tests of synthesis, reports and executors."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,6 +109,44 @@ def scales(count=7):
         nodes.append(ShiftUp(f"up{k}", (f"q{k}", f"q{k}_exponent"), size, 0))
         outputs += [f"q{k}", f"up{k}"]
     graph = Graph("scales", tuple(nodes), tuple(outputs))
+    verify(graph)
+    return graph
+
+
+def token_scales(tokens=3, features=2, outputs=3):
+    """A scale for each of several tokens: two quantisers with a matrix between, whose exponents add up, and a sum over tokens."""
+    rng = np.random.default_rng(6)
+    kind, one = FixedPoint(True, 8, 2), frozen_array(np.ones((2, 1), dtype=np.int64))
+    places, every = np.arange(tokens), tokens * outputs
+
+    def beside(name, codes, exponents, size):
+        first, last = np.arange(tokens * size).reshape(tokens, size), tokens * size + places[:, None]
+        return Wire(name, (codes, exponents), frozen_array(np.concatenate([first, last], axis=1).ravel()), 2)
+
+    def quantizer(name, source, size, bits, highest, *, signed):
+        peak, table, down = dynamic_quantizer(name, (source,), size, bits=bits, signed=signed, base=0, highest=highest)
+        wire = beside(f"{source}_with_exponents", source, table.name, size)
+        return (
+            replace(peak, copies=tokens),
+            replace(table, copies=tokens),
+            wire,
+            replace(down, inputs=(wire.name,), size=tokens * size, copies=tokens),
+        )
+
+    sums = np.tile(np.eye(outputs, dtype=np.int64), (tokens, 1))
+    pairs = np.stack([places, tokens + places], axis=1)
+    nodes = (
+        Input("x", tokens * features, kind, kind.interval),
+        *quantizer("q", "x", features, 4, 4, signed=True),
+        Linear("each", ("q",), *ternary(rng, features, outputs), 2, copies=tokens),
+        *quantizer("r", "each", outputs, 3, 2, signed=False),
+        Wire("pairs", ("q_exponent", "r_exponent"), frozen_array(pairs.ravel()), 0),
+        Linear("total", ("pairs",), one, frozen_array([0]), 0, copies=tokens),
+        beside("r_with_exponents", "r", "total", outputs),
+        ShiftUp("up", ("r_with_exponents",), every, 2, tokens),
+        Linear("sum", ("up",), frozen_array(sums), frozen_array(np.zeros(outputs, dtype=np.int64)), 2),
+    )
+    graph = Graph("token_scales", nodes, ("sum", "up"))
     verify(graph)
     return graph
 

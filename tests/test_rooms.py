@@ -79,7 +79,7 @@ WITHIN = {
         "nodes": "fixed",
         "text": "nodes",
         "graph": "basis fixed nodes text",
-        "checks": "fixed graph nodes",
+        "checks": "fixed graph nodes routes",
         "adders": "fixed graph",
         "ports": "fixed graph",
         "routes": "fixed graph nodes",

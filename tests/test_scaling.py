@@ -1,11 +1,12 @@
 """Block floating point in the integer graph: against plain Python, in every executor, and its proof."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import strategies as own
-from designs import build_of, dynamic_quantizer, scales
+from designs import build_of, dynamic_quantizer, scales, token_scales
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures, replace_once
@@ -17,11 +18,14 @@ from bittrigger.build.folder import (
 )
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
-from bittrigger.errors import InternalError
+from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint
-from bittrigger.ir.graph import Graph, Input, Lookup, evaluate_nodes, intervals
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, Lookup, evaluate, evaluate_nodes, frozen_array, intervals
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftUp, exponent_table
+from bittrigger.ir.nodes.wire import Wire
+from bittrigger.ir.routes import followed
+from bittrigger.passes.simplify import simplify
 from bittrigger.prove import Verdict, prove
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
@@ -189,3 +193,108 @@ def test_the_bits_of_an_or_of_magnitudes_are_reached(ranges, signed, drop):
     found = evaluate_nodes(graph, corners)["m"]
     assert int(found.max()).bit_length() == hull.hi.bit_length()
     assert hull.lo <= found.min()
+
+
+# --- a scale for each token ----------------------------------------------------------------------
+
+TOKENS = 3
+
+
+@given(st.lists(st.tuples(st.integers(-128, 127), st.integers(0, 7)), min_size=2 * TOKENS, max_size=2 * TOKENS))
+@settings(max_examples=60, deadline=None)
+def test_each_token_is_scaled_by_itself(drawn):
+    codes = [code >> places for code, places in drawn]
+    found = {name: values[0].tolist() for name, values in evaluate_nodes(token_scales(), np.array([codes])).items()}
+    for token in range(TOKENS):
+        first, second = (slice(size * token, size * (token + 1)) for size in (2, 3))
+        wanted, places = scaled_by_hand(codes[first], 4, True, 0, 4)
+        assert (found["q"][first], found["q_exponent"][token]) == (wanted, places)
+        wanted, more = scaled_by_hand(found["each"][second], 3, False, 0, 2)
+        assert (found["r"][second], found["r_exponent"][token]) == (wanted, more)
+        assert found["up"][second] == [code << places + more for code in wanted]
+
+
+@pytest.mark.parametrize(
+    "indices", [[0, 1, 7, 2, 3, 6, 4, 5, 8], [0, 1, 6, 3, 2, 7, 4, 5, 8], [0, 1, 6, 2, 3, 7, 4, 5, 5]]
+)
+def test_exponents_of_other_tokens_are_refused(indices):
+    """Those of two tokens exchanged, the codes of one exchanged, and a code in the place of an exponent."""
+    graph = token_scales()
+    wrong = frozen_array(np.array(indices))
+    nodes = [replace(node, indices=wrong) if node.name == "x_with_exponents" else node for node in graph.nodes]
+    with pytest.raises(InternalError, match="node 'q': 'x_with_exponents' is no exponent of its codes"):
+        verify(replace(graph, nodes=tuple(nodes)))
+
+
+def test_codes_that_scales_make_too_wide_are_refused():
+    ports = (Input("x", 2, SIGNED, SIGNED.interval), Input("e", 2, FixedPoint(False, 6, 0), Interval(0, 60)))
+    wire = Wire("each", ("x", "e"), frozen_array(np.array([0, 2, 1, 3])), 0)
+    with pytest.raises(
+        UnsupportedModelError, match="layer 'up': its codes need 71 bits; allowed are 62; bound the ranges"
+    ):
+        verify(Graph("net", (*ports, wire, ShiftUp("up", ("each",), 2, 0, 2)), ("up",)))
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def tokens_built(request, tmp_path_factory):
+    interval = request.param
+    graph = simplify(token_scales(), at_once=interval == 1)
+    pipeline = create_pipeline(graph, Settings(effort="fast", clock_mhz=300.0, ii=interval))
+    return build_of(pipeline, tmp_path_factory.mktemp("tokens"), synth=True)
+
+
+def test_every_executor_has_the_bits_of_tokens(tokens_built):
+    executors = ("csim", "emulator", "rtl", "rtl-fast", "gates")
+    outcomes = run_executors(tokens_built, executors, events(tokens_built.graph, 200))
+    assert [(outcome.executor, outcome.error, outcome.not_run) for outcome in outcomes] == [
+        (name, None, None) for name in ("oracle", *executors)
+    ]
+
+
+def test_every_claim_of_tokens_is_proven(tokens_built):
+    assert failures(prove(tokens_built)) == []
+    folded = {module.node.name for module in tokens_built.pipeline.modules if module.is_folded}
+    assert ("q" in folded) == (tokens_built.pipeline.ii > 1)
+
+
+@pytest.mark.parametrize(
+    ("interval", "pattern", "replacement"),
+    [
+        (1, r"(5'd0, q_exponent_codes_d1)\[5:3\]", r"\1[2:0]"),
+        (2, r"(5'd0, q_exponent_stream)\[5:3\]", r"\1[2:0]"),
+        (2, r"(5'd0, q_exponent_stream)(\[5:3\])", r"\1_d1\2"),
+    ],
+    ids=["another token", "another lane", "a cycle late"],
+)
+def test_the_exponent_of_another_token_is_refuted(tmp_path, interval, pattern, replacement):
+    graph = simplify(token_scales(), at_once=interval == 1)
+    build = build_of(create_pipeline(graph, Settings(effort="fast", clock_mhz=300.0, ii=interval)), tmp_path)
+    replace_once(tmp_path / "rtl" / "token_scales.sv", pattern, replacement)
+    failed = {claim.subject for claim in failures(prove(build, netlist=False)) if claim.kind != "files"}
+    assert "token_scales" in failed
+
+
+def test_layers_of_tokens_follow_each_other_through_wires():
+    """One queue at the head holds the codes for their magnitudes and for the shifter; at once there is no such layer."""
+    graph = token_scales()
+    folded = simplify(graph)
+    assert [node.name for node in folded.nodes if node.name not in {known.name for known in graph.nodes}] == [
+        "q_peak_codes"
+    ]
+    assert simplify(graph, at_once=True)["q_peak"].inputs == ("x",)
+    codes = events(graph, 50)
+    assert np.array_equal(evaluate(folded, codes), evaluate(graph, codes))
+    pipeline = create_pipeline(folded, Settings(effort="fast", clock_mhz=300.0, ii=3))
+    assert [module.node.name for module in pipeline.modules if module.queue] == ["q_peak_codes"]
+    assert followed(folded, folded["q"]) == ("q_peak_codes", "q_exponent")
+    assert followed(graph, graph["q"]) == ()  # the codes of a port come all at once
+
+
+@pytest.mark.parametrize(
+    "moved", [[0, 1, 7, 2, 3, 6, 4, 5, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 6, 3, 2, 7, 4, 5, 8]]
+)
+def test_a_wire_that_mixes_copies_is_not_followed(moved):
+    folded = simplify(token_scales())
+    wrong = replace(folded["x_with_exponents"], indices=frozen_array(np.array(moved)))
+    nodes = tuple(wrong if node.name == wrong.name else node for node in folded.nodes)
+    assert followed(replace(folded, nodes=nodes), folded["q"]) == ()

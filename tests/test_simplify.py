@@ -34,7 +34,7 @@ def rounded(rounding, offset=0, shift=2, *, lo=0, hi=15, outputs=("act",)):
     return Graph("net", (port, layer("dense", ("x",), [[1]], [3]), node), outputs)
 
 
-@pytest.mark.parametrize("step", [*PASSES, None], ids=["DropUnread", "MoveBiases", "FoldRounding", "all"])
+@pytest.mark.parametrize("step", [*PASSES, None], ids=["DropUnread", "MoveBiases", "FoldRounding", "OneQueue", "all"])
 @given(graph=own.graphs(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_outputs_stay_what_they_were(step, graph, data):

@@ -285,11 +285,3 @@ def test_sums_beyond_float32_are_refused() -> None:
         UnsupportedModelError, match=r"layer 'c': output \d can need \d+ bits with its bias at the greatest"
     ):
         lowered(stock_layers(network(relu, relu, bias_quantizer="quantized_bits(20,0,alpha=1)")))
-
-
-def test_a_scale_for_each_of_several_tokens_is_refused() -> None:
-    inputs = tf.keras.Input((2, 3), name="x")
-    tensor = BitActivation(5, name="front")(inputs)
-    model = tf.keras.Model(inputs, layers.Flatten()(BitActivation(SIGNED, name="q")(tensor)))
-    with pytest.raises(UnsupportedModelError, match=r"layer 'q': its input has shape \(2, 3\)"):
-        lowered(stock_layers(model))

@@ -130,13 +130,14 @@ def _held_to_json(node: Weigh | Hold) -> Json:
 
 
 def _scaling_to_json(node: Scaling) -> Json:
+    several = {"copies": node.copies} if node.copies > 1 else {}
     match node:
         case MagnitudeOr():
-            return {"drop": node.drop, "signed": node.signed}
+            return {"drop": node.drop, "signed": node.signed} | several
         case ShiftDown():
-            return {"size": node.size, "base": node.base, "range": [node.lo, node.hi]}
+            return {"size": node.size, "base": node.base, "range": [node.lo, node.hi]} | several
         case ShiftUp():
-            return {"size": node.size}
+            return {"size": node.size} | several
 
 
 def _int(value: object, lo: int = -(1 << MAX_WIDTH), hi: int = 1 << MAX_WIDTH) -> int:
@@ -219,14 +220,14 @@ def _held_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Weigh | H
 
 
 def _scaling_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Scaling:
-    frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+    frac, copies = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), _copies({"copies": 1} | data)
     if data["kind"] == "MagnitudeOr":
-        return MagnitudeOr(name, inputs, _int(data["drop"], 0, MAX_WIDTH), bool(data["signed"]), frac)
+        return MagnitudeOr(name, inputs, _int(data["drop"], 0, MAX_WIDTH), bool(data["signed"]), frac, copies)
     size = _int(data["size"], 1, _MAX_SIZE)
     if data["kind"] == "ShiftUp":
-        return ShiftUp(name, inputs, size, frac)
+        return ShiftUp(name, inputs, size, frac, copies)
     lo, hi = map(_int, data["range"])
-    return ShiftDown(name, inputs, size, _int(data["base"], 0, MAX_WIDTH), lo, hi, frac)
+    return ShiftDown(name, inputs, size, _int(data["base"], 0, MAX_WIDTH), lo, hi, frac, copies)
 
 
 def adders_to_json(graph: AdderGraph) -> Json:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import MismatchError, UnsupportedModelError
+from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.keras_model.double import in_double
 from bittrigger.frontend.keras_model.reference import (
     has_input_quantizers,
@@ -105,7 +105,7 @@ def _from_double(model: Any, graph: Graph, values: npt.NDArray[np.float32], foun
     try:
         with in_double(model) as twin:
             return Distance.between(round_outputs(graph, keras_outputs(twin, values)), found)
-    except (ValueError, TypeError, AttributeError, tf.errors.OpError, UnsupportedModelError) as error:
+    except (ValueError, TypeError, AttributeError, tf.errors.OpError, ConfigError, UnsupportedModelError) as error:
         reason = " ".join(str(error).split())[:200]
         _log.warning("Keras in float64 was not run, so that the report lacks its distance: %s", reason)
         return None

@@ -9,12 +9,25 @@ import numpy as np
 
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.fixed import MAX_WIDTH, Interval, Overflow
-from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Intervals,
+    Linear,
+    Lookup,
+    Node,
+    Operation,
+    Requantize,
+    copy_operand,
+    intervals,
+    operand,
+)
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh, register_interval
 from bittrigger.ir.nodes.product import Product
 from bittrigger.ir.nodes.wire import ZERO, Wire
+from bittrigger.ir.routes import Route, route
 
 
 def verify(graph: Graph) -> None:
@@ -39,7 +52,7 @@ def verify(graph: Graph) -> None:
     ranges = intervals(graph)
     for node in graph.nodes:
         widest = max(interval.width for interval in ranges[node.name])
-        if isinstance(node, ShiftUp) and operand(node, ranges)[-1].lo < 0:
+        if isinstance(node, ShiftUp) and copy_operand(node, ranges)[-1].lo < 0:
             raise InternalError(f"node {node.name!r}: its exponent {node.inputs[-1]!r} can be negative")
         if isinstance(node, Requantize):  # before the clip
             offset = Interval(node.offset, node.offset)
@@ -47,9 +60,15 @@ def verify(graph: Graph) -> None:
             widest = max(widest, max(interval.width for interval in reached) - min(node.shift, 0))
         if widest > MAX_WIDTH:
             raise UnsupportedModelError(
-                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; use coarser quantisers before "
-                f"it, or round what it reads ({_rounding_before(graph, node, ranges)})"
+                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; {_narrower(graph, node, ranges)}"
             )
+
+
+def _narrower(graph: Graph, node: Node, ranges: Mapping[str, Intervals]) -> str:
+    """What makes the codes of a node narrower."""
+    if isinstance(node, ShiftUp):
+        return "bound the ranges of the DynamicQuantizers before it by least and most, or use a StaticQuantizer"
+    return f"use coarser quantisers before it, or round what it reads ({_rounding_before(graph, node, ranges)})"
 
 
 def _rounding_before(graph: Graph, node: Node, ranges: Mapping[str, Intervals]) -> str:
@@ -70,8 +89,8 @@ def _check_operands(graph: Graph, node: Node) -> None:
     if isinstance(node, Wire | Extremum) and any(graph[name].frac != node.frac for name in node.inputs):
         if isinstance(node, Wire) and node.name not in graph.outputs:
             readers = [other for other in graph.nodes if node.name in other.inputs]
-            if all(isinstance(reader, Linear | Lookup) for reader in readers):
-                return  # each row of a matrix, and each table, may be of codes of another step
+            if all(isinstance(reader, Linear | Lookup | ShiftDown | ShiftUp) for reader in readers):
+                return  # each row of a matrix, and each table, may be of codes of another step, and an exponent has none
         raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
 
 
@@ -115,9 +134,9 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:  # noqa: C901 - on
             good = n_in > 0 and node.drop >= 0
         case ShiftDown():
             power = (node.hi & (node.hi + 1)) == 0 < node.hi and node.lo in (0, -node.hi - 1)
-            good = node.size == n_in - 1 > 0 and node.base >= 0 and power
+            good = node.size == (n_in - 1) * node.copies > 0 and node.base >= 0 and power
         case ShiftUp():
-            good = node.size == n_in - 1 > 0
+            good = node.size == (n_in - 1) * node.copies > 0
         case _:
             assert_never(node)
     return good
@@ -156,17 +175,44 @@ def _are_held(node: Weigh | Hold) -> bool:
 
 
 def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:
-    """Check that the last operand is one exponent, and for a ``ShiftDown`` that of its own codes."""
-    exponent = graph[node.inputs[-1]]
-    good = exponent.size == 1
+    """Check that the last operand of each copy is one exponent, and for a ``ShiftDown`` that of its own codes."""
+    found = route(graph, node.inputs)
+    n_in = len(found) // node.copies
+    exponents = [_code(found, copy * n_in + n_in - 1) for copy in range(node.copies)]
+    good = n_in > 1 and (node.copies > 1 or graph[node.inputs[-1]].size == 1)
     if isinstance(node, ShiftDown):
-        source = graph[exponent.inputs[0]] if isinstance(exponent, Lookup) else None
-        good = (
-            isinstance(exponent, Lookup)
-            and isinstance(source, MagnitudeOr)
-            and (exponent.starts[0], exponent.values[0]) == exponent_table(len(exponent.starts[0]) - 1)
-            and (source.inputs, source.signed) == (node.inputs[:-1], node.signed)
-            and source.drop == node.base + node.magnitude_bits
+        good = good and all(
+            code is not None and _scales(graph, node, [_code(found, copy * n_in + k) for k in range(n_in - 1)], *code)
+            for copy, code in enumerate(exponents)
         )
     if not good:
-        raise InternalError(f"node {node.name!r}: {exponent.name!r} is no exponent of its codes")
+        raise InternalError(f"node {node.name!r}: {node.inputs[-1]!r} is no exponent of its codes")
+
+
+_Code = tuple[str, int] | None
+"""A node that is no wire, and the number of one of its codes; None for a 0."""
+
+
+def _code(found: Route, number: int) -> _Code:
+    source = int(found.sources[number])
+    return None if source == ZERO else (found.nodes[source], int(found.elements[number]))
+
+
+def _scales(graph: Graph, node: ShiftDown, codes: list[_Code], name: str, number: int) -> bool:
+    """Whether code ``number`` of node ``name`` is the exponent that the magnitudes of ``codes`` give."""
+    table = graph[name]
+    if not isinstance(table, Lookup):
+        return False
+    channel = number % len(table.starts)
+    peak = _code(route(graph, table.inputs), number)
+    source = graph[peak[0]] if peak else None
+    if peak is None or not isinstance(source, MagnitudeOr):
+        return False
+    read = route(graph, source.inputs)
+    size = len(read) // source.copies
+    own = [_code(read, peak[1] * size + k) for k in range(size)]
+    return (
+        (table.starts[channel], table.values[channel]) == exponent_table(len(table.starts[channel]) - 1)
+        and (own, source.signed) == (codes, node.signed)
+        and source.drop == node.base + node.magnitude_bits
+    )

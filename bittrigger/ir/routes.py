@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph, Linear
+from bittrigger.ir.graph import Graph, Input, Linear, Operation
 from bittrigger.ir.nodes.wire import ZERO, Wire
 
 
@@ -52,6 +52,30 @@ def _follow(graph: Graph, name: str, numbers: dict[str, int]) -> tuple[IntArray,
     sources, elements = (np.concatenate([part[k] for part in parts]) for k in range(2))
     zero = node.indices == ZERO
     return np.where(zero, ZERO, sources[node.indices]), np.where(zero, 0, elements[node.indices])
+
+
+def followed(graph: Graph, node: Operation) -> tuple[str, ...]:
+    """The operations of which each copy of ``node`` reads the same copy alone, through a wire; none where it is otherwise."""
+    if len(node.inputs) != 1 or not isinstance(graph[node.inputs[0]], Wire):
+        return ()
+    found = route(graph, node.inputs)
+    sources = [graph[name] for name in found.nodes]
+    if (
+        any(isinstance(source, Input) or source.copies != node.copies for source in sources)
+        or (found.sources == ZERO).any()
+    ):
+        return ()
+    read, places = (array.reshape(node.copies, -1) for array in (found.sources, found.elements))
+    sizes = np.array([source.size // node.copies for source in sources])[read[0]]
+    due = places[0] + sizes * np.arange(node.copies)[:, None]
+    apart = (read == read[0]).all() and (places[0] < sizes).all() and (places == due).all()
+    return found.nodes if apart else ()
+
+
+def of_first_copies(found: Route, count: int, copies: int) -> Route:
+    """The codes of the first ``count`` of ``copies`` parts of ``found``."""
+    size = len(found) // copies * count
+    return Route(found.nodes, found.sources[:size], found.elements[:size])
 
 
 def read_by(graph: Graph, names: Sequence[str]) -> tuple[str, ...]:

@@ -61,9 +61,9 @@ def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901, PLR0912 - on
         case MagnitudeOr():
             what = ["magnitude", f"drop {node.drop}"]
         case ShiftDown():
-            what = ["shift_down", f"{node.size}, clip {node.lo}..{node.hi}"]
+            what = ["shift_down", f"{each}, clip {node.lo}..{node.hi}"]
         case ShiftUp():
-            what = ["shift_up", f"{node.size}"]
+            what = ["shift_up", f"{each}"]
         case _:
             assert_never(node)
     copies = f"{node.copies} copies of " if node.copies > 1 else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.routes import read_by
+from bittrigger.ir.routes import followed, read_by
 
 
 def last_reads(pipeline: Pipeline) -> dict[str, int]:
@@ -49,8 +49,8 @@ def stream_delays(pipeline: Pipeline) -> dict[str, int]:
         delays[port] = pipeline.arriving if port in together else 0
     for module in pipeline.modules:
         if module.reads is None:
-            before = module.node.inputs[0]
-            delays[before] = max(delays[before], module.start - pipeline.first_stage(before))
+            for before in followed(pipeline.graph, module.node) or module.node.inputs[:1]:
+                delays[before] = max(delays[before], module.start - pipeline.first_stage(before))
     return delays
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bittrigger.layers.activations import BitActivation, StaticQuantizer
+from bittrigger.layers.activations import BitActivation, InputQuantizer, StaticQuantizer
 from bittrigger.layers.bit_linear import BitLinear
 from bittrigger.layers.quantizers import absmean_ternary
 from bittrigger.layers.tables import BitTable
@@ -49,6 +49,10 @@ class AttentionSettings:
             `log2(n) + 1` bits, or equal weights round to 0.
         threshold_factor: of the ternary kernels, see `absmean_ternary`.
         softmax: widths of a softmax over the tokens; None for a ReLU in its place.
+        code_quantizer: of queries, keys and values in the place of a static one of `code_bits`; a `DynamicQuantizer` gives each
+            token its own scale, and its codes are multiplied back before they meet those of other tokens: bound it by `least`
+            and `most`, or the products are as wide as the scales reach.
+        taken_quantizer: of what the heads give, in front of the output map, in the place of a static one of `code_bits + 2`.
     """
 
     heads: int = 1
@@ -58,6 +62,8 @@ class AttentionSettings:
     weight_bits: int = 3
     threshold_factor: float = 0.7
     softmax: SoftmaxSettings | None = None
+    code_quantizer: InputQuantizer | None = None
+    taken_quantizer: InputQuantizer | None = None
 
 
 def bit_attention(
@@ -77,12 +83,13 @@ def bit_attention(
 
     chosen = settings or AttentionSettings()
 
-    def linear(count: int, what: str, quantizer: StaticQuantizer | None = None) -> Any:  # noqa: ANN401 - a layer
+    def linear(count: int, what: str, quantizer: InputQuantizer | None = None) -> Any:  # noqa: ANN401 - a layer
         kernel = absmean_ternary(chosen.threshold_factor)
         return BitLinear(count, input_quantizer=quantizer, kernel_quantizer=kernel, name=f"{name}_{what}")
 
     def codes(source: Tensor, what: str) -> Tensor:
-        return BitActivation(StaticQuantizer(bits=chosen.code_bits, signed=True), name=f"{name}_{what}_codes")(source)
+        quantizer = chosen.code_quantizer or StaticQuantizer(bits=chosen.code_bits, signed=True)
+        return BitActivation(quantizer, name=f"{name}_{what}_codes")(source)
 
     taken = []
     for head in range(chosen.heads):
@@ -92,7 +99,8 @@ def bit_attention(
         weights = _weights(scores, chosen, name, head)
         taken.append(tf.keras.layers.Dot(axes=(2, 1), name=f"{name}_taken{head}")([weights, maps["v"]]))
     joined = taken[0] if len(taken) == 1 else tf.keras.layers.Concatenate(name=f"{name}_heads")(taken)
-    return linear(units, "out", StaticQuantizer(bits=chosen.code_bits + 2, signed=True))(joined)
+    taken_quantizer = chosen.taken_quantizer or StaticQuantizer(bits=chosen.code_bits + 2, signed=True)
+    return linear(units, "out", taken_quantizer)(joined)
 
 
 def _weights(scores: Tensor, chosen: AttentionSettings, name: str, head: int) -> Tensor:

@@ -13,6 +13,7 @@ from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.hold import FoldHeld, Holding
 from bittrigger.passes.join_layers import JoinLayers
 from bittrigger.passes.move_biases import MoveBiases
+from bittrigger.passes.one_queue import OneQueue
 from bittrigger.passes.own_types import OwnTypes
 from bittrigger.passes.round_first import RoundFirst
 
@@ -24,7 +25,7 @@ class Pass(Protocol):
         """The graph after this pass."""
 
 
-PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
+PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding(), OneQueue())
 AT_ONCE: tuple[Pass, ...] = (
     DropUnread(),
     MoveBiases(),

@@ -21,6 +21,7 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, inte
 from bittrigger.ir.nodes.held import Hold, Turns
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.routes import followed
 from bittrigger.schedule.engine import UNROLLED, Plan, comes_apart, copy_luts, followers, taken
 
 MORE_LANES, ROW = 2, 16
@@ -137,8 +138,9 @@ def chain_options(
             continue
         before = graph[node.inputs[0]]
         positions = before.copies if isinstance(before, Operation) else streamed.get(before.name)
-        follows = before.name in heads and positions == node.copies
-        heads[node.name] = heads[before.name] if follows else node.name
+        apart = (before.name,) if positions == node.copies else followed(graph, node)
+        known = {heads.get(name) for name in apart}
+        heads[node.name] = (known.pop() if len(known) == 1 else None) or node.name
         chains.setdefault(heads[node.name], []).append(node)
     luts = {node.name: copy_luts(graph, node, adders, ranges) for nodes in chains.values() for node in nodes}
     found: dict[str, list[Chain]] = {}

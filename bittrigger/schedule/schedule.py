@@ -24,7 +24,7 @@ from bittrigger.ir.graph import (
 from bittrigger.ir.nodes.held import Hold, Turns, Weigh
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.routes import read_by
+from bittrigger.ir.routes import followed, read_by
 from bittrigger.schedule.engine import UNROLLED, Option, Plan, Spare, matrix_options, plans
 from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.forms import Asked, considered
@@ -189,7 +189,7 @@ class Schedule:
             if fold is not None and fold.tally:
                 start = first[node.inputs[0]].after(fold.tally.lanes * self.model.adder_ns, budget_ns)
             elif fold is not None and not (fold.queue or fold.plan or isinstance(node, Weigh)):
-                start = first[node.inputs[0]]
+                start = max(first[name] for name in followed(graph, node) or node.inputs[:1])
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
                 start = self._fed(node, fold, start)

@@ -20,6 +20,7 @@ from battery.shapes import (
     SHAPE_CASES,
     STRUCTURE_CASES,
 )
+from battery.tokens import TOKEN_CASES
 from battery.ways_out import WAYS_OUT
 from battery.weights import CONV1D_CASES, CONV2D_CASES, DENSE_CASES, KERNEL_CASES, NORMALISATION_CASES
 from bittrigger.compile.read import read_model
@@ -41,6 +42,7 @@ GROUPS = {
     "Recurrent layers, attention, tables": OTHER_CASES,
     "Structures": STRUCTURE_CASES,
     "Ways out that refusals name": WAYS_OUT,
+    "A scale for each token": TOKEN_CASES,
 }
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "layers.md"

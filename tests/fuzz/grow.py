@@ -181,7 +181,7 @@ def bit_layer(grower: Grower, source: Tensor) -> Tensor:
     random = grower.random
     units, growth = draw_width(random, 16), max(source.shape[-1] - 1, 1).bit_length()
     settings = [None, quantizers.static_quantizer(random), quantizers.dynamic_quantizer(random)]
-    chosen = random.choices(settings, [15, 45, 40 if len(source.shape) == 1 else 0])[0]
+    chosen = random.choices(settings, [15, 45, 40])[0]
     options: Options = {"units": units, "kernel": random.choice(["ternary", "ternary", "binary"]), "input": chosen}
     options |= {"use_bias": random.random() < 0.5, "weights": "normal", "spread": random.choice([0.3, 1.0, 2.0])}
     if random.random() < 0.5:
@@ -191,7 +191,7 @@ def bit_layer(grower: Grower, source: Tensor) -> Tensor:
     match random.randrange(4):
         case 0:
             return grower.after(made, "bitactivation", input=quantizers.static_quantizer(random))
-        case 1 if len(made.shape) == 1:
+        case 1:
             return grower.after(made, "bitactivation", input=quantizers.dynamic_quantizer(random))
         case 2:
             return grower.quantised(made)

@@ -21,6 +21,7 @@ from bittrigger.ir.graph import (
     Operation,
     Requantize,
     intervals,
+    of_one_copy,
     operand,
 )
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
@@ -92,10 +93,12 @@ def node_lane(node: Node, source: Intervals, result: Intervals) -> int:
         case MagnitudeOr():
             needed = needed.union(hull(source))
         case ShiftUp():
-            needed = needed.union(hull(source)).union(Interval(0, 1 << source[-1].hi))  # no shift by a whole lane
+            highest = of_one_copy(source, node.copies)[-1].hi
+            needed = needed.union(hull(source)).union(Interval(0, 1 << highest))  # no shift by a whole lane
         case ShiftDown():
             reach = hull(source)
-            needed = reach.union(Interval(0, max(reach.hi, 0) + (1 << node.base + source[-1].hi)))
+            highest = of_one_copy(source, node.copies)[-1].hi
+            needed = reach.union(Interval(0, max(reach.hi, 0) + (1 << node.base + highest)))
         case Input():
             needed = node.interval
         case _:

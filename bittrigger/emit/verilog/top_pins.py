@@ -14,7 +14,7 @@ from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline, held_node
-from bittrigger.ir.routes import route
+from bittrigger.ir.routes import of_first_copies, route
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,7 @@ def connected(
     if module.is_fed:
         return _column_pins(module, vectors), []
     if module.is_folded:
-        (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
-        before = module.node.inputs[0]
-        read = f"{name}_head" if module.queue else flowing(pipeline, before, module.start)
-        parts = [(read, bus), (f"{name}_stream", result)]
-        several = module.lanes > 1
-        x, y = (text + own_part(vector.element.width, vector.size, several=several) for text, vector in parts)
-        return [*pairs, (bus.name, x), ("y", y)], operands
+        return [*pairs, *_folded_pins(pipeline, vectors, module)], operands
     names = tuple(dict.fromkeys(module.node.inputs))
     for bus, node in zip(vectors.operands(module), names, strict=True):
         if isinstance(pipeline.graph[node], Wire):
@@ -91,6 +85,20 @@ def connected(
     result, name = vectors.result(module), at(module.node.name, 0)
     part = own_part(result.element.width, result.size, several=module.copies > 1)
     return [*pairs, ("y", name + part)], operands
+
+
+def _folded_pins(pipeline: Pipeline, vectors: BusLayout, module: Module) -> list[tuple[str, str]]:
+    """The connections of one of the copies that take turns."""
+    (bus,), name, before = vectors.operands(module), module.node.name, module.node.inputs[0]
+    if module.queue:
+        read = f"{name}_head"
+    elif isinstance(pipeline.graph[before], Wire):
+        read = f"{name}_operand"
+    else:
+        read = flowing(pipeline, before, module.start)
+    parts = [(read, bus), (f"{name}_stream", vectors.result(module))]
+    x, y = (text + own_part(vector.element.width, vector.size, several=module.lanes > 1) for text, vector in parts)
+    return [(bus.name, x), ("y", y)]
 
 
 def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
@@ -137,6 +145,17 @@ def _tally_pins(
         for text, vector in ((operand.name, bus), (at(name, 0), vectors.result(module)))
     )
     return [("clk", "clk"), ("first", there(pipeline, module.start)), ("x", x), ("y", y)], [operand]
+
+
+def woven(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> Operand:
+    """What the instances of ``module`` read of several folded modules that they follow, copy by copy, put together."""
+    found = of_first_copies(route(pipeline.graph, module.node.inputs), module.lanes, module.copies)
+
+    def source(name: str) -> Source:
+        return Source(flowing(pipeline, name, module.start), vectors.types[name])
+
+    parts = tuple(pieces(found, source, bus.element))
+    return Operand(f"{module.node.name}_operand", module.lanes * bus.width, parts, None, bus.size)
 
 
 def wired(

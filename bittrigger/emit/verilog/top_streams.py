@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.emit.verilog.operand_buses import pieces
-from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired
+from bittrigger.emit.verilog.top_pins import Operand, at, sources, there, wired, woven
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.engine import WEIGHT_BITS
 from bittrigger.ir.held.memory import fed_ports
@@ -64,6 +64,8 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
             connections += [(port, f"{name}_{port}") for port in ("bank", "row", "hits")]
             connections += [("data", "settings_word")]
         connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
+    elif not module.tally and isinstance(pipeline.graph[module.node.inputs[0]], Wire):
+        operands.append(woven(pipeline, vectors, module, bus))
     made = Stream(
         names[0],
         module.lanes * result.width,

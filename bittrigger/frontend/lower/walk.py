@@ -12,6 +12,7 @@ from bittrigger.frontend.kernels import DECLARED_BITS, check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
+from bittrigger.frontend.nodes.positions import positions
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, FixedPoint, FloatArray, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
@@ -94,7 +95,7 @@ class Walk:
         signal = self.signals[tensor]
         divisors = [step.divisor for step in signal.steps if isinstance(step, Divide)]
         if not divisors or len(divisors) < len(signal.steps) or signal.exponent is not None:
-            return self.operands(node, scaled=True)[0], 1
+            return self.operands(node, scaled=self._has_own_scales(signal))[0], 1
         sums = lower_elementwise(self.builder, replace(signal, steps=()))
         self.signals[tensor] = replace(sums, steps=signal.steps, copies=signal.copies, ideal=signal.ideal)
         divisor = math.prod(divisors)
@@ -106,6 +107,10 @@ class Walk:
             )
         )
         return sums, divisor
+
+    def _has_own_scales(self, signal: Signal) -> bool:
+        """Whether all codes of a position have one scale, so that a matrix on them leaves that alone."""
+        return signal.exponent is None or positions(signal.shape) % self.builder[signal.exponent].size == 0
 
     def beyond_float32(self, name: str, weights: IntArray, bias: IntArray, operand: tuple[Intervals, IntArray]) -> bool:
         """Whether float32 cannot hold a sum, so that the ideal grade is taken.

@@ -207,8 +207,18 @@ def unscaled(builder: Builder, signal: Signal) -> Signal:
         return signal
     (part,) = signal.parts
     node = builder[part]
-    scaled = builder.add(ShiftUp(f"{part}_scaled", (part, signal.exponent), node.size, node.frac))
+    operands, copies = with_exponents(builder, part, signal.exponent), builder[signal.exponent].size
+    scaled = builder.add(ShiftUp(f"{part}_scaled", operands, node.size, node.frac, copies))
     return replace(signal, parts=(scaled,), exponent=None)
+
+
+def with_exponents(builder: Builder, part: str, exponent: str) -> tuple[str, ...]:
+    """What a shifter of the codes of ``part`` reads: where there are several exponents, each behind the codes of its part."""
+    copies, size = builder[exponent].size, builder[part].size
+    if copies == 1:
+        return part, exponent
+    codes, behind = np.arange(size).reshape(copies, -1), size + np.arange(copies)[:, None]
+    return (builder.wire(f"{part}_with_exponents", (part, exponent), np.concatenate([codes, behind], axis=1)),)
 
 
 def _emitted(builder: Builder, signal: Signal, nodes: Sequence[Linear | Requantize | Lookup]) -> Signal:

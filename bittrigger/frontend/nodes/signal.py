@@ -17,7 +17,8 @@ class Signal:
         shape: its shape in Keras, without the batch.
         linear: an accumulator that is no node yet, so that scales and offsets can be folded into it.
         steps: operations on top.
-        exponent: the node whose code is log2 of a scale that all codes of an event share, or None.
+        exponent: the node whose codes are log2 of scales, or None: one for all codes of an event, or one for each of as many
+            equal parts of them, such as tokens.
         copies: into how many equal parts the codes fall that ``linear`` and ``steps`` treat alike.
         ideal: whether float32 cannot hold what stands there, so that the steps are taken in exact arithmetic.
     """

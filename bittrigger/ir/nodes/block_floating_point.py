@@ -1,13 +1,14 @@
-"""Nodes of the integer graph for block floating point: the scale of each event follows from its largest code.
+"""Nodes of the integer graph for block floating point: the scale of each event, or token of it, follows from its largest code.
 
-A dynamic quantiser is four nodes, each of which delivers one vector of codes like any other:
+A dynamic quantiser is four nodes, each of which delivers one vector of codes like any other, or one for each of its copies:
 
 * ``MagnitudeOr``: the OR of the magnitudes, whose bit length is that of the largest one;
 * a ``Lookup`` on it (``exponent_table``): how many places the codes have to be shifted;
 * ``ShiftDown``: the codes, shifted by so many places, rounded and clipped;
 * later ``ShiftUp``: codes times two to the power of an exponent.
 
-The codes of ``ShiftDown`` are sums' operands as they are: a matrix without bias commutes with the scale of the event.
+The codes of ``ShiftDown`` are sums' operands as they are: a matrix without bias commutes with the scale of the event. With
+copies, a shifter reads a wire that puts the exponent of each token behind its codes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Interval, Rounding, clip, s
 
 @dataclass(frozen=True, eq=False)
 class MagnitudeOr:
-    """The bitwise OR over all operand codes of ``magnitude >> drop``: one code, as many bits long as the largest.
+    """The bitwise OR over the operand codes of ``magnitude >> drop``: one code, as many bits long as the largest, of each copy.
 
     The magnitude of a negative code is ``-1 - code`` if ``signed``, so that it has a bit less than the two's complement
     of the code, and 0 if not.
@@ -32,24 +33,21 @@ class MagnitudeOr:
     drop: int
     signed: bool
     frac: int = 0
+    copies: int = 1
 
     @property
     def size(self) -> int:
-        """One code."""
-        return 1
-
-    @property
-    def copies(self) -> int:
-        """One; see ``graph.Linear``."""
-        return 1
+        """One code a copy."""
+        return self.copies
 
 
 @dataclass(frozen=True, eq=False)
 class ShiftDown:
-    """``clip(round(codes / 2**(base + exponent)), lo, hi)``, rounded half to even; the exponent is the last operand code.
+    """``clip(round(codes / 2**(base + exponent)), lo, hi)``, rounded half to even; the exponent is a copy's last operand code.
 
-    ``lo`` and ``hi`` are the ends of a two's complement or unsigned type. The exponent comes from the ``exponent_table``
-    of a ``MagnitudeOr`` over the same codes: below the highest exponent, every code fits as it is shifted.
+    ``size`` counts the results of all copies. ``lo`` and ``hi`` are the ends of a two's complement or unsigned type. The exponent
+    comes from the ``exponent_table`` of a ``MagnitudeOr`` over the same codes: below the highest exponent, every code fits as it
+    is shifted.
     """
 
     name: str
@@ -59,6 +57,7 @@ class ShiftDown:
     lo: int
     hi: int
     frac: int
+    copies: int = 1
 
     @property
     def signed(self) -> bool:
@@ -70,25 +69,16 @@ class ShiftDown:
         """Bits of a result, its sign left out."""
         return self.hi.bit_length()
 
-    @property
-    def copies(self) -> int:
-        """One; see ``graph.Linear``."""
-        return 1
-
 
 @dataclass(frozen=True, eq=False)
 class ShiftUp:
-    """``codes * 2**exponent``; the exponent is the last operand code, and not negative."""
+    """``codes * 2**exponent``; the exponent is a copy's last operand code, and not negative. ``size`` is that of all copies."""
 
     name: str
     inputs: tuple[str, ...]
     size: int
     frac: int
-
-    @property
-    def copies(self) -> int:
-        """One; see ``graph.Linear``."""
-        return 1
+    copies: int = 1
 
 
 Scaling = MagnitudeOr | ShiftDown | ShiftUp
@@ -105,7 +95,7 @@ def magnitudes(codes: IntArray, *, signed: bool) -> IntArray:
 
 
 def evaluate_scaling(node: Scaling, codes: IntArray) -> IntArray:
-    """The output codes of ``node``, `(events, size)`, for operand codes `(events, n_in)`."""
+    """The output codes of one copy of ``node``, `(events, results)`, for operand codes `(events, n_in)`."""
     match node:
         case MagnitudeOr():
             kept = magnitudes(codes, signed=node.signed) >> node.drop
@@ -127,7 +117,7 @@ def _shifted_down(node: ShiftDown, codes: IntArray, exponents: IntArray) -> IntA
 
 
 def scaling_intervals(node: Scaling, source: tuple[Interval, ...]) -> tuple[Interval, ...]:
-    """The hull of each output code of ``node``, given the hulls of its operand.
+    """The hull of each output code of one copy of ``node``, given the hulls of its operand.
 
     That of ``MagnitudeOr`` is exact in its bit length.
     """

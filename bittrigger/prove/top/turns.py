@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Input
-from bittrigger.ir.nodes.wire import ZERO
+from bittrigger.ir.nodes.wire import ZERO, Wire
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.routes import Route, route
+from bittrigger.ir.routes import Route, followed, route
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.columns import column_spans
 
@@ -41,6 +41,8 @@ def check_times(pipeline: Pipeline) -> None:
                 raise Unproven(f"module {module.name} adds up other turns than those that come")
         elif module.is_fed:
             found, due = (*found, module.copies), (0, module.lanes, 1, module.columns)
+        elif module.is_folded and not module.queue and isinstance(pipeline.graph[module.node.inputs[0]], Wire):
+            _check_followed(pipeline, made, module)
         elif module.is_folded and not module.queue and before is not None:
             several = max(before.copies // module.copies, 1)
             found = (*found[:1], several * module.lanes, module.pace, several * module.copies)
@@ -51,6 +53,14 @@ def check_times(pipeline: Pipeline) -> None:
             )
         if (module.is_folded or module.tally) and turns > pipeline.ii:
             raise Unproven(f"module {module.name} takes {turns} cycles for an event; one may come every {pipeline.ii}")
+
+
+def _check_followed(pipeline: Pipeline, made: dict[str, Module], module: Module) -> None:
+    """Check that what ``module`` reads through a wire comes copy by copy, in turns like its own."""
+    names = followed(pipeline.graph, module.node)
+    turns = (module.lanes, module.pace, module.copies)
+    if not names or any((made[name].lanes, made[name].pace, made[name].copies) != turns for name in names):
+        raise Unproven(f"module {module.name} follows layers whose copies come in other turns")
 
 
 def _results(module: Module) -> tuple[Interval, ...]:

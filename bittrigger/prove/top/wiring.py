@@ -6,7 +6,9 @@ from bittrigger.ir.forms.engine import FEEDING
 from bittrigger.ir.held.bus import Place, bus_ports, reader_ports
 from bittrigger.ir.held.memory import memory_ports, placed
 from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
+from bittrigger.ir.routes import of_first_copies, route
 from bittrigger.prove.circuits.stages import Tracer, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.top.due import Due, due_of, due_of_route, flowing, instances_of, sources_of
@@ -22,7 +24,7 @@ from bittrigger.prove.top.pins import (
     queue_cell,
 )
 from bittrigger.prove.top.turns import check_ranges, check_times
-from bittrigger.synth.netlist import Cell, Netlist
+from bittrigger.synth.netlist import Bits, Cell, Netlist
 
 
 def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) -> str:
@@ -73,8 +75,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 head = queue_cell(netlist, module).outputs["y"]
                 due = [Due(net, 0, module.start) for net in head]
             else:
-                delay = module.start - pipeline.first_stage(node)
-                due = [Due(net, delay, module.start) for net in flowing(pipeline, sources, node)]
+                due = _following(pipeline, vectors, sources, module, node)
             size = 0 if module.columns else len(due) // module.instances  # all columns read the same
             for k, cell in instances[module.name].items():
                 wanted = due[size * k : size * (k + 1)] if size else due
@@ -91,6 +92,17 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
     check_times(pipeline)
     count = sum(map(len, instances.values()))
     return f"{count} instances of {len(pipeline.modules)} modules, {pins + len(found)} bits"
+
+
+def _following(
+    pipeline: Pipeline, vectors: BusLayout, sources: dict[str, Bits], module: Module, node: str
+) -> list[Due]:
+    """What the instances of ``module`` have to read of ``node``, which comes copy by copy, or of those that this wire joins."""
+    if isinstance(pipeline.graph[node], Wire):
+        taken = of_first_copies(route(pipeline.graph, (node,)), module.lanes, module.copies)
+        return due_of_route(pipeline, vectors, sources, taken, vectors.types[node], module.start)
+    delay = module.start - pipeline.first_stage(node)
+    return [Due(net, delay, module.start) for net in flowing(pipeline, sources, node)]
 
 
 def _check_settings(pipeline: Pipeline, netlist: Netlist, instances: dict[str, dict[int, Cell]]) -> int:
