@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from designs import build_of, solved
 
-from bittrigger.build.folder import load_build
+from bittrigger.build.folder import fresh_folder, load_build
 from bittrigger.build.manifest import seal
 from bittrigger.cli import cli
 from bittrigger.device.budgets import find_budget
@@ -134,6 +134,14 @@ def test_a_slack_that_was_made_up_is_not_taken_for_measured(build):
     facts = json.loads(path.read_text())
     path.write_text(json.dumps(facts | {"slack_ns": facts["slack_ns"] + 0.1}))
     assert report_of(build).period.standing is Standing.SAID
+
+
+def test_another_conversion_takes_it_away(build, pipeline):
+    timing(build.folder)
+    with fresh_folder(build.folder, overwrite=True) as scratch:
+        build_of(pipeline, scratch)
+    assert (build.folder / "bittrigger.json").is_file()
+    assert list(build.folder.rglob(TIMING)) == []
 
 
 @pytest.mark.parametrize(
