@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_prove import failures, refuted_after, replace_once
 
-from bittrigger.build import store
+from bittrigger.build.store.sums import sum_from_json, sum_to_json
 from bittrigger.compile.divisions import Grid, _Channel, with_divided_sums
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
@@ -293,9 +293,9 @@ def test_a_wrong_tail_is_not_well_formed(graph):
 
 
 def test_a_file_with_codes_that_are_too_wide_is_refused(graph):
-    data = store._sum_to_json(graph["x_codes"].sums[0])
-    assert store._sum_from_json(data) == graph["x_codes"].sums[0]
+    data = sum_to_json(graph["x_codes"].sums[0])
+    assert sum_from_json(data) == graph["x_codes"].sums[0]
     with pytest.raises(ConfigError, match="a sum of tables for codes of 23 bits; allowed are 16"):
-        store._sum_from_json(data | {"tail": 0})
+        sum_from_json(data | {"tail": 0})
     with pytest.raises(ConfigError, match="a sum of tables for codes of 22 bits; allowed are 20"):
-        store._sum_from_json(data | {"tail": 2})
+        sum_from_json(data | {"tail": 2})
