@@ -31,6 +31,7 @@ from bittrigger.ir.graph import (
 )
 from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.held.weight_file import network_hash, parse_weights, weights_text, with_numbers
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftUp
 from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.held import register_interval
 from bittrigger.passes.hold import Holding
@@ -88,6 +89,19 @@ def test_weight_files_of_networks_with_tables_are_those_of_every_version():
     assert hash_of() == "a76fd38dd8909e3e6779976ab2b411a14f6e8ff82c29acbc43b11525907cd0a5"
     assert hash_of(digits, None) == "5293c0f2bf414b5baeb45558a82ffeed74e20877ccdc0584f6d0e9c03fbf41a6"
     assert hash_of(replace(digits, tail=1), None) != hash_of(digits, None) != hash_of(replace(digits, shift=2), None)
+
+
+def test_weight_files_of_networks_with_one_exponent_are_those_of_every_version():
+    """The hash was printed by the last version before there could be several exponents."""
+    layer = Linear("d", ("x",), frozen_array(np.array([[1, -1], [1, 0]])), frozen_array(np.array([0, 1])), 0)
+    port = Input("x", 2, FixedPoint(signed=True, width=4, frac=0), Interval(-8, 7))
+    bits, scaled = MagnitudeOr("m", ("d",), 0, signed=True), ShiftUp("u", ("d", "m"), 2, 0)
+
+    def hash_of(bits):
+        return network_hash(Graph("g", (port, layer, bits, scaled), ("u",)))
+
+    assert hash_of(bits) == "6dac68daa95365171d333bf72702ffd0ea126f1efb8a62ef0582cd558fcf1e0b"
+    assert hash_of(replace(bits, copies=2)) != hash_of(bits)
 
 
 @pytest.mark.parametrize("ii", [1, 2])

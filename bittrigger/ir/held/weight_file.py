@@ -28,6 +28,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.held.bus import held_nodes
+from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.digit_sum import DigitSum
 from bittrigger.ir.nodes.held import Held, Hold, Weigh, layer_name, register_interval
 from bittrigger.ir.pipeline import Pipeline
@@ -41,13 +42,26 @@ def network_hash(graph: Graph) -> str:
     """A hash of all that the registers of a design do not hold.
 
     What nodes have been able to be since there are weight files is left out where they are not: codes that are limited and do
-    nothing more, tables that are no sums, sums whose codes have no tail. So a weight file stays that of its network.
+    nothing more, tables that are no sums, sums whose codes have no tail, one exponent for all codes of an event. So a weight
+    file stays that of its network.
     """
-    unsaid = (("overflow", Requantize.overflow), ("rectified", Requantize.rectified), ("sums", Lookup.sums))
     facts: list[object] = [("outputs", graph.outputs)]
-    facts += [[fact for fact in node_facts(node) if fact not in unsaid] for node in graph.nodes]
+    facts += [[fact for fact in node_facts(node) if fact not in _unsaid(node)] for node in graph.nodes]
     text = repr(facts).replace(f", tail={DigitSum.tail})", ")")
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unsaid(node: Node) -> tuple[tuple[str, object], ...]:
+    """What goes without saying of a node."""
+    match node:
+        case Requantize():
+            return ("overflow", Requantize.overflow), ("rectified", Requantize.rectified)
+        case Lookup():
+            return (("sums", Lookup.sums),)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return (("copies", MagnitudeOr.copies),)
+        case _:
+            return ()
 
 
 def node_facts(node: Node) -> list[tuple[str, object]]:
