@@ -32,7 +32,7 @@ from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.nodes.bends import bent, first_bend
 from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.division import rounded_quotient
-from bittrigger.frontend.nodes.ideal import ideal_plan
+from bittrigger.frontend.nodes.ideal import ideal_plan, plain_quantizer
 from bittrigger.frontend.nodes.pieces import beside_a_line
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
@@ -76,7 +76,7 @@ def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False,
     before = () if signal.linear is None else (signal.linear,)
     if not signal.steps:
         return _emitted(builder, signal, before)
-    direct = _plain_quantizer(builder, signal)
+    direct = _as_requantizer(builder, signal)
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
     return _ideally(builder, signal) if signal.ideal else _as_keras(builder, signal, exactly=exactly)
@@ -252,27 +252,24 @@ def _one_grid(builder: Builder, signal: Signal) -> Signal:
     return replace(signal, linear=builder.linear(name, signal.parts, weights, np.zeros(len(fracs), np.int64), frac))
 
 
-def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
+def _as_requantizer(builder: Builder, signal: Signal) -> Requantize | None:
     """The requantiser of a chain that is a plain quantiser, perhaps behind ReLUs; None for any other chain.
 
     Where values come that far beyond the range that Keras leaves the quantiser's grid, it is none.
     """
-    *before, last = signal.steps
-    if not isinstance(last, Apply) or last.function.grid is None or not last.function.plain:
+    found = plain_quantizer(signal.steps)
+    if found is None:
         return None
-    if not all(isinstance(step, Apply) and step.function.is_relu for step in before):
-        return None
-    grid = last.function.grid
+    last, grid = found
     reach, frac = reach_under(builder, signal)
     furthest = max(max(abs(span.lo), abs(span.hi)) for span in reach)
     if not signal.ideal and furthest > math.ldexp(last.function.trusted, frac):
         return None
-    lo = max(grid.lo, 0) if before else grid.lo
     shift = frac - grid.frac
     rounding = Rounding.RND_CONV if shift > 0 else Rounding.TRN
     copies = signal.copies
     size = copies * len(reach)
-    return Requantize(last.layer, signal.parts, size, shift, rounding, lo, grid.hi, grid.frac, copies=copies)
+    return Requantize(last.layer, signal.parts, size, shift, rounding, grid.lo, grid.hi, grid.frac, copies=copies)
 
 
 def _cheapest(builder: Builder, signal: Signal) -> Plan:

@@ -44,9 +44,9 @@ def ideal_plan(builder: Builder, signal: Signal) -> Plan:
     counts = grid_of_counts(rest[0]) if len(rest) == 1 else None
     if counts is not None:
         return _counted(builder, signal, counts)
-    grid = _plain_grid(rest)
-    if grid is not None:
-        return _quantised(builder, signal, signal.steps[:affine], grid)
+    plain = plain_quantizer(rest)
+    if plain is not None:
+        return _quantised(builder, signal, signal.steps[:affine], plain[1])
     if len(rest) == 1 and (found := _rounded_line(rest[0], len(reach_under(builder, signal)[0]))) is not None:
         return _quantised(builder, signal, (*signal.steps[:affine], found[0]), found[1])
     return _tabulated(builder, signal)
@@ -68,15 +68,15 @@ def _rounded_line(step: Step, channels: int) -> tuple[Scale, Grid] | None:
     return Scale(step.layer, slope, offset), step.function.grid
 
 
-def _plain_grid(rest: Sequence[Step]) -> Grid | None:
-    """The codes of a plain quantiser behind ReLUs; None if the steps are anything else."""
-    *before, last = rest
+def plain_quantizer(steps: Sequence[Step]) -> tuple[Apply, Grid] | None:
+    """The plain quantiser that ``steps`` are but for ReLUs before it, and its codes behind these; None for any others."""
+    *before, last = steps
     if not isinstance(last, Apply) or last.function.grid is None or not last.function.plain:
         return None
     if not all(isinstance(step, Apply) and step.function.is_relu for step in before):
         return None
     grid = last.function.grid
-    return replace(grid, lo=max(grid.lo, 0)) if before else grid
+    return last, replace(grid, lo=max(grid.lo, 0)) if before else grid
 
 
 def _quantised(builder: Builder, signal: Signal, steps: Sequence[Step], grid: Grid) -> Plan:
