@@ -28,13 +28,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 TOKENS, FEATURES = 3, 4
 
 
-def network(settings=None):
+def network(settings=None, pairs=False):
     """Attention on three tokens of four features, and one output of their mean."""
     tf.keras.utils.set_random_seed(3)
     tokens = tf.keras.Input((TOKENS, FEATURES), name="tokens")
-    tensor = BitLinear(4, input_quantizer=StaticQuantizer(bits=5, signed=True, integer=2), name="each")(tokens)
+    codes = BitActivation(StaticQuantizer(bits=5, signed=True, integer=2), name="codes")(tokens)
+    tensor = BitLinear(4, name="each")(codes)
     tensor = BitActivation(StaticQuantizer(bits=4, signed=False, integer=2), name="each_relu")(tensor)
-    tensor = bit_attention(tensor, 4, settings)
+    tensor = bit_attention(tensor, 4, settings, pairs=codes if pairs else None)
     tensor = BitActivation(StaticQuantizer(bits=4, signed=False, integer=1), name="out_relu")(tensor)
     model = tf.keras.Model(tokens, tf.keras.layers.GlobalAveragePooling1D(name="mean")(tensor), name="small")
     calibrate(model, events())
@@ -77,6 +78,33 @@ def test_a_softmax_is_read_to_the_bit(tmp_path):
     assert products == 2 * TOKENS**2 * (2 + 1 + 2)
 
 
+@pytest.mark.parametrize(
+    "settings", [replace(SMALL, heads=2), replace(SMALL, weight_bits=6, softmax=SoftmaxSettings())]
+)
+def test_a_bias_of_pairs_is_read_to_the_bit_and_counts(tmp_path, settings):
+    model = network(settings, pairs=True)
+    model.save(tmp_path / "model.h5")
+    graph = read_file(tmp_path / "model.h5", Settings(), inputs=events().reshape(300, -1)).graph
+    assert graph.basis.grade is Grade.EXACT
+    weights = tf.keras.Model(model.input, model.get_layer("attention_weights0").output)
+    before = predict(weights, events())
+    for layer in model.layers:
+        if layer.name.startswith("attention_pair") and layer.weights and isinstance(layer, BitLinear):
+            layer.set_weights([0 * weight for weight in layer.get_weights()])
+    assert not np.array_equal(predict(weights, events()), before)
+
+
+def test_the_bias_of_a_pair_is_that_of_its_differences():
+    model = network(replace(SMALL, heads=2), pairs=True)
+    names = ["attention_pairs_codes", "attention_differences_relu", "attention_bias1", "attention_pair1"]
+    tensors = tf.keras.Model(model.input, [model.get_layer(name).output for name in names])
+    codes, relu, bias, mapped = tensors.predict(events(), verbose=0)
+    layer = model.get_layer("attention_differences_relu")
+    assert np.array_equal(relu, layer(codes[:, :, None] - codes[:, None]).numpy())
+    assert np.array_equal(bias, mapped[..., 0])
+    assert len(np.unique(bias)) > 2
+
+
 def test_weights_are_those_of_a_softmax_but_for_roundings():
     """Scores on a grid that is kept: each of the three roundings behind is off by half a step at the most."""
     scores = tf.keras.Input((1, 8))
@@ -95,10 +123,18 @@ def test_weights_are_those_of_a_softmax_but_for_roundings():
 
 
 @pytest.mark.parametrize(
-    ("interval", "settings"), [("1", SMALL), ("3", SMALL), ("1", SMALL_SOFTMAX), ("9", SMALL_SOFTMAX)]
+    ("interval", "settings", "pairs"),
+    [
+        ("1", SMALL, False),
+        ("3", SMALL, False),
+        ("1", SMALL_SOFTMAX, False),
+        ("9", SMALL_SOFTMAX, False),
+        ("1", SMALL_SOFTMAX, True),
+        ("9", SMALL_SOFTMAX, True),
+    ],
 )
-def test_its_firmware_is_proven(tmp_path, interval, settings):
-    network(settings).save(tmp_path / "model.h5")
+def test_its_firmware_is_proven(tmp_path, interval, settings, pairs):
+    network(settings, pairs=pairs).save(tmp_path / "model.h5")
     np.save(tmp_path / "x.npy", events().reshape(300, -1))
     words = ["convert", str(tmp_path / "model.h5"), "-o", str(tmp_path / "build"), "--inputs", str(tmp_path / "x.npy")]
     main([*words, "--ii", interval, "--effort", "fast", "--no-synth", "--prove"])

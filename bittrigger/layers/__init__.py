@@ -12,7 +12,7 @@ from bittrigger.system.lazily import attributes
 if TYPE_CHECKING:
     from bittrigger.layers.activations import BitActivation, StaticQuantizer
     from bittrigger.layers.adder_cost import AdderCostReport, adder_bits, model_adder_bits
-    from bittrigger.layers.attention import AttentionSettings, SoftmaxSettings, bit_attention, bit_softmax
+    from bittrigger.layers.attention import AttentionSettings, PairSettings, SoftmaxSettings, bit_attention, bit_softmax
     from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
     from bittrigger.layers.bithep import BitHepLinear
     from bittrigger.layers.dynamic import DynamicQuantizer
@@ -35,6 +35,7 @@ __all__ = [
     "DynamicQuantizer",
     "InputScale",
     "KeepMagnitude",
+    "PairSettings",
     "SoftmaxSettings",
     "StaticQuantizer",
     "absmean_binary",
@@ -53,7 +54,7 @@ __getattr__ = attributes(
     {
         "activations": ("BitActivation", "StaticQuantizer"),
         "adder_cost": ("AdderCostReport", "adder_bits", "model_adder_bits"),
-        "attention": ("AttentionSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"),
+        "attention": ("AttentionSettings", "PairSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"),
         "bit_linear": ("BitConv1D", "BitConv2D", "BitLinear"),
         "bithep": ("BitHepLinear",),
         "dynamic": ("DynamicQuantizer",),

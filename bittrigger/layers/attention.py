@@ -16,7 +16,7 @@ from bittrigger.layers.tables import BitTable
 if TYPE_CHECKING:
     from bittrigger.layers.keras_types import Tensor
 
-__all__ = ["AttentionSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"]
+__all__ = ["AttentionSettings", "PairSettings", "SoftmaxSettings", "bit_attention", "bit_softmax"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,21 @@ class SoftmaxSettings:
 
 
 @dataclass(frozen=True)
+class PairSettings:
+    """Widths of what a pair of tokens adds to its score.
+
+    Attributes:
+        units: ternary sums of the features of a token whose differences are taken.
+        code_bits: of such a sum, signed; a difference has one bit more.
+        bits: of what is above zero of a difference, unsigned, before the ternary map to the bias of a head.
+    """
+
+    units: int = 4
+    code_bits: int = 5
+    bits: int = 4
+
+
+@dataclass(frozen=True)
 class AttentionSettings:
     """Widths of an attention block; ranges of all codes are powers of two that `calibrate` sets.
 
@@ -53,6 +68,7 @@ class AttentionSettings:
             token its own scale, and its codes are multiplied back before they meet those of other tokens: bound it by `least`
             and `most`, or the products are as wide as the scales reach.
         taken_quantizer: of what the heads give, in front of the output map, in the place of a static one of `code_bits + 2`.
+        pairs: widths of the bias of a pair, where the block gets features for that.
     """
 
     heads: int = 1
@@ -64,10 +80,16 @@ class AttentionSettings:
     softmax: SoftmaxSettings | None = None
     code_quantizer: InputQuantizer | None = None
     taken_quantizer: InputQuantizer | None = None
+    pairs: PairSettings = PairSettings()
 
 
 def bit_attention(
-    tensor: Tensor, units: int, settings: AttentionSettings | None = None, *, name: str = "attention"
+    tensor: Tensor,
+    units: int,
+    settings: AttentionSettings | None = None,
+    *,
+    pairs: Tensor | None = None,
+    name: str = "attention",
 ) -> Tensor:
     """Return `(events, tokens, units)` of `tensor`, `(events, tokens, features)`, whose values are codes of a quantizer.
 
@@ -77,7 +99,19 @@ def bit_attention(
     `q . k / sqrt(key_units)` over the tokens, by tables. What the heads give is rounded and mapped to `units`. With a ReLU
     sums over tokens are not divided by their number: the range of the next quantizer does that.
 
-    Source: ReLU in the place of the softmax, M. Wortsman et al., arXiv:2309.08586.
+    With `pairs` a score is `q . k` and a bias that is learned from differences of features of both tokens, such as angles:
+    ternary sums of the features of each token, their differences, what is above zero of each, a ternary sum of that for each
+    head. As sums come before differences, no pair has a matrix of its own but the last one.
+
+    Args:
+        tensor: the tokens.
+        units: of the result.
+        settings: the widths.
+        pairs: `(events, tokens, features)`, codes of a quantizer as `tensor`; None for no bias.
+        name: what the names of all layers begin with.
+
+    Source: biases of pairs, H. Qu et al., Particle Transformer, arXiv:2202.03772.
+    ReLU in the place of the softmax, M. Wortsman et al., arXiv:2309.08586.
     """
     import tensorflow as tf
 
@@ -91,16 +125,32 @@ def bit_attention(
         quantizer = chosen.code_quantizer or StaticQuantizer(bits=chosen.code_bits, signed=True)
         return BitActivation(quantizer, name=f"{name}_{what}_codes")(source)
 
+    above = None if pairs is None else _differences(linear(chosen.pairs.units, "pairs")(pairs), chosen.pairs, name)
     taken = []
     for head in range(chosen.heads):
         sizes = {"q": chosen.key_units, "k": chosen.key_units, "v": chosen.value_units}
         maps = {what: codes(linear(size, f"{what}{head}")(tensor), f"{what}{head}") for what, size in sizes.items()}
         scores = tf.keras.layers.Dot(axes=(2, 2), name=f"{name}_scores{head}")([maps["q"], maps["k"]])
+        if above is not None:
+            bias = tf.keras.layers.Reshape(scores.shape[1:], name=f"{name}_bias{head}")(linear(1, f"pair{head}")(above))
+            scores = tf.keras.layers.Add(name=f"{name}_biased{head}")([scores, bias])
         weights = _weights(scores, chosen, name, head)
         taken.append(tf.keras.layers.Dot(axes=(2, 1), name=f"{name}_taken{head}")([weights, maps["v"]]))
     joined = taken[0] if len(taken) == 1 else tf.keras.layers.Concatenate(name=f"{name}_heads")(taken)
     taken_quantizer = chosen.taken_quantizer or StaticQuantizer(bits=chosen.code_bits + 2, signed=True)
     return linear(units, "out", taken_quantizer)(joined)
+
+
+def _differences(sums: Tensor, chosen: PairSettings, name: str) -> Tensor:
+    """What is above zero of the sums of a token less those of each other one, `(events, tokens, tokens, units)`."""
+    import tensorflow as tf
+
+    layers, (tokens, units) = tf.keras.layers, sums.shape[1:]
+    codes = BitActivation(StaticQuantizer(bits=chosen.code_bits, signed=True), name=f"{name}_pairs_codes")(sums)
+    own = layers.Reshape((tokens, 1, units), name=f"{name}_pairs_own")(codes)
+    other = layers.Reshape((1, tokens, units), name=f"{name}_pairs_other")(codes)
+    differences = layers.Subtract(name=f"{name}_differences")([own, other])
+    return BitActivation(StaticQuantizer(bits=chosen.bits, signed=False), name=f"{name}_differences_relu")(differences)
 
 
 def _weights(scores: Tensor, chosen: AttentionSettings, name: str, head: int) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from battery.own import OWN_CASES
 from battery.parts import Case, tf
 from battery.shapes import (
     ACTIVATION_CASES,
@@ -43,6 +44,7 @@ GROUPS = {
     "Structures": STRUCTURE_CASES,
     "Ways out that refusals name": WAYS_OUT,
     "A scale for each token": TOKEN_CASES,
+    "Layers of bittrigger": OWN_CASES,
 }
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
