@@ -5,7 +5,7 @@ Run from the repository root:
     bittrigger data make quark-gluon --events 6000 --seed 21 -o qg_fresh.npz
     bittrigger data make quark-gluon --events 4000 --seed 72 -o qg_later.npz
     bittrigger data make quark-gluon --events 76000 --seed 71 -o qg_many.npz
-    bittrigger data make quark-gluon --events 10000 --seed 73 -o qg_last.npz
+    bittrigger data make quark-gluon --events 10000 --seed 74 -o qg_last.npz
     python models/quark_gluon/architectures_recipe.py --data quark_gluon.npz --more qg_fresh.npz --later qg_later.npz \
         --many qg_many.npz --test qg_last.npz
 
@@ -45,7 +45,7 @@ from bittrigger.train.recipes import (
 from bittrigger.train.study import run_study, summary_rows
 
 CONSTITUENTS = 16
-EPOCHS = 6
+EPOCHS = 30
 """Of the float networks, and again of the ternary ones."""
 
 BATCH_SIZE = 512

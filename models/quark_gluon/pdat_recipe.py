@@ -39,7 +39,7 @@ from bittrigger.train.study import run_study, summary_rows
 
 CONSTITUENTS = 16
 NEIGHBOURS = 6
-EPOCHS = 1
+EPOCHS = 3
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 

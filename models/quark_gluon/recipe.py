@@ -164,8 +164,8 @@ same for all, so that the error of the test sample, at most {error:.1f} points o
 
 {markdown_table(["score", "accuracy (%)", *list(COLUMNS)[1:]], [*outcome.without, *summary_rows(runs, COLUMNS)])}
 The last column is one over the share of gluons that pass where half of the quarks do. The first three rows need no network and
-are what to beat; `model.h5` has {outcome.gain} points of AUC more than the trees (bootstrap of the paired jets). Trees that
-learn from 90,000 jets beat networks of such a size that do so too: [architectures.md](architectures.md).
+are what to beat; `model.h5` has {outcome.gain} points of AUC more than the trees (bootstrap of the paired jets).
+How networks of such a size stand beside trees where both learn from 90,000 jets: [architectures.md](architectures.md).
 Nearly all jets fill the {CONSTITUENTS} slots, so a network on them cannot count, and without the number of constituents as a
 feature it loses to that number alone. The float twin has the same shape, float32 weights and activations, and gives the
 ternary network its first weights. Other networks than these were not tried with these features.
