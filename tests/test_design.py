@@ -88,6 +88,7 @@ def test_the_graph_is_dumped_before_and_after_each_pass(tmp_path):
         "1_DropUnread.txt",
         "2_MoveBiases.txt",
         "3_FoldRounding.txt",
+        "4_OneQueue.txt",
     ]
     assert files[0].read_text() == TEXT
     assert "(code - 2) >> 2 rnd_conv" in files[3].read_text()
