@@ -13,6 +13,7 @@ from bittrigger.frontend.attributes import (
     ALLOWED_LAYERS,
     AT_OUTPUT,
     BIT_ACTIVATION,
+    BIT_TABLE,
     HGQ,
     INERT,
     OPERATORS,
@@ -54,6 +55,10 @@ def made(name):
         from bittrigger.layers import BitActivation
 
         return BitActivation(8)
+    if name == BIT_TABLE:
+        from bittrigger.layers import BitTable, StaticQuantizer
+
+        return BitTable("decay", 4, StaticQuantizer(bits=4, signed=False))
     if name in OPERATORS:
         return SimpleNamespace(
             get_config=lambda: {"name": "a", "trainable": True, "dtype": "float32", "function": "math.add"}
@@ -68,7 +73,7 @@ def made(name):
 
 
 def test_each_layer_that_converts_has_a_list_of_options():
-    assert set(OPTIONS) == {*ALLOWED_LAYERS, *AT_OUTPUT, BIT_ACTIVATION}
+    assert set(OPTIONS) == {*ALLOWED_LAYERS, *AT_OUTPUT, BIT_ACTIVATION, BIT_TABLE}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
