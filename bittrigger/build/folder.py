@@ -34,9 +34,10 @@ from bittrigger.build.store import adders_of, load_design, save_design
 from bittrigger.build.weights import FILE, write_weights
 from bittrigger.device.parts import vivado_name
 from bittrigger.errors import ConfigError
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.origin import Origin
-from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.pipeline import Pipeline, early_queues
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import STREAM, Settings
 from bittrigger.system.locks import is_writable
@@ -124,6 +125,7 @@ def save_build(
         "grade": pipeline.graph.basis.grade.value,
         "latency_cycles": pipeline.latency_cycles,
         "forms": dict(pipeline.chosen),
+        "queues": {name: choosing.value for name, choosing in early_queues(pipeline).items()},
         "stage_seconds": stage_seconds,
         "provenance": provenance or {},
     }
@@ -152,6 +154,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         settings = Settings(**manifest["settings"])
         latency = int(manifest["latency_cycles"])
         forms = {str(layer): str(form) for layer, form in manifest.get("forms", {}).items()}
+        queues = {str(layer): Choosing(choosing) for layer, choosing in manifest.get("queues", {}).items()}
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
         provenance = dict(manifest.get("provenance", {}))
         origin = Origin(**manifest.get("origin", {"version": ""}))
@@ -166,6 +169,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         stream=settings.port == STREAM,
         serial=serial,
         chosen=forms,
+        queues=queues,
     )
     pipeline = replace(schedule.apply(graph, solved), origin=origin, emulated=_load_emulated(folder, settings))
     return Build(folder, settings, seconds, pipeline, provenance)

@@ -14,6 +14,7 @@ from typing import assert_never
 from bittrigger.device.cost import Cost
 from bittrigger.device.feed_cost import (
     choice_cost,
+    chosen_cost,
     columns_cost,
     feed_cost,
     held_cost,
@@ -35,14 +36,14 @@ from bittrigger.device.serial_cost import serial_cost
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.forms.window import chosen_codes
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
 from bittrigger.ir.held.bus import held_nodes
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Turns, Weigh
 from bittrigger.ir.nodes.product import Product
-from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, waits_once
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, turned_codes, waits_once
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.register_bits import vector_bits
 from bittrigger.ir.waiting import held_turns, last_reads, registers_until, stream_delays
@@ -94,10 +95,12 @@ def _folding(pipeline: Pipeline) -> Cost:
             if module.window:
                 cost += window_cost(module.window, width)
             elif waits_once(pipeline.graph, module):
-                taken, numbers = queued_codes(pipeline.graph, module)
-                cost += choice_cost(len(taken), chosen_codes(numbers, module.lanes), width)
+                taken, _ = queued_codes(pipeline.graph, module)
+                cost += choice_cost(len(taken), turned_codes(pipeline.graph, module), width)
             else:
                 cost += queue_cost(module.copies, module.lanes, len(module.source) * width)
+            if module.choosing is not Choosing.READING:
+                cost += chosen_cost(module.choosing, turned_codes(pipeline.graph, module), width, pipeline.ii)
     if pipeline.arrival:
         for port in pipeline.arrival.ports:
             a_word = len(ranges[port]) // pipeline.arrival.positions * pipeline.arrival.lanes

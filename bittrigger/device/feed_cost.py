@@ -7,9 +7,11 @@ import numpy as np
 from bittrigger.device.cost import LUT_INPUTS, Cost
 from bittrigger.ir.fixed import FixedPoint, IntArray
 from bittrigger.ir.forms.engine import WEIGHT_BITS, Engine
+from bittrigger.ir.forms.queue import Choosing, keeps_all
 from bittrigger.ir.forms.window import Window
 from bittrigger.ir.held.bus import Place, held_words, stride_of
 from bittrigger.ir.nodes.held import Hold, Turns, Weigh, bits_a_memory, register_bits
+from bittrigger.ir.nodes.wire import ZERO
 
 MUX_CHOICES = 4
 """Signals that a LUT chooses from."""
@@ -46,6 +48,23 @@ def choice_cost(codes: int, chosen: IntArray, width: int) -> Cost:
     luts = np.where(different > 1, -(-different // MUX_CHOICES), 0).sum()
     count = (len(chosen) - 1).bit_length() if luts else 0
     return Cost(int(luts) * width + count, codes * width + count)
+
+
+def chosen_cost(choosing: Choosing, chosen: IntArray, width: int, ii: int) -> Cost:
+    """What a queue that chooses a cycle before the copies read takes more than one that does so as they read.
+
+    Args:
+        chosen: of ``choice_cost``, with ``ZERO`` where nothing is read.
+    """
+    columns = np.unique(chosen, axis=1)
+    turned = (columns != columns[:1]).any(axis=0)
+    if choosing is Choosing.READING:
+        return Cost(0, 0)
+    if choosing is Choosing.TAKING:
+        at_once = np.setdiff1d(columns[0], columns[1:])
+        return Cost(0, width * int(turned.sum() - (at_once != ZERO).sum()) + 1)
+    held = (columns[0] != ZERO) & keeps_all(choosing, len(chosen), ii)
+    return Cost(0, width * int((turned | held).sum()))
 
 
 def window_cost(window: Window, width: int) -> Cost:

@@ -36,6 +36,16 @@ def held_delay_ns(node: Weigh | Hold, model: DelayModel = DEFAULT_DELAYS) -> flo
     return model.adder_ns if isinstance(node, Weigh) else 0.0
 
 
+def spread_delay_ns(doublings: float, budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> float:
+    """What nets that many cells read take beyond short ones, if that is more than the delays of logic make up for.
+
+    Args:
+        doublings: of the cells that read them, all nets of a path together.
+    """
+    found = model.spread_ns * doublings
+    return found if found > model.spread_share * budget_ns else 0.0
+
+
 def scaling_delays_ns(
     node: MagnitudeOr | ShiftDown | ShiftUp, source: tuple[Interval, ...], model: DelayModel = DEFAULT_DELAYS
 ) -> tuple[float, ...]:

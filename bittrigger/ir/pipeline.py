@@ -18,14 +18,16 @@ from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.forms.arrival import Arrival
 from bittrigger.ir.forms.considered import Form
 from bittrigger.ir.forms.engine import FEEDING, Engine
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.forms.serial import Serial
 from bittrigger.ir.forms.tally import Tally
-from bittrigger.ir.forms.window import Window, overlap, used_codes
+from bittrigger.ir.forms.window import Window, chosen_codes, overlap, used_codes
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import READING, Held, Hold, Turns, Weigh
 from bittrigger.ir.nodes.product import Product
+from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.routes import Route, route
 
@@ -46,7 +48,9 @@ class Module:
             which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` or a ``Product`` that of each
             round or row but the last; for a ``Lookup`` that is searched, or a sum of tables, that of each level.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
-        queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
+        queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``; two where it
+            chooses while they wait.
+        choosing: when such a queue chooses what is read.
         window: how the queue reads operands that overlap, if it holds each of their codes one time.
         pace: cycles from the copies that go through the instances to the next ones.
         engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
@@ -74,6 +78,7 @@ class Module:
     tally: Tally | None = None
     columns: int = 0
     serial: Serial | None = None
+    choosing: Choosing = Choosing.READING
 
     @property
     def name(self) -> str:
@@ -170,7 +175,12 @@ class Module:
             return self.start - self.feeding
         if self.tally or (self.is_folded and not self.queue):
             return None
-        return self.start - self.queue
+        return self.start - self.queue - (self.choosing is Choosing.WAITING)
+
+    @property
+    def told(self) -> int | None:
+        """The stage in which what feeds it is told that an event is there; None where nothing does."""
+        return None if self.reads is None else self.reads - (self.choosing is Choosing.TAKING)
 
     @property
     def feed_name(self) -> str:
@@ -317,13 +327,29 @@ def queued_codes(graph: Graph, module: Module) -> tuple[Route, IntArray]:
     return found, np.arange(len(found)).reshape(module.copies, -1)
 
 
+def early_queues(pipeline: Pipeline) -> dict[str, Choosing]:
+    """When each queue chooses that does so before what it chooses is read, by the layer behind it."""
+    found = {module.node.name: module.choosing for module in pipeline.modules if module.queue}
+    return {name: choosing for name, choosing in found.items() if choosing is not Choosing.READING}
+
+
+def turned_codes(graph: Graph, module: Module) -> IntArray:
+    """Which of ``queued_codes`` each operand code of the instances is, turn by turn, or ``ZERO``, `(turns, codes)`."""
+    _, numbers = queued_codes(graph, module)
+    if waits_once(graph, module):
+        return chosen_codes(numbers, module.lanes)
+    found = np.full((module.phases, module.lanes * numbers.shape[1]), ZERO, dtype=np.int64)
+    found.reshape(-1)[: numbers.size] = numbers.reshape(-1)
+    return found
+
+
 def in_software(pipeline: Pipeline) -> Pipeline:
     """``pipeline`` as software sees it, which has no time: every copy is there, and a matrix is multiplied at once."""
 
     def whole(module: Module) -> Module:
         together = module.engine or module.tally or module.serial or module.columns
         result = module.result * module.copies if together else module.result
-        plain = replace(module, result=result, lanes=0, queue=False, window=None, pace=1)
+        plain = replace(module, result=result, lanes=0, queue=False, window=None, pace=1, choosing=Choosing.READING)
         return replace(plain, engine=None, tally=None, columns=0, serial=None)
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))

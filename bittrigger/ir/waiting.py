@@ -58,7 +58,7 @@ def loads(pipeline: Pipeline) -> set[int]:
     """The stages in which something is told that an event is there: queues, feeds, sums over positions, registers that hold."""
     held = held_turns(pipeline)
     fed = (module for module in pipeline.modules if module.queue or module.engine or module.serial or module.is_fed)
-    found = {module.reads for module in fed if module.reads is not None}
+    found = {module.told for module in fed if module.told is not None}
     found |= {module.start for module in pipeline.modules if module.tally}
     for name, last in last_reads(pipeline).items():
         if waits_in_place(pipeline, name, last):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.device.delay_model import DEFAULT_DELAYS, DelayModel
-from bittrigger.device.timing import held_delay_ns, usable_ns
+from bittrigger.device.timing import usable_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.forms.arrival import Arrival, arrival_of
 from bittrigger.ir.forms.engine import FEEDING, may_go_without_adders
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.graph import (
     Graph,
     Input,
@@ -21,15 +21,17 @@ from bittrigger.ir.graph import (
     copy_operand,
     of_one_copy,
 )
-from bittrigger.ir.nodes.held import Hold, Turns, Weigh
+from bittrigger.ir.nodes.held import Turns, Weigh
 from bittrigger.ir.nodes.wire import Wire
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.routes import followed, read_by
+from bittrigger.ir.routes import read_by
 from bittrigger.schedule.engine import UNROLLED, Option, Plan, Spare, matrix_options, plans
 from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.forms import Asked, considered
 from bittrigger.schedule.held import column_turns
-from bittrigger.schedule.moments import Moment, place_adders, place_node
+from bittrigger.schedule.moments import Moment
+from bittrigger.schedule.placing import follows, placing, start_of_follower
+from bittrigger.schedule.queued import queued
 from bittrigger.schedule.retime import Stages, retime
 
 
@@ -46,6 +48,8 @@ class Schedule:
         stream: whether the positions of an event come in words, as few a clock as keep pace; stages count from the first.
         serial: adder graphs of the signs of the layers that may be multiplied digit by digit, by name.
         chosen: the names of the forms of some layers, of which the cheapest ones would come too late.
+        queues: when those queues choose that do so before what they choose is read, by the layer behind; None: where the clock
+            asks for it.
     """
 
     clock_mhz: float
@@ -57,6 +61,7 @@ class Schedule:
     stream: bool = False
     serial: Mapping[str, AdderGraph] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
+    queues: Mapping[str, Choosing] | None = None
 
     def apply(
         self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
@@ -78,7 +83,7 @@ class Schedule:
         columns = {name: plan.n_out for name, plan in planned.items()}
         columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
         columns |= {node.name: node.columns for node in graph.nodes if isinstance(node, Weigh)}
-        soonest, least = self._soonest(asked, budget_ns)
+        soonest, queues, least = self._soonest(asked)
         latency = least if self.latency_cycles is None else self.latency_cycles
         if latency < least:
             raise ConfigError(
@@ -99,6 +104,7 @@ class Schedule:
                 *stages[node.name],
                 **_folding(folded.get(node.name)),
                 columns=node.columns if isinstance(node, Weigh) else 0,
+                choosing=queues.get(node.name, Choosing.READING),
             )
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
@@ -119,7 +125,7 @@ class Schedule:
     def least_latency(self, asked: Asked) -> int:
         """The cycles that a network takes at least, each layer in the form that is asked for."""
         again = self.asked(asked.graph, asked.adders, asked.options)
-        return self._soonest(again, self.budget_ns)[1]
+        return self._soonest(again)[2]
 
     def asked(
         self, graph: Graph, adders: dict[str, AdderGraph], options: Mapping[str, Sequence[Option]] | None = None
@@ -161,68 +167,47 @@ class Schedule:
         """What the interval leaves for layers to be multiplied in time."""
         return Spare(self.ii, most_terms(self.budget_ns, self.model), self.budget_ns, self.model)
 
-    def _choosing_ns(self, fold: Fold, copies: int) -> float:
-        """Time that a queue takes to choose an operand; in a window each is where it always is."""
-        return 0.0 if fold.window else self.model.logic_ns * math.ceil(math.log(fold.turns(copies), 4))
-
     def _fed(self, node: Operation, fold: Fold | None, there: Moment) -> Moment:
-        """When a layer reads what is ``there``: at once, or behind what hands it to its instances turn by turn."""
+        """When a layer without a queue reads what is ``there``: at once, or behind what hands it out turn by turn."""
         if fold is None:
             return there
-        if fold.queue:
-            return Moment(there.stage + 1, self._choosing_ns(fold, node.copies))
         late = isinstance(node, Weigh) and Turns(node.columns, fold.lanes).in_blocks
         return Moment(there.stage + FEEDING + late, 0.0)
 
-    def _soonest(self, asked: Asked, budget_ns: float) -> tuple[Stages, int]:
-        """Everything in the first stage in which its operands are there and its logic fits; and the latency of all."""
-        graph, adders, folded, arrival, ranges = asked.graph, asked.adders, asked.folded, asked.arrival, asked.ranges
+    def _soonest(self, asked: Asked) -> tuple[Stages, dict[str, Choosing], int]:
+        """Everything in the first stage in which its operands are there and its logic fits; what queues choose; the latency."""
+        graph, folded, arrival = asked.graph, asked.folded, asked.arrival
         first = {
             port.name: Moment(0, 0.0) for port in graph.inputs
         }  # when the first copies of what is folded are there
         done = first | _last_words(arrival)
         placed: Stages = {}
+        queues: dict[str, Choosing] = {}
         for node in graph.nodes:
             if isinstance(node, Input | Wire):
                 continue
             fold = folded.get(node.name)
-            if fold is not None and fold.tally:
-                start = first[node.inputs[0]].after(fold.tally.lanes * self.model.adder_ns, budget_ns)
-            elif fold is not None and not (fold.queue or fold.plan or isinstance(node, Weigh)):
-                start = max(first[name] for name in followed(graph, node) or node.inputs[:1])
+            if follows(node, fold):
+                start = start_of_follower(asked, node, first)
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
-                start = self._fed(node, fold, start)
-            stages: tuple[int, ...] = ()
-            if fold is not None and fold.plan:
-                end = Moment(start.stage + fold.plan.period + fold.plan.delay, 0.0)
-                stages = (end.stage,) * _count(adders.get(node.name))
-            elif fold is not None and fold.tally:
-                end = Moment(start.stage + fold.tally.turns, 0.0)
-                stages = (end.stage,) * _count(adders.get(node.name))
-            elif isinstance(node, Linear):
-                stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
-            elif isinstance(node, Weigh | Hold):
-                end = start.after(held_delay_ns(node, self.model), budget_ns)
-                start = Moment(end.stage, start.spent_ns)
-            else:
-                firsts, end = place_node(node, copy_operand(node, ranges), start, budget_ns, self.model)
-                stages = tuple(moment.stage for moment in firsts)
+                if fold is not None and fold.queue:
+                    known = None if self.queues is None else self.queues.get(node.name, Choosing.READING)
+                    queues[node.name], start = queued(asked, node, start, known)
+                else:
+                    start = self._fed(node, fold, start)
+            start, stages, end = placing(asked, node, start)
             first[node.name] = end
             done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
             placed[node.name] = (start.stage, end.stage, stages)
         leaving = read_by(graph, graph.outputs)
         ends = (done[name].stage for name in placed if name in leaving)
-        return placed, 1 + max((arrival.words - 1 if arrival else 0, *ends))
+        return placed, queues, 1 + max((arrival.words - 1 if arrival else 0, *ends))
 
 
 def _last_words(arrival: Arrival | None) -> dict[str, Moment]:
     """When the last word of each input that comes in words is there."""
     return {} if arrival is None else dict.fromkeys(arrival.ports, Moment(arrival.words - 1, 0.0))
-
-
-def _count(lowered: AdderGraph | None) -> int:
-    return len(lowered.adders) if lowered else 0
 
 
 def most_terms(budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> int:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-import numpy as np
-
-from bittrigger.device.feed_cost import MUX_CHOICES
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.verilog.columns import columns_text, loader_text
 from bittrigger.emit.verilog.engine import feed_text, lane_text
@@ -18,24 +14,22 @@ from bittrigger.emit.verilog.linear import linear_body
 from bittrigger.emit.verilog.lookup import lookup_body
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.product import product_body
+from bittrigger.emit.verilog.queue import queue_text
 from bittrigger.emit.verilog.requantize import requantize_body
 from bittrigger.emit.verilog.scaling import scaling_body
-from bittrigger.emit.verilog.serial import PICK_CHOICES, serial_text
+from bittrigger.emit.verilog.serial import serial_text
 from bittrigger.emit.verilog.tally import tally_text
 from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
-from bittrigger.emit.verilog.window import window_text
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.forms.window import chosen_codes
-from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize
+from bittrigger.ir.graph import Linear, Lookup, Requantize
 from bittrigger.ir.held.memory import placed
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.nodes.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.nodes.extremum import Extremum
 from bittrigger.ir.nodes.held import Hold, Weigh
 from bittrigger.ir.nodes.product import Product
-from bittrigger.ir.nodes.wire import ZERO
-from bittrigger.ir.pipeline import Module, Pipeline, queued_codes, waits_once
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
@@ -120,7 +114,7 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
         else:
             texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
         if module.queue:
-            texts[module.queue_name] = _queue_text(pipeline.graph, vectors, module, mark)
+            texts[module.queue_name] = queue_text(pipeline, vectors, module, mark)
     texts |= _held_texts(pipeline, vectors, mark)
     if pipeline.guard_name:
         texts[pipeline.guard_name] = _guard_text(pipeline, pipeline.guard_name, mark)
@@ -155,50 +149,6 @@ def _module_text(vectors: BusLayout, module: Module, body: Body, mark: str) -> s
     widest = max(bus.width for bus in (*buses, result))
     digits = len(str(widest - 1))
     return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=digits, mark=mark)
-
-
-def _queue_text(graph: Graph, vectors: BusLayout, module: Module, mark: str) -> str:
-    (bus,) = vectors.operands(module)
-    if module.window:
-        return window_text(module, module.window, bus, mark)
-    taken, numbers = queued_codes(graph, module)
-    once, width = waits_once(graph, module), bus.element.width
-    if once:
-        chosen = chosen_codes(numbers, module.lanes)
-    else:
-        chosen = np.full((module.phases, module.lanes * bus.size), ZERO, dtype=np.int64)
-        chosen.reshape(-1)[: numbers.size] = numbers.reshape(-1)
-    picks = [_picked(column, width, bit) for column in chosen.T.tolist() for bit in range(width)]
-    several = {pick: None for pick in picks if not (once and len(set(pick)) == 1)}
-    in_primitives = {pick for pick in several if len(pick) == PICK_CHOICES and len(set(pick)) > MUX_CHOICES}
-    names = {pick: f"p{k}" if pick in in_primitives else f"p{k}[turn]" for k, pick in enumerate(several)}
-    return render(
-        "queue.sv.j2",
-        name=module.queue_name,
-        module=module.name,
-        copies=module.copies,
-        lanes=module.lanes,
-        phases=module.phases,
-        taken=len(taken) * width,
-        once=once,
-        width=bus.width,
-        turn_bits=(module.phases - 1).bit_length(),
-        picks=[(pick, pick in in_primitives) for pick in several],
-        read=[names.get(pick, pick[0]) for pick in picks],
-        digits=len(str(max(len(taken) * width, module.lanes * bus.width) - 1)),
-        mark=mark,
-    )
-
-
-def _picked(codes: Sequence[int], width: int, bit: int) -> tuple[str, ...]:
-    """What a bit of a queue's output is in each turn; after the last one it may be anything, which is what it was long before.
-
-    Args:
-        codes: which code of ``width`` bits it belongs to, turn by turn.
-    """
-    room = 1 << (len(codes) - 1).bit_length()
-    turns = [turn if turn < len(codes) else turn - room // 2 for turn in range(room)]
-    return tuple("1'd0" if codes[turn] == ZERO else f"waiting[{width * codes[turn] + bit}]" for turn in turns)
 
 
 def _body(vectors: BusLayout, module: Module) -> Body:

@@ -52,14 +52,15 @@ def stream_of(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[S
     if module.reads is not None:
         stage, before = module.reads, module.node.inputs[0]
         if waits_once(pipeline.graph, module):
-            operands.append(_once(pipeline, vectors, module, bus))
+            operands.append(_once(pipeline, vectors, module, bus, stage))
             signal = operands[-1].name
         elif isinstance(pipeline.graph[before], Wire):
             signal, operand = wired(pipeline, vectors, module, before, bus, alone=True)
             operands += [operand] if operand else []
         else:
             signal = at(before, vectors.registers(before, stage))
-        connections = [("clk", "clk"), ("load", there(pipeline, stage)), ("x", signal)]
+        told = stage if module.told is None else module.told
+        connections = [("clk", "clk"), ("load", there(pipeline, told)), ("x", signal)]
         if module.is_fed:
             connections += [(port, f"{name}_{port}") for port in ("bank", "row", "hits")]
             connections += [("data", "settings_word")]
@@ -123,9 +124,9 @@ def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
     ]
 
 
-def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> Operand:
-    """The codes that the copies of a module read, each one time, as its queue takes them."""
+def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus, stage: int) -> Operand:
+    """The codes that the copies of a module read, each one time, as its queue takes them in ``stage``."""
     used, _ = queued_codes(pipeline.graph, module)
     name = f"{module.node.name}_operand"
-    parts = tuple(pieces(used, sources(vectors, module.start - 1), bus.element))
+    parts = tuple(pieces(used, sources(vectors, stage), bus.element))
     return Operand(name, len(used) * bus.element.width, parts, None, bus.size)

@@ -34,14 +34,14 @@ def window_text(module: Module, window: Window, bus: Bus, mark: str) -> str:
         turn_bits=turn_bits,
         room=1 << turn_bits,
         ends=bits,
-        taken=_runs("x", window.cells, width),
-        read=_runs("row", window.taps, width),
+        taken=runs("x", window.cells, width),
+        read=runs("row", window.taps, width),
         digits=len(str(max(used, module.lanes * bus.size) * width - 1)),
         mark=mark,
     )
 
 
-def _runs(name: str, places: Sequence[int], width: int) -> list[str]:
+def runs(name: str, places: Sequence[int], width: int) -> list[str]:
     """``places`` of the bus ``name`` as part-selects of neighbours, and zeros; the first lowest."""
     found: list[tuple[int, int]] = []
     for place in places:

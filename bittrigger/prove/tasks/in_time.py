@@ -14,20 +14,24 @@ from bittrigger.prove.modules.serial import prove_digits, prove_serial
 from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.tasks.task import Task
-from bittrigger.prove.top.queue import prove_queue
+from bittrigger.prove.top.queue import distance_of, prove_queue
 from bittrigger.synth.netlist import Netlist
 
 
 def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     name, width = module.queue_name, setting.vectors.operands(module)[0].element.width
-    statement = f"each copy reads its operand in its cycle, if no event is let in within {module.phases} cycles of the one before"
+    within = distance_of(module, setting.pipeline.ii)
+    statement = (
+        f"each copy reads its operand in its cycle, if no event is let in within {within} cycles of the one before"
+    )
     method = "induction over the cycles, on symbols"
     for kind, read in setting.sides:
         yield Task(name, kind, statement, method, partial(_prove_queue, setting.pipeline, module, width, read))
 
 
 def _prove_queue(pipeline: Pipeline, module: Module, width: int, read: Callable[[str], Netlist]) -> str:
-    return prove_queue(module, queued_codes(pipeline.graph, module)[1], width, read(module.queue_name))
+    due = queued_codes(pipeline.graph, module)[1]
+    return prove_queue(module, due, width, distance_of(module, pipeline.ii), read(module.queue_name))
 
 
 def engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:

@@ -55,7 +55,7 @@ def check_loaded(tracer: Tracer, netlist: Netlist, module: Module, cell: Cell, e
         raise Unproven(f"module {cell.type} is not clocked by clk")
     (load,) = cell.inputs["load"]
     trail = tracer.trail(load)
-    if trail.origin != entry.net or trail.cycles != module.reads:
+    if trail.origin != entry.net or trail.cycles != module.told:
         raise Unproven(f"module {cell.type} is not loaded when its event is there")
     if set(trail.resets) - set(netlist.inputs["rst"]):
         raise Unproven(f"load of {cell.type} is reset by something else than rst")

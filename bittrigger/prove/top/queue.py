@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.nodes.wire import ZERO
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig
@@ -12,15 +13,22 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist
 
 
-def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> str:
-    """Prove that ``y`` holds the operands of copies ``lanes * n`` and up, ``n + 1`` cycles after ``x`` was loaded.
+def distance_of(module: Module, ii: int) -> int:
+    """Cycles from an event to the next one that the queue of ``module`` has to stand, where they come every ``ii``."""
+    return min(module.phases + (module.choosing is Choosing.WAITING), ii)
 
-    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last copies are there, when the
-    next event may be loaded.
+
+def prove_queue(module: Module, due: IntArray, width: int, distance: int, netlist: Netlist) -> str:
+    """Prove that ``y`` holds the operands of copies ``lanes * n`` and up, ``n + 1`` cycles after ``load`` was high.
+
+    A cycle later where the queue chooses a cycle before they are read. Whatever the registers held before, and whatever ``x``
+    is but where ``load`` was high, or a cycle later where it chooses what it takes; ``load`` is low until ``distance`` cycles
+    after, when the next event may be loaded.
 
     Args:
         due: which code of ``x`` each operand code of each copy is, or ``ZERO``, `(copies, codes)`.
         width: bits of a code.
+        distance: of ``distance_of``.
 
     Raises:
         Unproven: naming the first bit that may hold something else.
@@ -28,19 +36,20 @@ def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> 
     size, lanes, phases = (int(due.max()) + 1) * width, module.lanes * due.shape[1], module.phases
     check_ports(netlist, {"load": 1, "x": size}, {"y": lanes * width})
     registers = unknowns(netlist)
-    aig = Aig(size * (phases + 1) + 1 + registers)
+    first, there = 1 + (module.choosing is not Choosing.READING), int(module.choosing is Choosing.TAKING)
+    aig = Aig((size + 1) * (phases + first) + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
     codes = due.reshape(-1).tolist()
     state: dict[int, int] = {}
-    for cycle in range(phases + 1):
-        x = taken if cycle == 0 else [aig.input(next(fresh)) for _ in range(size)]
-        load = TRUE if cycle == 0 else FALSE if cycle < phases else aig.input(next(fresh))
+    for cycle in range(phases + first):
+        x = taken if cycle == there else [aig.input(next(fresh)) for _ in range(size)]
+        load = TRUE if cycle == 0 else FALSE if cycle < distance else aig.input(next(fresh))
         driven = dict(zip(netlist.inputs["x"], x, strict=True)) | {netlist.inputs["load"][0]: load}
         nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
-        if not cycle:
+        if cycle < first:
             continue
-        for place, code in enumerate(codes[lanes * (cycle - 1) : lanes * cycle]):
+        for place, code in enumerate(codes[lanes * (cycle - first) : lanes * (cycle - first + 1)]):
             for k in range(width):
                 literal = FALSE if code == ZERO else taken[width * code + k]
                 if nets[netlist.outputs["y"][width * place + k]] != literal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.ir.forms.engine import FEEDING
+from bittrigger.ir.forms.queue import Choosing
 from bittrigger.ir.held.bus import Place, bus_ports, reader_ports
 from bittrigger.ir.held.memory import memory_ports, placed
 from bittrigger.ir.layout import BusLayout
@@ -70,7 +71,8 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 due = due_of(pipeline, vectors, sources, node, module.start)
             elif module.queue:
                 taken, _ = queued_codes(pipeline.graph, module)
-                wanted = due_of_route(pipeline, vectors, sources, taken, vectors.types[node], module.start - 1)
+                stage = module.start - 1 - (module.choosing is Choosing.WAITING)
+                wanted = due_of_route(pipeline, vectors, sources, taken, vectors.types[node], stage)
                 pins += check_queue(tracer, netlist, module, wanted, entry)
                 head = queue_cell(netlist, module).outputs["y"]
                 due = [Due(net, 0, module.start) for net in head]
