@@ -15,7 +15,9 @@ from test_queue import layer
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import solve_layers
 from bittrigger.device.cost_model import estimate
+from bittrigger.device.delay_model import DelayModel
 from bittrigger.device.feed_cost import chosen_cost
+from bittrigger.device.timing import spread_delay_ns
 from bittrigger.errors import ConfigError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval
@@ -197,6 +199,11 @@ def test_long_wires_at_a_fast_clock_ask_for_it_and_cost_no_lut(graph, ii, clock_
     assert early_queues(made) == due
     assert estimate(made)[1].lut == estimate(plain)[1].lut
     assert (made.latency_cycles > plain.latency_cycles) <= (WAITING in due.values())
+
+
+def test_wires_that_logic_makes_up_for_do_not_count():
+    model = DelayModel(spread_ns=0.1, spread_share=0.25)
+    assert [spread_delay_ns(doublings, 2.0, model) for doublings in (0.0, 4.9, 5.0, 5.1)] == [0.0, 0.0, 0.0, 0.1 * 5.1]
 
 
 def test_a_code_that_comes_again_is_not_chosen_while_it_is_taken():

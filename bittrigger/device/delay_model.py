@@ -4,9 +4,9 @@ The constants are read off public *routed* Vivado 2021.2 timing reports of an xc
 S->CO 0.20-0.24 ns, nets of fan-out 1 0.16-0.35 ns, FF clock-to-Q 0.10 ns, set-up 0.03 ns, clock uncertainty 0.035 ns),
 summed along one adder level. They place registers; they are no sign-off, and no report shows them as a clock frequency.
 
-Wires of many readers are fitted to our own placement (``bittrigger timing``, 2026-12-01) of models/quark_gluon's attention, with a
-ReLU and with a softmax, every 9 and 54 clocks at 360 MHz, the first at 300 and 240 MHz too, and of models/l1_jet_tagger every 9
-clocks, where all queues choose as the copies read. Of 26 queues behind which logic leaves less than 0.06 ns for each doubling nine
+Wires of many readers are fitted to our own placement (``bittrigger timing``, 2026-12-01): models/quark_gluon's attention, with a
+ReLU and with a softmax, every 9 and 54 clocks at 360 MHz, the first at 300 and 240 MHz too, and models/l1_jet_tagger every 9
+clocks, where all queues choose as the copies read. Of 26 queues behind which logic leaves less than 0.06 ns a doubling nine
 miss the period, by up to 0.77 ns; of 11 behind which it leaves more one does, by 0.08 ns. The slowest wire of a net takes 0.1 ns
 (median) there with one or two readers, 0.5 ns with 5 to 32, 1.0 ns with 33 and more; the delays of logic make up for the rest.
 """
