@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +23,7 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.prove.sources.rtl import read_rtl
 from bittrigger.prove.top.wiring import prove_wiring
 from bittrigger.report import make_report
-from bittrigger.schedule import schedule
-from bittrigger.schedule.schedule import Schedule
+from bittrigger.schedule import placing, schedule
 from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
@@ -147,11 +145,11 @@ WRONG_SCHEDULES = {
 def test_a_schedule_that_reads_results_in_another_cycle_is_refuted(name, tmp_path, monkeypatch):
     """What takes turns has no registers that tell when it is done; that the schedule knows is a claim of its own."""
     ii, right, wrong = WRONG_SCHEDULES[name]
-    source = textwrap.dedent(inspect.getsource(Schedule._soonest))
+    source = inspect.getsource(placing.placing)
     assert source.count(right) == 1
-    names = dict(vars(schedule))
+    names = dict(vars(placing))
     exec(source.replace(right, wrong), names)  # noqa: S102 - the scheduler, with one fault
-    monkeypatch.setattr(Schedule, "_soonest", names["_soonest"])
+    monkeypatch.setattr(schedule, "placing", names["placing"])
     graph = network() if ii == 4 else stepwise()
     build = build_of(create_pipeline(graph, Settings(effort="fast", clock_mhz=240.0, ii=ii)), tmp_path)
     details = [claim.detail for claim in failures(prove(build, netlist=False))]

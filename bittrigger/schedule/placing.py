@@ -39,10 +39,13 @@ def placing(asked: Asked, node: Operation, start: Moment) -> tuple[Moment, tuple
     """The moment in which a layer reads what is there at ``start``, the stages of its parts, and the moment of its results."""
     fold, model, budget_ns = asked.folded.get(node.name), asked.spare.model, asked.spare.budget_ns
     lowered = asked.adders.get(node.name)
-    if fold is not None and (fold.plan or fold.tally):
-        takes = fold.plan.period + fold.plan.delay if fold.plan else fold.tally.turns if fold.tally else 0
-        end = Moment(start.stage + takes, 0.0)
-        return start, (end.stage,) * (len(lowered.adders) if lowered else 0), end
+    count = len(lowered.adders) if lowered else 0
+    if fold is not None and fold.plan:
+        end = Moment(start.stage + fold.plan.period + fold.plan.delay, 0.0)
+        return start, (end.stage,) * count, end
+    if fold is not None and fold.tally:
+        end = Moment(start.stage + fold.tally.turns, 0.0)
+        return start, (end.stage,) * count, end
     if isinstance(node, Linear):
         stages, end = place_adders(asked.adders[node.name], start, budget_ns, model)
         return start, stages, end
