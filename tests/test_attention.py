@@ -28,22 +28,27 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 TOKENS, FEATURES = 3, 4
 
 
-def network(settings=None, pairs=False):
-    """Attention on three tokens of four features, and one output of their mean."""
+def network(settings=None, pairs=False, masked=False):
+    """Attention on three tokens of four features, and one output of their mean, masked by the first feature."""
     tf.keras.utils.set_random_seed(3)
     tokens = tf.keras.Input((TOKENS, FEATURES), name="tokens")
     codes = BitActivation(StaticQuantizer(bits=5, signed=True, integer=2), name="codes")(tokens)
     tensor = BitLinear(4, name="each")(codes)
     tensor = BitActivation(StaticQuantizer(bits=4, signed=False, integer=2), name="each_relu")(tensor)
-    tensor = bit_attention(tensor, 4, settings, pairs=codes if pairs else None)
+    present = BitActivation(StaticQuantizer(bits=1, signed=False), name="present")(tokens[:, :, :1]) if masked else None
+    tensor = bit_attention(tensor, 4, settings, pairs=codes if pairs else None, present=present)
     tensor = BitActivation(StaticQuantizer(bits=4, signed=False, integer=1), name="out_relu")(tensor)
     model = tf.keras.Model(tokens, tf.keras.layers.GlobalAveragePooling1D(name="mean")(tensor), name="small")
-    calibrate(model, events())
+    calibrate(model, events(masked=masked))
     return model
 
 
-def events(count=300):
-    return np.random.default_rng(1).normal(0, 1.5, (count, TOKENS, FEATURES)).astype(np.float32)
+def events(count=300, masked=False):
+    random = np.random.default_rng(1)
+    found = random.normal(0, 1.5, (count, TOKENS, FEATURES)).astype(np.float32)
+    if masked:
+        found[..., 0] = random.integers(0, 2, (count, TOKENS))
+    return found
 
 
 def test_a_permutation_of_the_tokens_changes_nothing_and_none_is_without_effect():
@@ -94,6 +99,36 @@ def test_a_bias_of_pairs_is_read_to_the_bit_and_counts(tmp_path, settings):
     assert not np.array_equal(predict(weights, events()), before)
 
 
+@pytest.mark.parametrize("settings", [SMALL, SMALL_SOFTMAX])
+def test_what_is_missing_is_taken_by_none(settings):
+    model = network(settings, masked=True)
+    taken = tf.keras.Model(model.input, model.get_layer("attention_taken0").output)
+    x = events(masked=True)
+    x[:, 0, 0], x[:, 1:, 0] = 1, [1, 0]
+    other = x.copy()
+    other[:, 2, 1:] = np.random.default_rng(20761201).normal(0, 1.5, other[:, 2, 1:].shape)
+    assert np.array_equal(predict(taken, x)[:, :2], predict(taken, other)[:, :2])
+    there = x.copy()
+    there[:, 2, 0] = 1
+    assert not np.array_equal(predict(taken, x)[:, :2], predict(taken, there)[:, :2])
+
+
+def test_a_softmax_is_one_over_what_is_there():
+    scores, present = tf.keras.Input((1, 8)), tf.keras.Input((8, 1))
+    codes = BitActivation(StaticQuantizer(bits=1, signed=False, integer=1), name="there")(present)
+    net = tf.keras.Model((scores, present), bit_softmax(scores, SoftmaxSettings(7, 8, 10, 9), present=codes))
+    net.get_layer("softmax_scores").range_log2.assign(2)
+    random = np.random.default_rng(20761202)
+    x = random.integers(-31, 32, (500, 1, 8)).astype(np.float32) / 16
+    there = (random.uniform(size=(500, 8, 1)) < 0.6).astype(np.float32)
+    there[:, 0], there[0] = 1, 0
+    found = predict(net, (x, there))[:, 0]
+    kept = np.where(there[..., 0] > 0, np.exp(x[:, 0]), 0)
+    assert np.array_equal(found[0], np.zeros(8))
+    assert np.abs(found[1:] - kept[1:] / kept[1:].sum(1, keepdims=True)).max() < 0.02
+    assert not found[there[..., 0] == 0].any()
+
+
 def test_the_bias_of_a_pair_is_that_of_its_differences():
     model = network(replace(SMALL, heads=2), pairs=True)
     names = ["attention_pairs_codes", "attention_differences_relu", "attention_bias1", "attention_pair1"]
@@ -123,19 +158,17 @@ def test_weights_are_those_of_a_softmax_but_for_roundings():
 
 
 @pytest.mark.parametrize(
-    ("interval", "settings", "pairs"),
+    ("interval", "settings", "also"),
     [
-        ("1", SMALL, False),
-        ("3", SMALL, False),
-        ("1", SMALL_SOFTMAX, False),
-        ("9", SMALL_SOFTMAX, False),
-        ("1", SMALL_SOFTMAX, True),
-        ("9", SMALL_SOFTMAX, True),
+        ("1", SMALL, {"masked": True}),
+        ("3", SMALL, {}),
+        ("1", SMALL_SOFTMAX, {"pairs": True}),
+        ("9", SMALL_SOFTMAX, {"pairs": True, "masked": True}),
     ],
 )
-def test_its_firmware_is_proven(tmp_path, interval, settings, pairs):
-    network(settings, pairs=pairs).save(tmp_path / "model.h5")
-    np.save(tmp_path / "x.npy", events().reshape(300, -1))
+def test_its_firmware_is_proven(tmp_path, interval, settings, also):
+    network(settings, **also).save(tmp_path / "model.h5")
+    np.save(tmp_path / "x.npy", events(masked="masked" in also).reshape(300, -1))
     words = ["convert", str(tmp_path / "model.h5"), "-o", str(tmp_path / "build"), "--inputs", str(tmp_path / "x.npy")]
     main([*words, "--ii", interval, "--effort", "fast", "--no-synth", "--prove"])
     main(["simulate", str(tmp_path / "build"), "--executor", "oracle", "emulator", "rtl-fast", "--events", "200"])

@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from keras_models import QActivation, compiled, layer_of, model_of, randomize, refused
+from keras_models import QActivation, compiled, layer_of, model_of, randomize, refused, tf
 
 from bittrigger.frontend.keras_file.read import load_model
 
@@ -54,6 +54,17 @@ def test_a_good_file_loads_and_predicts_the_same(model, saved, name):
     events = np.random.default_rng(0).normal(0, 3, size=(64, 7)).astype(np.float32)
     assert np.array_equal(loaded.predict(events, verbose=0), model.predict(events, verbose=0))
     assert loaded.optimizer is None
+
+
+def test_slices_are_saved_whole_after_a_file_was_loaded(tmp_path):
+    """Loading with TensorFlow's rewriting of code turned off took the names of arguments from the functions that it called."""
+    for number in range(2):
+        events = tf.keras.Input((3, 4))
+        model = tf.keras.Model(events, tf.math.reduce_max(events[:, :, 1:3], -1))
+        model.save(tmp_path / f"{number}.h5")
+        loaded = load_model(tmp_path / f"{number}.h5")
+        x = np.random.default_rng(number).normal(size=(5, 3, 4)).astype(np.float32)
+        assert np.array_equal(loaded.predict(x, verbose=0), x[:, :, 1:3].max(-1))
 
 
 def test_a_small_file_takes_little_memory(h5):

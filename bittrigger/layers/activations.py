@@ -34,7 +34,7 @@ class StaticQuantizer(CodeRange):
     `[0, 2**integer)` in steps of `2**(integer - bits)`, which is a ReLU as well. Rounding is half to even.
 
     Attributes:
-        bits: width of a code, sign included, 2 to 16.
+        bits: width of a code, sign included, 2 to 16; unsigned 1 to 16, and a code of one bit says yes or no.
         signed: whether there are negative codes.
         integer: log2 of the range at the start, 0 (the least that QKeras computes) to 15; `calibrate` and training change it.
         learned: whether training changes the range, by the straight-through estimator of the step.
@@ -52,8 +52,9 @@ class StaticQuantizer(CodeRange):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 2 <= self.bits <= MAX_BITS:
-            raise ConfigError(f"activation quantizer: {self.bits} bits; allowed are 2 to {MAX_BITS}")
+        least = 2 if self.signed or self.learned_bits else 1
+        if not least <= self.bits <= MAX_BITS:
+            raise ConfigError(f"activation quantizer: {self.bits} bits; allowed are {least} to {MAX_BITS}")
         if not 0 <= self.integer <= MAX_INTEGER:
             raise ConfigError(f"activation quantizer: integer {self.integer}; allowed are 0 to {MAX_INTEGER}")
 

@@ -89,6 +89,7 @@ def bit_attention(
     settings: AttentionSettings | None = None,
     *,
     pairs: Tensor | None = None,
+    present: Tensor | None = None,
     name: str = "attention",
 ) -> Tensor:
     """Return `(events, tokens, units)` of `tensor`, `(events, tokens, features)`, whose values are codes of a quantizer.
@@ -103,11 +104,14 @@ def bit_attention(
     ternary sums of the features of each token, their differences, what is above zero of each, a ternary sum of that for each
     head. As sums come before differences, no pair has a matrix of its own but the last one.
 
+    With `present` a token that is 0 there is taken by none, and a softmax is one over those that are there.
+
     Args:
         tensor: the tokens.
         units: of the result.
         settings: the widths.
         pairs: `(events, tokens, features)`, codes of a quantizer as `tensor`; None for no bias.
+        present: `(events, tokens, 1)`, 0 or 1, codes of an unsigned quantizer of one bit; None where all tokens are always there.
         name: what the names of all layers begin with.
 
     Source: biases of pairs, H. Qu et al., Particle Transformer, arXiv:2202.03772.
@@ -130,11 +134,13 @@ def bit_attention(
     for head in range(chosen.heads):
         sizes = {"q": chosen.key_units, "k": chosen.key_units, "v": chosen.value_units}
         maps = {what: codes(linear(size, f"{what}{head}")(tensor), f"{what}{head}") for what, size in sizes.items()}
+        if present is not None and chosen.softmax is None:
+            maps["v"] = tf.keras.layers.Multiply(name=f"{name}_v{head}_present")([maps["v"], present])
         scores = tf.keras.layers.Dot(axes=(2, 2), name=f"{name}_scores{head}")([maps["q"], maps["k"]])
         if above is not None:
             bias = tf.keras.layers.Reshape(scores.shape[1:], name=f"{name}_bias{head}")(linear(1, f"pair{head}")(above))
             scores = tf.keras.layers.Add(name=f"{name}_biased{head}")([scores, bias])
-        weights = _weights(scores, chosen, name, head)
+        weights = _weights(scores, chosen, present, name, head)
         taken.append(tf.keras.layers.Dot(axes=(2, 1), name=f"{name}_taken{head}")([weights, maps["v"]]))
     joined = taken[0] if len(taken) == 1 else tf.keras.layers.Concatenate(name=f"{name}_heads")(taken)
     taken_quantizer = chosen.taken_quantizer or StaticQuantizer(bits=chosen.code_bits + 2, signed=True)
@@ -153,17 +159,22 @@ def _differences(sums: Tensor, chosen: PairSettings, name: str) -> Tensor:
     return BitActivation(StaticQuantizer(bits=chosen.bits, signed=False), name=f"{name}_differences_relu")(differences)
 
 
-def _weights(scores: Tensor, chosen: AttentionSettings, name: str, head: int) -> Tensor:
+def _weights(scores: Tensor, chosen: AttentionSettings, present: Tensor | None, name: str, head: int) -> Tensor:
     """What a head makes of its scores, `(events, tokens, tokens)`."""
     rounding = StaticQuantizer(bits=chosen.weight_bits, signed=False, integer=2 if chosen.softmax is None else 0)
     if chosen.softmax is not None:
         even = chosen.key_units**-0.5
-        scores = bit_softmax(scores, chosen.softmax, factor=even, name=f"{name}_softmax{head}")
+        scores = bit_softmax(scores, chosen.softmax, factor=even, present=present, name=f"{name}_softmax{head}")
     return BitActivation(rounding, name=f"{name}_weights{head}")(scores)
 
 
 def bit_softmax(
-    scores: Tensor, settings: SoftmaxSettings | None = None, *, factor: float = 1.0, name: str = "softmax"
+    scores: Tensor,
+    settings: SoftmaxSettings | None = None,
+    *,
+    factor: float = 1.0,
+    present: Tensor | None = None,
+    name: str = "softmax",
 ) -> Tensor:
     """Return the softmax of `factor * scores` along the last axis, in integers: products yet to be rounded to weights.
 
@@ -176,20 +187,40 @@ def bit_softmax(
         scores: `(events, ..., tokens)`.
         settings: the widths.
         factor: what scores are multiplied by, above 0; it costs nothing.
+        present: `(events, tokens, 1)`, codes of one bit worth 1: the power of a token that is 0 is 0.
         name: what the names of all layers begin with.
     """
     import tensorflow as tf
 
     chosen, layers = settings or SoftmaxSettings(), tf.keras.layers
     rounded = BitActivation(StaticQuantizer(bits=chosen.score_bits, signed=True), name=f"{name}_scores")(scores)
-    greatest = tf.reduce_max(rounded, axis=-1, keepdims=True)
+    there = None
+    if present is not None:
+        there = layers.Reshape((*(1,) * (len(scores.shape) - 2), int(scores.shape[-1])), name=f"{name}_present")(
+            present
+        )
+    greatest = _greatest(rounded, there, name)
     below = layers.Subtract(name=f"{name}_below")([greatest, rounded])
     unsigned = StaticQuantizer(bits=chosen.score_bits, signed=False, integer=3)
     one = StaticQuantizer(bits=chosen.power_bits, signed=False, integer=0)
     powers = BitTable("decay", unsigned, one, factor=factor, name=f"{name}_powers")(below)
     tokens = int(scores.shape[-1])
+    if there is not None:
+        powers = layers.Multiply(name=f"{name}_powers_present")([powers, there])
     sums = StaticQuantizer(bits=chosen.sum_bits, signed=False, integer=(tokens - 1).bit_length())
     inverse = StaticQuantizer(bits=chosen.reciprocal_bits, signed=False, integer=0)
     total = tf.reduce_sum(powers, axis=-1, keepdims=True)
     reciprocal = BitTable("reciprocal", sums, inverse, name=f"{name}_reciprocal")(total)
     return layers.Multiply(name=f"{name}_products")([powers, reciprocal])
+
+
+def _greatest(scores: Tensor, there: Tensor | None, name: str) -> Tensor:
+    """The largest score of a row, of tokens that are there, `(events, ..., 1)`."""
+    import tensorflow as tf
+
+    if there is None:
+        return tf.reduce_max(scores, axis=-1, keepdims=True)
+    layers, least = tf.keras.layers, tf.reduce_min(scores, axis=-1, keepdims=True)
+    above = layers.Subtract(name=f"{name}_above")([scores, least])
+    of_those = tf.reduce_max(layers.Multiply(name=f"{name}_above_present")([above, there]), axis=-1, keepdims=True)
+    return layers.Add(name=f"{name}_greatest")([of_those, least])

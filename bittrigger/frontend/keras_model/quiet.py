@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SILENT = "3" if sys.version_info >= (3, 12) else "2"
@@ -38,11 +39,27 @@ def without_autograph() -> Iterator[None]:
 
     Keras rewrites every layer that it calls, which takes 80 % of the time to load a small model; QKeras' layers branch on
     Python values alone and need none of it.
+
+    TensorFlow then puts one without named arguments into each function of its own that a layer stands for, for good: the
+    slices of models that are made later would be saved without what they slice. Each gets back what it was.
     """
     from tensorflow.python.autograph.core import ag_ctx  # TensorFlow has no public switch for code that it calls itself
+    from tensorflow.python.util import tf_decorator
 
-    with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
-        yield
+    put, replaced = tf_decorator.rewrap, []
+
+    def noted(function: Any, before: Any, after: Any) -> Any:
+        replaced.append((function, before, after))
+        return put(function, before, after)
+
+    tf_decorator.rewrap = noted
+    try:
+        with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
+            yield
+    finally:
+        tf_decorator.rewrap = put
+        for function, before, after in reversed(replaced):
+            put(function, after, before)
 
 
 @contextmanager
