@@ -2,8 +2,8 @@
 
 Run from the repository root:
 
-    bittrigger data make showers --events 12000 --seed 61 -o showers.npz
-    bittrigger data make showers --events 8000 --seed 62 -o showers_fresh.npz
+    bittrigger data make showers --events 60000 --seed 61 -o showers.npz
+    bittrigger data make showers --events 8000 --seed 63 -o showers_fresh.npz
     python models/calo_dream/recipe.py --data showers.npz --test showers_fresh.npz
 
 Files of the CaloChallenge (ds1-photons, HDF5) serve as well. Each training stays in --work, goes on where it was stopped, and
@@ -47,11 +47,11 @@ PAIRS = {
 }
 """The energies of the layers come from one network, the showers in them from another."""
 
-EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 64, 2e-3
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 6, 64, 2e-3
 ENERGY_PASSES = 1
 """Passes of the small energy network for one of the shape network."""
 
-SAMPLED, SAMPLED_AT_ONCE = 2000, 500
+SAMPLED, SAMPLED_AT_ONCE = 4000, 500
 VALIDATION_FRACTION, SPLIT_SEED = 0.1, 1
 
 
