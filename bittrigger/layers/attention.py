@@ -194,17 +194,14 @@ def bit_softmax(
 
     chosen, layers = settings or SoftmaxSettings(), tf.keras.layers
     rounded = BitActivation(StaticQuantizer(bits=chosen.score_bits, signed=True), name=f"{name}_scores")(scores)
-    there = None
+    tokens, there = int(scores.shape[-1]), None
     if present is not None:
-        there = layers.Reshape((*(1,) * (len(scores.shape) - 2), int(scores.shape[-1])), name=f"{name}_present")(
-            present
-        )
+        there = layers.Reshape((*(1,) * (len(scores.shape) - 2), tokens), name=f"{name}_present")(present)
     greatest = _greatest(rounded, there, name)
     below = layers.Subtract(name=f"{name}_below")([greatest, rounded])
     unsigned = StaticQuantizer(bits=chosen.score_bits, signed=False, integer=3)
     one = StaticQuantizer(bits=chosen.power_bits, signed=False, integer=0)
     powers = BitTable("decay", unsigned, one, factor=factor, name=f"{name}_powers")(below)
-    tokens = int(scores.shape[-1])
     if there is not None:
         powers = layers.Multiply(name=f"{name}_powers_present")([powers, there])
     sums = StaticQuantizer(bits=chosen.sum_bits, signed=False, integer=(tokens - 1).bit_length())

@@ -31,5 +31,5 @@ def keeps_all(choosing: Choosing, turns: int, ii: int) -> bool:
 
 
 def least_distance(choosing: Choosing, turns: int, ii: int) -> int:
-    """Cycles from an event to the next one that a queue of so many turns stands, at least."""
-    return turns if choosing is not Choosing.WAITING or keeps_all(choosing, turns, ii) else turns + 1
+    """Cycles from an event to the next one that a queue of so many turns has to stand, where they come every ``ii`` at least."""
+    return min(turns + (choosing is Choosing.WAITING), ii)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from bittrigger.ir.forms.queue import least_distance
 from bittrigger.ir.forms.tally import Tally
 from bittrigger.ir.held.memory import in_memory
 from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
@@ -14,13 +15,13 @@ from bittrigger.prove.modules.serial import prove_digits, prove_serial
 from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.tasks.task import Task
-from bittrigger.prove.top.queue import distance_of, prove_queue
+from bittrigger.prove.top.queue import prove_queue
 from bittrigger.synth.netlist import Netlist
 
 
 def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     name, width = module.queue_name, setting.vectors.operands(module)[0].element.width
-    within = distance_of(module, setting.pipeline.ii)
+    within = least_distance(module.choosing, module.phases, setting.pipeline.ii)
     statement = (
         f"each copy reads its operand in its cycle, if no event is let in within {within} cycles of the one before"
     )
@@ -31,7 +32,8 @@ def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
 
 def _prove_queue(pipeline: Pipeline, module: Module, width: int, read: Callable[[str], Netlist]) -> str:
     due = queued_codes(pipeline.graph, module)[1]
-    return prove_queue(module, due, width, distance_of(module, pipeline.ii), read(module.queue_name))
+    distance = least_distance(module.choosing, module.phases, pipeline.ii)
+    return prove_queue(module, due, width, distance, read(module.queue_name))
 
 
 def engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:

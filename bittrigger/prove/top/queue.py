@@ -13,11 +13,6 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist
 
 
-def distance_of(module: Module, ii: int) -> int:
-    """Cycles from an event to the next one that the queue of ``module`` has to stand, where they come every ``ii``."""
-    return min(module.phases + (module.choosing is Choosing.WAITING), ii)
-
-
 def prove_queue(module: Module, due: IntArray, width: int, distance: int, netlist: Netlist) -> str:
     """Prove that ``y`` holds the operands of copies ``lanes * n`` and up, ``n + 1`` cycles after ``load`` was high.
 
@@ -28,7 +23,7 @@ def prove_queue(module: Module, due: IntArray, width: int, distance: int, netlis
     Args:
         due: which code of ``x`` each operand code of each copy is, or ``ZERO``, `(copies, codes)`.
         width: bits of a code.
-        distance: of ``distance_of``.
+        distance: of ``least_distance``.
 
     Raises:
         Unproven: naming the first bit that may hold something else.
